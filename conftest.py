@@ -1,0 +1,3 @@
+"""Loads the fixtures that every part's tests share."""
+
+pytest_plugins = ["testkit.plugin"]

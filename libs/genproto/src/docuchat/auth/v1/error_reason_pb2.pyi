@@ -1,0 +1,24 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    INVALID_CREDENTIALS: _ClassVar[ErrorReason]
+    EMAIL_TAKEN: _ClassVar[ErrorReason]
+    WEAK_PASSWORD: _ClassVar[ErrorReason]
+    INVALID_REFRESH_TOKEN: _ClassVar[ErrorReason]
+    INVALID_SERVICE_CREDENTIALS: _ClassVar[ErrorReason]
+    TENANT_NOT_FOUND: _ClassVar[ErrorReason]
+    TOO_MANY_ATTEMPTS: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+INVALID_CREDENTIALS: ErrorReason
+EMAIL_TAKEN: ErrorReason
+WEAK_PASSWORD: ErrorReason
+INVALID_REFRESH_TOKEN: ErrorReason
+INVALID_SERVICE_CREDENTIALS: ErrorReason
+TENANT_NOT_FOUND: ErrorReason
+TOO_MANY_ATTEMPTS: ErrorReason

@@ -1,0 +1,73 @@
+"""PostgreSQL: transactions that declare for whom they act."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from servicekit.errors import DependencyUnavailable
+
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_TIMEOUT_SECONDS = 5
+STATEMENT_TIMEOUT_SECONDS = 30
+SET_LOCAL = text("SELECT set_config('docuchat.' || :key, :value, true)")
+LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)
+
+
+class Database:
+    """A pool of connections as the service's application role."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def connect(cls, url: str, *, name: str, pool_size: int = 10) -> "Database":
+        """Makes a pool; connections are opened when they are needed."""
+        engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_SECONDS,
+                "command_timeout": STATEMENT_TIMEOUT_SECONDS,
+                "server_settings": {"application_name": name},
+            },
+        )
+        return cls(engine)
+
+    @asynccontextmanager
+    async def transaction(self, **settings: str) -> AsyncIterator[AsyncConnection]:
+        """Opens a transaction that sees only the rows its settings open (row-level security).
+
+        Each setting becomes `docuchat.<key>`, local to the transaction, so a
+        pooled connection cannot carry it on. Raises DependencyUnavailable when
+        PostgreSQL cannot be reached.
+        """
+        try:
+            async with self._engine.begin() as connection:
+                for key, value in settings.items():
+                    await connection.execute(SET_LOCAL, {"key": key, "value": value})
+                yield connection
+        except (PoolTimeoutError, InterfaceError, OperationalError, ConnectionError, TimeoutError, *LOST) as error:
+            raise DependencyUnavailable("postgresql") from error
+        except DBAPIError as error:
+            if not error.connection_invalidated and not isinstance(error.orig and error.orig.__cause__, LOST):
+                raise
+            raise DependencyUnavailable("postgresql") from error
+
+    async def ping(self) -> str:
+        """Returns the server's version. Raises DependencyUnavailable."""
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS), self.transaction() as connection:
+            return str((await connection.execute(text("SHOW server_version"))).scalar_one())
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._engine.dispose()

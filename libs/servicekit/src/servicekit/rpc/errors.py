@@ -1,0 +1,57 @@
+"""The one error gate: whatever a handler raises becomes a status with one ErrorInfo."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from servicekit.errors import AppError, Code
+from servicekit.rpc.call import Call, Layer
+from servicekit.rpc.status import build_status, status_metadata, to_grpc_code
+from servicekit.telemetry import get_logger
+
+
+class InternalError(AppError):
+    """Raised in place of anything unforeseen; what it was is in the log only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.INTERNAL, "INTERNAL_ERROR", "Something went wrong on our side; report the request id if it stays so."
+        )
+
+
+class DeadlinePassed(AppError):
+    """Raised when an outward call took longer than this call may."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "The time allowed ran out before the work was done; try again."
+        )
+
+
+def error_layer(service: str) -> Layer:
+    """Returns the layer that ends failed calls with a rich status of the service's domain."""
+
+    @asynccontextmanager
+    async def layer(call: Call) -> AsyncIterator[None]:
+        try:
+            yield
+        except (asyncio.CancelledError, grpc.aio.AbortError, NotImplementedError):
+            raise
+        except AppError as error:
+            await abort(call, error, service)
+        except TimeoutError:
+            await abort(call, DeadlinePassed(), service)
+        # Whatever a handler raises must end as a status and never reach the caller as text.
+        except Exception:  # noqa: BLE001 - the gate of all handlers
+            get_logger("rpc").exception("call failed", method=call.method, request_id=call.request_id)
+            await abort(call, InternalError(), service)
+
+    return layer
+
+
+async def abort(call: Call, error: AppError, service: str) -> None:
+    """Ends a call with an error's status. Always raises."""
+    status = build_status(error, f"{service}.docuchat", call.request_id)
+    await call.context.abort(to_grpc_code(error.code), error.message, status_metadata(status))

@@ -1,0 +1,47 @@
+"""Pages of a list (AIP-158): the token holds the last row's key and whose list it is."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+
+from servicekit.errors import AppError, Code
+
+DEFAULT = 50
+MAX = 100
+
+
+class InvalidPageToken(AppError):
+    """Raised when a page token is not one this method gave out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.INVALID_ARGUMENT,
+            "INVALID_PAGE_TOKEN",
+            "Send the next_page_token of the page before, unchanged, or none for the first page.",
+        )
+
+
+def page_size(requested: int) -> int:
+    """Returns how many rows a page has: 50 for 0, never more than 100."""
+    return min(requested, MAX) if requested > 0 else DEFAULT
+
+
+def encode_page_token(kind: str, key: Sequence[str]) -> str:
+    """Returns an opaque token for the rows after `key`. It grants nothing: the walls hold for every page."""
+    return base64.urlsafe_b64encode(json.dumps([kind, *key]).encode()).decode().rstrip("=")
+
+
+def decode_page_token(kind: str, token: str) -> tuple[str, ...] | None:
+    """Returns the key of a token, None for an empty one. Raises InvalidPageToken."""
+    if not token:
+        return None
+    try:
+        found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise InvalidPageToken from error
+    if not isinstance(found, list) or len(found) < 2 or found[0] != kind:
+        raise InvalidPageToken
+    if not all(isinstance(part, str) for part in found):
+        raise InvalidPageToken
+    return tuple(found[1:])

@@ -1,0 +1,185 @@
+"""The server every service runs in: layers, health, reflection and an orderly stop."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import grpc
+from docuchat.auth.v1 import auth_service_pb2
+from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from docuchat.common.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from servicekit.config import ServiceSettings
+from servicekit.errors import AppError
+from servicekit.rpc.access import access_layer, require_access_options
+from servicekit.rpc.client import open_channel
+from servicekit.rpc.deadline import deadline_layer
+from servicekit.rpc.errors import error_layer
+from servicekit.rpc.interceptor import LayeredInterceptor
+from servicekit.rpc.observation import observation_layer
+from servicekit.rpc.status import read_error
+from servicekit.rpc.status_service import Check, StatusServicer
+from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
+from servicekit.tokens import RemoteJwks, TokenVerifier
+
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+HEALTH_INTERVAL_SECONDS = 2
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+
+class RpcServer:
+    """A grpc.aio server that knows which methods it was given. Pass `.grpc` to add_XServicer_to_server."""
+
+    def __init__(self, server: grpc.aio.Server, *, with_reflection: bool) -> None:
+        self._server = server
+        self._with_reflection = with_reflection
+        self._services: set[str] = set()
+        self.health = health.aio.HealthServicer()
+
+    @property
+    def grpc(self) -> grpc.aio.Server:
+        """What servicers are added to."""
+        return cast("grpc.aio.Server", self)
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
+        """Passes handlers on and notes their service (grpc calls this)."""
+        self._services.update(handler.service_name() for handler in handlers)
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Any) -> None:  # noqa: ANN401
+        """Passes handlers on (grpc calls this)."""
+        self._server.add_registered_method_handlers(service_name, method_handlers)
+
+    async def start(self, listen: str) -> str:
+        """Starts on host:port (port 0: a free one) or unix:/path; returns the address.
+
+        Raises MethodWithoutAccess if a method does not say who may call it.
+        """
+        require_access_options(self._methods())
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+        if self._with_reflection:
+            names = (*sorted(self._services), health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        port = self._server.add_insecure_port(listen)
+        await self._server.start()
+        return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Says through grpc.health.v1 whether this process takes calls."""
+        state = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self.health.set("", state)
+
+    async def stop(self, grace: float) -> None:
+        """Stops taking calls and lets running ones finish, at most `grace` seconds."""
+        await self.health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+
+    def _methods(self) -> list[str]:
+        pool = descriptor_pool.Default()
+        return [
+            f"/{service}/{method}"
+            for service in sorted(self._services)
+            for method in pool.FindServiceByName(service).methods_by_name
+        ]
+
+
+def build_server(
+    *, name: str, verifier: TokenVerifier, reflection: bool = False, max_concurrent_rpcs: int = 1000
+) -> RpcServer:
+    """Makes a server whose every call passes observation, errors, deadline, access and validation, in this order."""
+    layers = (observation_layer, error_layer(name), deadline_layer, access_layer(verifier))
+    server = grpc.aio.server(
+        interceptors=[LayeredInterceptor(layers)],
+        options=SERVER_OPTIONS,
+        maximum_concurrent_rpcs=max_concurrent_rpcs,
+    )
+    return RpcServer(server, with_reflection=reflection)
+
+
+def build_verifier(settings: ServiceSettings) -> TokenVerifier:
+    """Makes a verifier with the keys that auth publishes."""
+    stub = AuthServiceStub(open_channel(settings.auth_target, timeout_seconds=5))
+
+    async def fetch() -> bytes:
+        try:
+            return bytes((await stub.GetJwks(auth_service_pb2.GetJwksRequest())).data)
+        except grpc.aio.AioRpcError as error:
+            raise read_error(error) from error
+
+    return TokenVerifier(RemoteJwks(fetch), settings.issuer, settings.audience)
+
+
+async def run_service(
+    settings: ServiceSettings,
+    *,
+    name: str,
+    add_servicers: Callable[[grpc.aio.Server], None],
+    checks: Mapping[str, Check],
+    peers: Mapping[str, grpc.aio.Channel] | None = None,
+    verifier: TokenVerifier | None = None,
+    background: Sequence[Callable[[], Awaitable[None]]] = (),
+) -> None:
+    """Serves until SIGTERM or SIGINT, then drains: health first, then calls, then background work.
+
+    A background task that ends or fails ends the service, so that whoever
+    supervises the process starts it afresh.
+    """
+    configure_telemetry(name, settings.version, settings.log_level)
+    server = build_server(
+        name=name,
+        verifier=verifier or build_verifier(settings),
+        reflection=settings.reflection,
+        max_concurrent_rpcs=settings.max_concurrent_rpcs,
+    )
+    add_servicers(server.grpc)
+    status = StatusServicer(name, settings.version, checks, peers or {})
+    add_StatusServiceServicer_to_server(status, server.grpc)
+    address = await server.start(settings.listen)
+    get_logger("server").info("serving", address=address)
+    work = [lambda: watch_health(server, status), *background]
+    try:
+        await run_until_stopped(work)
+    finally:
+        get_logger("server").info("draining")
+        await server.stop(settings.drain_seconds)
+        flush_telemetry()
+
+
+async def watch_health(server: RpcServer, status: StatusServicer) -> None:
+    """Keeps grpc.health.v1 in step with this service's own dependencies."""
+    while True:
+        try:
+            await status.require_health()
+        except AppError:
+            await server.set_serving(serving=False)
+        else:
+            await server.set_serving(serving=True)
+        await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+
+
+async def run_until_stopped(work: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Runs tasks until SIGTERM or SIGINT, or until one of them ends; raises what it raised."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(start()) for start in work]
+    waiting = asyncio.ensure_future(stop.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (waiting, *tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,79 @@
+"""AppError to google.rpc.Status and back (AIP-193)."""
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+
+from servicekit.errors import AppError, Code
+
+STATUS_KEY = "grpc-status-details-bin"
+NUMBERS = {code.name: code for code in grpc.StatusCode}
+
+
+def to_grpc_code(code: Code) -> grpc.StatusCode:
+    """Returns grpc's object for a canonical code."""
+    return NUMBERS[code.value]
+
+
+def build_status(error: AppError, domain: str, request_id: str) -> status_pb2.Status:
+    """Returns the status of an error: exactly one ErrorInfo, and what else applies."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.metadata)
+    info.metadata["request_id"] = request_id
+    details: list[Message] = [info]
+    if error.violations:
+        rows = [
+            error_details_pb2.BadRequest.FieldViolation(field=row.field, description=row.description)
+            for row in error.violations
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=rows))
+    if error.retry_after_seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    number, _ = to_grpc_code(error.code).value
+    status = status_pb2.Status(code=number, message=error.message)
+    status.details.extend(_pack(detail) for detail in details)
+    return status
+
+
+def _pack(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
+
+
+def status_metadata(status: status_pb2.Status) -> tuple[tuple[str, bytes], ...]:
+    """Returns the trailing metadata that carries a status."""
+    return ((STATUS_KEY, status.SerializeToString()),)
+
+
+def read_error(error: grpc.aio.AioRpcError) -> AppError:
+    """Returns the AppError a peer answered with; a peer that is no DocuChat service gives code and text."""
+    code = Code(error.code().name) if error.code().name in Code.__members__ else Code.UNKNOWN
+    reason, metadata, retry_after = default_reason(code), dict[str, str](), None
+    for detail in _read_details(error):
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(retry):
+            retry_after = retry.retry_delay.ToMilliseconds() / 1000
+    message = error.details() or reason
+    return AppError(code, reason, message, metadata=metadata, retry_after_seconds=retry_after)
+
+
+def _read_details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:
+    for key, value in error.trailing_metadata() or ():
+        if key == STATUS_KEY and isinstance(value, bytes):
+            try:
+                return list(status_pb2.Status.FromString(value).details)
+            except DecodeError:
+                return []
+    return []
+
+
+def default_reason(code: Code) -> str:
+    """Returns the common reason for a status that gave none."""
+    return {Code.UNAVAILABLE: "DEPENDENCY_UNAVAILABLE", Code.DEADLINE_EXCEEDED: "DEADLINE_PASSED"}.get(
+        code, "INTERNAL_ERROR"
+    )

@@ -1,0 +1,103 @@
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from servicekit.database import Database
+from servicekit.errors import DependencyUnavailable
+from servicekit.provision import provision_service
+
+TABLE = """
+CREATE TABLE toy.note (tenant_id text, body text);
+ALTER TABLE toy.note ENABLE ROW LEVEL SECURITY;
+ALTER TABLE toy.note FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON toy.note USING (tenant_id = nullif(current_setting('docuchat.tenant_id', true), ''));
+"""
+
+
+@pytest.fixture
+async def database(postgres_templates):
+    await postgres_templates._execute("CREATE DATABASE toy")
+    await provision_service(postgres_templates._dsn("toy"), "toy", "test-only", "test-only")
+    await provision_service(postgres_templates._dsn("toy"), "toy", "test-only", "test-only")
+    owner = await asyncpg.connect(postgres_templates._dsn("toy"), user="docuchat_toy_owner")
+    await owner.execute(TABLE)
+    await owner.close()
+    database = Database.connect(postgres_templates._url("docuchat_toy", "toy"), name="test", pool_size=5)
+    yield database
+    await database.close()
+    await postgres_templates._execute("DROP DATABASE toy WITH (FORCE)")
+
+
+async def count(database, **settings):
+    async with database.transaction(**settings) as connection:
+        return (await connection.execute(text("SELECT count(*) FROM toy.note"))).scalar_one()
+
+
+async def write(database, tenant, body="b"):
+    async with database.transaction(tenant_id=tenant) as connection:
+        await connection.execute(text("INSERT INTO toy.note VALUES (:t, :b)"), {"t": tenant, "b": body})
+
+
+async def test_a_transaction_sees_its_own_tenant_only(database):
+    await write(database, "a")
+    assert [await count(database, tenant_id="a"), await count(database, tenant_id="b"), await count(database)] == [
+        1,
+        0,
+        0,
+    ]
+
+
+async def test_a_row_of_another_tenant_cannot_be_written(database):
+    with pytest.raises(Exception, match="row-level security"):
+        async with database.transaction(tenant_id="a") as connection:
+            await connection.execute(text("INSERT INTO toy.note VALUES ('b', 'x')"))
+
+
+async def test_ten_thousand_interleaved_calls_with_a_fifth_cancelled_see_no_foreign_row(database):
+    for tenant in ("a", "b", "c", "d"):
+        await write(database, tenant, tenant)
+
+    async def read(tenant):
+        async with database.transaction(tenant_id=tenant) as connection:
+            rows = (await connection.execute(text("SELECT body FROM toy.note"))).scalars().all()
+            assert rows == [tenant]
+            return len(rows)
+
+    async def visit(number):
+        if number % 5 == 0:
+            task = asyncio.ensure_future(read("abcd"[number % 4]))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return None
+        return await read("abcd"[number % 4])
+
+    for start in range(0, 10_000, 200):
+        results = await asyncio.gather(*(visit(number) for number in range(start, start + 200)))
+        assert results.count(1) == 160
+
+
+async def test_an_unreachable_server_is_told_as_such():
+    database = Database.connect("postgresql+asyncpg://u:p@127.0.0.1:9/x", name="test")
+    with pytest.raises(DependencyUnavailable):
+        await database.ping()
+    await database.close()
+
+
+async def test_a_terminated_connection_is_told_as_such_and_the_next_call_works(database):
+    with pytest.raises(DependencyUnavailable):
+        async with database.transaction() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            await connection.execute(text("SELECT 1"))
+    assert (await database.ping()).startswith("18")
+
+
+async def test_a_pool_without_a_free_connection_is_told_as_such(postgres_templates, database, monkeypatch):
+    monkeypatch.setattr("servicekit.database.POOL_TIMEOUT_SECONDS", 0.2)
+    small = Database.connect(postgres_templates._url("docuchat_toy", "toy"), name="test", pool_size=1)
+    async with small.transaction():
+        with pytest.raises(DependencyUnavailable):
+            await small.ping()
+    await small.close()

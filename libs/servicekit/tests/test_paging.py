@@ -1,0 +1,30 @@
+import pytest
+
+from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token, page_size
+
+
+def test_a_token_gives_its_key_back():
+    assert decode_page_token("documents", encode_page_token("documents", ["2026", "id"])) == ("2026", "id")
+
+
+def test_an_empty_token_is_the_first_page():
+    assert decode_page_token("documents", "") is None
+
+
+@pytest.mark.parametrize("token", ["x", "é", "e30", encode_page_token("chunks", ["1"]), "W10", "WzFd", "W251bGwsMV0"])
+def test_anything_else_is_refused(token):
+    with pytest.raises(InvalidPageToken):
+        decode_page_token("documents", token)
+
+
+def test_keys_that_are_not_text_are_refused():
+    import base64
+
+    token = base64.urlsafe_b64encode(b'["documents", 5]').decode()
+    with pytest.raises(InvalidPageToken):
+        decode_page_token("documents", token)
+
+
+@pytest.mark.parametrize(("asked", "given"), [(0, 50), (-1, 50), (7, 7), (1000, 100)])
+def test_page_sizes_are_bounded(asked, given):
+    assert page_size(asked) == given

@@ -1,0 +1,154 @@
+import base64
+import json
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from servicekit.errors import AppError, DependencyUnavailable
+from servicekit.identity import Role
+from servicekit.tokens import RemoteJwks, StaticKeys, TokenExpired, TokenInvalid, TokenVerifier, parse_jwks
+
+NOW = int(time.time())
+
+
+def encode(part):
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+@pytest.fixture
+def key():
+    return Ed25519PrivateKey.generate()
+
+
+CLAIMS = {
+    "iss": "docuchat", "aud": "docuchat", "sub": "u", "tid": "t", "role": "MEMBER", "sid": "s",
+    "iat": NOW, "nbf": NOW, "exp": NOW + 60, "jti": "j",
+}  # fmt: skip
+
+
+def sign(key, claims=None, header=None, algorithm="EdDSA"):
+    return jwt.encode(
+        {**CLAIMS, **(claims or {})}, key, algorithm=algorithm, headers={"typ": "at+jwt", "kid": "k", **(header or {})}
+    )
+
+
+async def test_a_good_token_names_its_owner(key):
+    principal = await TokenVerifier(StaticKeys({"k": key.public_key()})).verify(sign(key))
+    assert (principal.subject, principal.tenant_id, principal.role) == ("u", "t", Role.MEMBER)
+    assert "ey" not in repr(principal)
+
+
+@pytest.mark.parametrize(
+    ("claims", "header"),
+    [
+        ({"iss": "someone"}, {}),
+        ({"aud": "someone"}, {}),
+        ({"nbf": NOW + 3600}, {}),
+        ({"iat": NOW + 3600}, {}),
+        ({"exp": 2**62}, {}),
+        ({"exp": NOW + 60.5}, {}),
+        ({"exp": "soon"}, {}),
+        ({"role": "GOD"}, {}),
+        ({"tid": None, "sub": 5}, {}),
+        ({}, {"typ": "JWT"}),
+        ({}, {"kid": "other"}),
+        ({}, {"jwk": {"kty": "OKP"}}),
+        ({}, {"jku": "https://evil.example"}),
+        ({}, {"x5u": "https://evil.example"}),
+        ({}, {"crit": ["b64"], "b64": True}),
+    ],
+)
+async def test_a_token_that_bends_a_rule_is_refused(key, claims, header):
+    with pytest.raises(TokenInvalid):
+        await TokenVerifier(StaticKeys({"k": key.public_key()})).verify(sign(key, claims, header))
+
+
+@pytest.mark.parametrize("exp", [NOW - 3600, -5])
+async def test_an_old_token_is_told_to_be_expired(key, exp):
+    with pytest.raises(TokenExpired):
+        await TokenVerifier(StaticKeys({"k": key.public_key()})).verify(sign(key, {"exp": exp}))
+
+
+async def test_a_minute_of_clock_difference_is_forgiven(key):
+    await TokenVerifier(StaticKeys({"k": key.public_key()})).verify(sign(key, {"exp": NOW - 30}))
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "tid", "role", "iat", "nbf", "exp", "jti"])
+async def test_a_token_without_a_claim_is_refused(key, claim):
+    claims = {name: value for name, value in CLAIMS.items() if name != claim}
+    token = jwt.encode(claims, key, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": "k"})
+    with pytest.raises(TokenInvalid):
+        await TokenVerifier(StaticKeys({"k": key.public_key()})).verify(token)
+
+
+async def test_other_algorithms_are_refused(key):
+    public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    verifier = TokenVerifier(StaticKeys({"k": key.public_key()}))
+    unsigned = f"{encode({'alg': 'none', 'typ': 'at+jwt', 'kid': 'k'})}.{encode(CLAIMS)}."
+    forged = [
+        unsigned,
+        sign(public, algorithm="HS256"),
+        sign(Ed25519PrivateKey.generate()),
+        "a.b.c",
+        "",
+        "x" * 65536,
+        sign(key)[:-4],
+        "ü.ü.ü",
+    ]
+    for token in forged:
+        with pytest.raises(TokenInvalid):
+            await verifier.verify(token)
+
+
+def jwks(key, kid="k"):
+    raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return json.dumps(
+        {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid}, {"kty": "RSA", "kid": "r"}]}
+    ).encode()
+
+
+def test_a_key_set_gives_its_ed25519_keys(key):
+    assert list(parse_jwks(jwks(key))) == ["k"]
+
+
+async def test_unknown_key_ids_cause_one_fetch_in_thirty_seconds(key):
+    fetched, now = [], [0.0]
+
+    async def fetch():
+        fetched.append(now[0])
+        return jwks(key)
+
+    keys = RemoteJwks(fetch, clock=lambda: now[0])
+    for _ in range(50):
+        assert await keys.find("unknown") is None
+    assert await keys.find("k")
+    now[0] = 31
+    await keys.find("unknown")
+    assert fetched == [0.0, 31]
+
+
+async def test_old_keys_serve_on_while_the_issuer_is_down(key):
+    now, up = [0.0], [True]
+
+    async def fetch():
+        if not up[0]:
+            raise DependencyUnavailable("auth")
+        return jwks(key)
+
+    keys = RemoteJwks(fetch, clock=lambda: now[0])
+    assert await keys.find("k")
+    now[0], up[0] = 10_000, False
+    assert await keys.find("k")
+
+
+async def test_without_any_keys_the_issuers_absence_is_told():
+    async def fetch():
+        raise DependencyUnavailable("auth")
+
+    with pytest.raises(AppError) as caught:
+        await RemoteJwks(fetch).find("k")
+    assert caught.value.reason == "DEPENDENCY_UNAVAILABLE"
