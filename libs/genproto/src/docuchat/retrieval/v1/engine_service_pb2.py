@@ -22,16 +22,65 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*docuchat/retrieval/v1/engine_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1f\x64ocuchat/common/v1/access.proto\".\n\x0f\x45ngineCondition\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06\x61ny_of\x18\x02 \x03(\t\"~\n\x0c\x45ngineFilter\x12\x34\n\x04must\x18\x01 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineCondition\x12\x38\n\x08must_not\x18\x02 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineCondition\"5\n\x12\x45ngineSparseVector\x12\x0f\n\x07indices\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"z\n\x0b\x45nginePoint\x12\x10\n\x08point_id\x18\x01 \x01(\t\x12\r\n\x05\x64\x65nse\x18\x02 \x03(\x02\x12\x39\n\x06sparse\x18\x03 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\"-\n\x0b\x45ngineMatch\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"l\n\x18PrepareCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\x05\x12\x14\n\x0ckeyword_keys\x18\x03 \x03(\t\x12\x12\n\ntenant_key\x18\x04 \x01(\t\"0\n\x19PrepareCollectionResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"]\n\x13UpsertPointsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x32\n\x06points\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EnginePoint\"\x16\n\x14UpsertPointsResponse\"\xeb\x01\n\x12MatchPointsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x33\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilter\x12\x33\n\x06\x63orpus\x18\x03 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilter\x12\r\n\x05\x64\x65nse\x18\x04 \x03(\x02\x12\x39\n\x06sparse\x18\x05 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\r\n\x05limit\x18\x06 \x01(\x05\"|\n\x13MatchPointsResponse\x12\x31\n\x05\x64\x65nse\x18\x01 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\x12\x32\n\x06sparse\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\"]\n\x12\x43ountPointsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x33\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilter\"*\n\x13\x43ountPointsResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"^\n\x13\x44\x65letePointsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x33\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilter\"\x16\n\x14\x44\x65letePointsResponse\"\x10\n\x0eGetInfoRequest\")\n\x0fGetInfoResponse\x12\x16\n\x0e\x65ngine_version\x18\x01 \x01(\t2\xa3\x05\n\rEngineService\x12|\n\x11PrepareCollection\x12/.docuchat.retrieval.v1.PrepareCollectionRequest\x1a\x30.docuchat.retrieval.v1.PrepareCollectionResponse\"\x04\xc8\xc1\x18\x05\x12m\n\x0cUpsertPoints\x12*.docuchat.retrieval.v1.UpsertPointsRequest\x1a+.docuchat.retrieval.v1.UpsertPointsResponse\"\x04\xc8\xc1\x18\x05\x12j\n\x0bMatchPoints\x12).docuchat.retrieval.v1.MatchPointsRequest\x1a*.docuchat.retrieval.v1.MatchPointsResponse\"\x04\xc8\xc1\x18\x05\x12j\n\x0b\x43ountPoints\x12).docuchat.retrieval.v1.CountPointsRequest\x1a*.docuchat.retrieval.v1.CountPointsResponse\"\x04\xc8\xc1\x18\x05\x12m\n\x0c\x44\x65letePoints\x12*.docuchat.retrieval.v1.DeletePointsRequest\x1a+.docuchat.retrieval.v1.DeletePointsResponse\"\x04\xc8\xc1\x18\x05\x12^\n\x07GetInfo\x12%.docuchat.retrieval.v1.GetInfoRequest\x1a&.docuchat.retrieval.v1.GetInfoResponse\"\x04\xc8\xc1\x18\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*docuchat/retrieval/v1/engine_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\"J\n\x0f\x45ngineCondition\x12\x14\n\x03key\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12!\n\x06\x61ny_of\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xa0\x8d\x06\"\x05r\x03\x18\xe8\x07\"\x94\x01\n\x0c\x45ngineFilter\x12@\n\x04must\x18\x01 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineConditionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\x42\n\x08must_not\x18\x02 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineConditionB\x08\xbaH\x05\x92\x01\x02\x10\x10\"M\n\x12\x45ngineSparseVector\x12\x1b\n\x07indices\x18\x01 \x03(\rB\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\x12\x1a\n\x06values\x18\x02 \x03(\x02\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\"\x9a\x01\n\x0b\x45nginePoint\x12\x1a\n\x08point_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x05\x64\x65nse\x18\x02 \x03(\x02\x42\t\xbaH\x06\x92\x01\x03\x10\x80@\x12\x39\n\x06sparse\x18\x03 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\x1a\n\x07payload\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@\"-\n\x0b\x45ngineMatch\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"\xb1\x01\n\x18PrepareCollectionRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12\x1e\n\ndimensions\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80@(\x01\x12$\n\x0ckeyword_keys\x18\x03 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x10\"\x04r\x02\x18\x64\x12\x1b\n\ntenant_key\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"0\n\x19PrepareCollectionResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"\x88\x01\n\x13UpsertPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12=\n\x06points\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EnginePointB\t\xbaH\x06\x92\x01\x03\x10\x80\x02\"\x16\n\x14UpsertPointsResponse\"\xb2\x02\n\x12MatchPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x06\x63orpus\x18\x03 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x05\x64\x65nse\x18\x04 \x03(\x02\x42\t\xbaH\x06\x92\x01\x03\x10\x80@\x12\x39\n\x06sparse\x18\x05 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\x19\n\x05limit\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\"|\n\x13MatchPointsResponse\x12\x31\n\x05\x64\x65nse\x18\x01 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\x12\x32\n\x06sparse\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\"\x85\x01\n\x12\x43ountPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\"*\n\x13\x43ountPointsResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"\x86\x01\n\x13\x44\x65letePointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\"\x16\n\x14\x44\x65letePointsResponse\"\x10\n\x0eGetInfoRequest\")\n\x0fGetInfoResponse\x12\x16\n\x0e\x65ngine_version\x18\x01 \x01(\t2\xa3\x05\n\rEngineService\x12|\n\x11PrepareCollection\x12/.docuchat.retrieval.v1.PrepareCollectionRequest\x1a\x30.docuchat.retrieval.v1.PrepareCollectionResponse\"\x04\xc8\xc1\x18\x05\x12m\n\x0cUpsertPoints\x12*.docuchat.retrieval.v1.UpsertPointsRequest\x1a+.docuchat.retrieval.v1.UpsertPointsResponse\"\x04\xc8\xc1\x18\x05\x12j\n\x0bMatchPoints\x12).docuchat.retrieval.v1.MatchPointsRequest\x1a*.docuchat.retrieval.v1.MatchPointsResponse\"\x04\xc8\xc1\x18\x05\x12j\n\x0b\x43ountPoints\x12).docuchat.retrieval.v1.CountPointsRequest\x1a*.docuchat.retrieval.v1.CountPointsResponse\"\x04\xc8\xc1\x18\x05\x12m\n\x0c\x44\x65letePoints\x12*.docuchat.retrieval.v1.DeletePointsRequest\x1a+.docuchat.retrieval.v1.DeletePointsResponse\"\x04\xc8\xc1\x18\x05\x12^\n\x07GetInfo\x12%.docuchat.retrieval.v1.GetInfoRequest\x1a&.docuchat.retrieval.v1.GetInfoResponse\"\x04\xc8\xc1\x18\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.retrieval.v1.engine_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ENGINECONDITION'].fields_by_name['key']._loaded_options = None
+  _globals['_ENGINECONDITION'].fields_by_name['key']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_ENGINECONDITION'].fields_by_name['any_of']._loaded_options = None
+  _globals['_ENGINECONDITION'].fields_by_name['any_of']._serialized_options = b'\272H\016\222\001\013\020\240\215\006\"\005r\003\030\350\007'
+  _globals['_ENGINEFILTER'].fields_by_name['must']._loaded_options = None
+  _globals['_ENGINEFILTER'].fields_by_name['must']._serialized_options = b'\272H\007\222\001\004\010\001\020\020'
+  _globals['_ENGINEFILTER'].fields_by_name['must_not']._loaded_options = None
+  _globals['_ENGINEFILTER'].fields_by_name['must_not']._serialized_options = b'\272H\005\222\001\002\020\020'
+  _globals['_ENGINESPARSEVECTOR'].fields_by_name['indices']._loaded_options = None
+  _globals['_ENGINESPARSEVECTOR'].fields_by_name['indices']._serialized_options = b'\272H\007\222\001\004\020\240\234\001'
+  _globals['_ENGINESPARSEVECTOR'].fields_by_name['values']._loaded_options = None
+  _globals['_ENGINESPARSEVECTOR'].fields_by_name['values']._serialized_options = b'\272H\007\222\001\004\020\240\234\001'
+  _globals['_ENGINEPOINT'].fields_by_name['point_id']._loaded_options = None
+  _globals['_ENGINEPOINT'].fields_by_name['point_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_ENGINEPOINT'].fields_by_name['dense']._loaded_options = None
+  _globals['_ENGINEPOINT'].fields_by_name['dense']._serialized_options = b'\272H\006\222\001\003\020\200@'
+  _globals['_ENGINEPOINT'].fields_by_name['payload']._loaded_options = None
+  _globals['_ENGINEPOINT'].fields_by_name['payload']._serialized_options = b'\272H\006z\004\030\200\200@'
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['dimensions']._loaded_options = None
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['dimensions']._serialized_options = b'\272H\007\032\005\030\200@(\001'
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['keyword_keys']._loaded_options = None
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['keyword_keys']._serialized_options = b'\272H\013\222\001\010\020\020\"\004r\002\030d'
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['tenant_key']._loaded_options = None
+  _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['tenant_key']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_UPSERTPOINTSREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_UPSERTPOINTSREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
+  _globals['_UPSERTPOINTSREQUEST'].fields_by_name['points']._loaded_options = None
+  _globals['_UPSERTPOINTSREQUEST'].fields_by_name['points']._serialized_options = b'\272H\006\222\001\003\020\200\002'
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['corpus']._loaded_options = None
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['corpus']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['dense']._loaded_options = None
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['dense']._serialized_options = b'\272H\006\222\001\003\020\200@'
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\220N(\001'
+  _globals['_COUNTPOINTSREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_COUNTPOINTSREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
+  _globals['_COUNTPOINTSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_COUNTPOINTSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_DELETEPOINTSREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_DELETEPOINTSREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
+  _globals['_DELETEPOINTSREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_DELETEPOINTSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ENGINESERVICE'].methods_by_name['PrepareCollection']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['PrepareCollection']._serialized_options = b'\310\301\030\005'
   _globals['_ENGINESERVICE'].methods_by_name['UpsertPoints']._loaded_options = None
@@ -44,40 +93,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINESERVICE'].methods_by_name['DeletePoints']._serialized_options = b'\310\301\030\005'
   _globals['_ENGINESERVICE'].methods_by_name['GetInfo']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['GetInfo']._serialized_options = b'\310\301\030\005'
-  _globals['_ENGINECONDITION']._serialized_start=102
-  _globals['_ENGINECONDITION']._serialized_end=148
-  _globals['_ENGINEFILTER']._serialized_start=150
-  _globals['_ENGINEFILTER']._serialized_end=276
-  _globals['_ENGINESPARSEVECTOR']._serialized_start=278
-  _globals['_ENGINESPARSEVECTOR']._serialized_end=331
-  _globals['_ENGINEPOINT']._serialized_start=333
-  _globals['_ENGINEPOINT']._serialized_end=455
-  _globals['_ENGINEMATCH']._serialized_start=457
-  _globals['_ENGINEMATCH']._serialized_end=502
-  _globals['_PREPARECOLLECTIONREQUEST']._serialized_start=504
-  _globals['_PREPARECOLLECTIONREQUEST']._serialized_end=612
-  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_start=614
-  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_end=662
-  _globals['_UPSERTPOINTSREQUEST']._serialized_start=664
-  _globals['_UPSERTPOINTSREQUEST']._serialized_end=757
-  _globals['_UPSERTPOINTSRESPONSE']._serialized_start=759
-  _globals['_UPSERTPOINTSRESPONSE']._serialized_end=781
-  _globals['_MATCHPOINTSREQUEST']._serialized_start=784
-  _globals['_MATCHPOINTSREQUEST']._serialized_end=1019
-  _globals['_MATCHPOINTSRESPONSE']._serialized_start=1021
-  _globals['_MATCHPOINTSRESPONSE']._serialized_end=1145
-  _globals['_COUNTPOINTSREQUEST']._serialized_start=1147
-  _globals['_COUNTPOINTSREQUEST']._serialized_end=1240
-  _globals['_COUNTPOINTSRESPONSE']._serialized_start=1242
-  _globals['_COUNTPOINTSRESPONSE']._serialized_end=1284
-  _globals['_DELETEPOINTSREQUEST']._serialized_start=1286
-  _globals['_DELETEPOINTSREQUEST']._serialized_end=1380
-  _globals['_DELETEPOINTSRESPONSE']._serialized_start=1382
-  _globals['_DELETEPOINTSRESPONSE']._serialized_end=1404
-  _globals['_GETINFOREQUEST']._serialized_start=1406
-  _globals['_GETINFOREQUEST']._serialized_end=1422
-  _globals['_GETINFORESPONSE']._serialized_start=1424
-  _globals['_GETINFORESPONSE']._serialized_end=1465
-  _globals['_ENGINESERVICE']._serialized_start=1468
-  _globals['_ENGINESERVICE']._serialized_end=2143
+  _globals['_ENGINECONDITION']._serialized_start=131
+  _globals['_ENGINECONDITION']._serialized_end=205
+  _globals['_ENGINEFILTER']._serialized_start=208
+  _globals['_ENGINEFILTER']._serialized_end=356
+  _globals['_ENGINESPARSEVECTOR']._serialized_start=358
+  _globals['_ENGINESPARSEVECTOR']._serialized_end=435
+  _globals['_ENGINEPOINT']._serialized_start=438
+  _globals['_ENGINEPOINT']._serialized_end=592
+  _globals['_ENGINEMATCH']._serialized_start=594
+  _globals['_ENGINEMATCH']._serialized_end=639
+  _globals['_PREPARECOLLECTIONREQUEST']._serialized_start=642
+  _globals['_PREPARECOLLECTIONREQUEST']._serialized_end=819
+  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_start=821
+  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_end=869
+  _globals['_UPSERTPOINTSREQUEST']._serialized_start=872
+  _globals['_UPSERTPOINTSREQUEST']._serialized_end=1008
+  _globals['_UPSERTPOINTSRESPONSE']._serialized_start=1010
+  _globals['_UPSERTPOINTSRESPONSE']._serialized_end=1032
+  _globals['_MATCHPOINTSREQUEST']._serialized_start=1035
+  _globals['_MATCHPOINTSREQUEST']._serialized_end=1341
+  _globals['_MATCHPOINTSRESPONSE']._serialized_start=1343
+  _globals['_MATCHPOINTSRESPONSE']._serialized_end=1467
+  _globals['_COUNTPOINTSREQUEST']._serialized_start=1470
+  _globals['_COUNTPOINTSREQUEST']._serialized_end=1603
+  _globals['_COUNTPOINTSRESPONSE']._serialized_start=1605
+  _globals['_COUNTPOINTSRESPONSE']._serialized_end=1647
+  _globals['_DELETEPOINTSREQUEST']._serialized_start=1650
+  _globals['_DELETEPOINTSREQUEST']._serialized_end=1784
+  _globals['_DELETEPOINTSRESPONSE']._serialized_start=1786
+  _globals['_DELETEPOINTSRESPONSE']._serialized_end=1808
+  _globals['_GETINFOREQUEST']._serialized_start=1810
+  _globals['_GETINFOREQUEST']._serialized_end=1826
+  _globals['_GETINFORESPONSE']._serialized_start=1828
+  _globals['_GETINFORESPONSE']._serialized_end=1869
+  _globals['_ENGINESERVICE']._serialized_start=1872
+  _globals['_ENGINESERVICE']._serialized_end=2547
 # @@protoc_insertion_point(module_scope)

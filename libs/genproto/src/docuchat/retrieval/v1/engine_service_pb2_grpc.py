@@ -33,8 +33,8 @@ class EngineServiceStub:
     collection.
 
     Errors of every method include:
-    - INVALID_ARGUMENT: a collection name that could not be a folder's.
-    - NOT_FOUND: the collection was never prepared.
+    - INVALID_ARGUMENT, INVALID_FIELD: a request out of its bounds.
+    - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
     """
 
     def __init__(self, channel):
@@ -83,15 +83,15 @@ class EngineServiceServicer:
     collection.
 
     Errors of every method include:
-    - INVALID_ARGUMENT: a collection name that could not be a folder's.
-    - NOT_FOUND: the collection was never prepared.
+    - INVALID_ARGUMENT, INVALID_FIELD: a request out of its bounds.
+    - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
     """
 
     def PrepareCollection(self, request, context):
         """PrepareCollection creates a collection, or opens it. Doing it again changes nothing.
 
         Errors include:
-        - FAILED_PRECONDITION: it exists with vectors of another length.
+        - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +102,7 @@ class EngineServiceServicer:
         known id is rewritten.
 
         Errors include:
-        - INVALID_ARGUMENT: a vector of another length than the collection's.
+        - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,7 +112,7 @@ class EngineServiceServicer:
         """MatchPoints finds the nearest points by each of two vectors.
 
         Errors include:
-        - INVALID_ARGUMENT: a dense vector of another length than the collection's.
+        - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +122,7 @@ class EngineServiceServicer:
         """CountPoints counts exactly.
 
         Errors include:
-        - NOT_FOUND: the collection was never prepared.
+        - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +132,7 @@ class EngineServiceServicer:
         """DeletePoints removes the points that a filter lets through.
 
         Errors include:
-        - INVALID_ARGUMENT: a filter without a condition.
+        - INVALID_ARGUMENT, INVALID_FIELD: a filter without a condition.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,8 +197,8 @@ class EngineService:
     collection.
 
     Errors of every method include:
-    - INVALID_ARGUMENT: a collection name that could not be a folder's.
-    - NOT_FOUND: the collection was never prepared.
+    - INVALID_ARGUMENT, INVALID_FIELD: a request out of its bounds.
+    - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
     """
 
     @staticmethod

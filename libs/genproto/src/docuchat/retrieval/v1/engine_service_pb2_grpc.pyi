@@ -20,8 +20,8 @@ class EngineServiceStub:
     collection.
 
     Errors of every method include:
-    - INVALID_ARGUMENT: a collection name that could not be a folder's.
-    - NOT_FOUND: the collection was never prepared.
+    - INVALID_ARGUMENT, INVALID_FIELD: a request out of its bounds.
+    - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -29,32 +29,32 @@ class EngineServiceStub:
     """PrepareCollection creates a collection, or opens it. Doing it again changes nothing.
 
     Errors include:
-    - FAILED_PRECONDITION: it exists with vectors of another length.
+    - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
     """
     UpsertPoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.UpsertPointsRequest, _engine_service_pb2.UpsertPointsResponse]
     """UpsertPoints stores points, and answers once they survive a kill. A point with a
     known id is rewritten.
 
     Errors include:
-    - INVALID_ARGUMENT: a vector of another length than the collection's.
+    - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
     """
     MatchPoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.MatchPointsRequest, _engine_service_pb2.MatchPointsResponse]
     """MatchPoints finds the nearest points by each of two vectors.
 
     Errors include:
-    - INVALID_ARGUMENT: a dense vector of another length than the collection's.
+    - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
     """
     CountPoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.CountPointsRequest, _engine_service_pb2.CountPointsResponse]
     """CountPoints counts exactly.
 
     Errors include:
-    - NOT_FOUND: the collection was never prepared.
+    - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
     """
     DeletePoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.DeletePointsRequest, _engine_service_pb2.DeletePointsResponse]
     """DeletePoints removes the points that a filter lets through.
 
     Errors include:
-    - INVALID_ARGUMENT: a filter without a condition.
+    - INVALID_ARGUMENT, INVALID_FIELD: a filter without a condition.
     """
     GetInfo: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetInfoRequest, _engine_service_pb2.GetInfoResponse]
     """GetInfo says what runs.
@@ -71,8 +71,8 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
     collection.
 
     Errors of every method include:
-    - INVALID_ARGUMENT: a collection name that could not be a folder's.
-    - NOT_FOUND: the collection was never prepared.
+    - INVALID_ARGUMENT, INVALID_FIELD: a request out of its bounds.
+    - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
     """
 
     @_abc_1.abstractmethod
@@ -84,7 +84,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         """PrepareCollection creates a collection, or opens it. Doing it again changes nothing.
 
         Errors include:
-        - FAILED_PRECONDITION: it exists with vectors of another length.
+        - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
 
     @_abc_1.abstractmethod
@@ -97,7 +97,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         known id is rewritten.
 
         Errors include:
-        - INVALID_ARGUMENT: a vector of another length than the collection's.
+        - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
 
     @_abc_1.abstractmethod
@@ -109,7 +109,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         """MatchPoints finds the nearest points by each of two vectors.
 
         Errors include:
-        - INVALID_ARGUMENT: a dense vector of another length than the collection's.
+        - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
 
     @_abc_1.abstractmethod
@@ -121,7 +121,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         """CountPoints counts exactly.
 
         Errors include:
-        - NOT_FOUND: the collection was never prepared.
+        - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
         """
 
     @_abc_1.abstractmethod
@@ -133,7 +133,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         """DeletePoints removes the points that a filter lets through.
 
         Errors include:
-        - INVALID_ARGUMENT: a filter without a condition.
+        - INVALID_ARGUMENT, INVALID_FIELD: a filter without a condition.
         """
 
     @_abc_1.abstractmethod

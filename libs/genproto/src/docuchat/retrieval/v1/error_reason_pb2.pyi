@@ -13,6 +13,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VERSION_INCOMPLETE: _ClassVar[ErrorReason]
     INVALID_INDEX_STREAM: _ClassVar[ErrorReason]
     DOCUMENT_DELETED: _ClassVar[ErrorReason]
+    COLLECTION_UNKNOWN: _ClassVar[ErrorReason]
+    COLLECTION_MISMATCH: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 EMPTY_QUERY: ErrorReason
 INDEX_UNAVAILABLE: ErrorReason
@@ -20,3 +22,5 @@ EMBEDDER_UNAVAILABLE: ErrorReason
 VERSION_INCOMPLETE: ErrorReason
 INVALID_INDEX_STREAM: ErrorReason
 DOCUMENT_DELETED: ErrorReason
+COLLECTION_UNKNOWN: ErrorReason
+COLLECTION_MISMATCH: ErrorReason
