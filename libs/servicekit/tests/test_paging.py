@@ -1,5 +1,4 @@
 import pytest
-
 from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token, page_size
 
 

@@ -4,8 +4,6 @@ import time
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
-
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, conversation_service_pb2
 from docuchat.chat.v1.chat_service_pb2_grpc import (
     ChatServiceServicer,
@@ -31,6 +29,7 @@ from docuchat.retrieval.v1.index_service_pb2_grpc import (
     IndexServiceStub,
     add_IndexServiceServicer_to_server,
 )
+from google.rpc import error_details_pb2, status_pb2
 from servicekit.errors import AppError, Code, DependencyUnavailable
 from servicekit.identity import Role, current_principal
 from servicekit.rpc.access import MethodWithoutAccess, require_access_options
@@ -275,7 +274,7 @@ async def test_health_needs_every_dependency_and_peer(rpc, tokens):
 
 
 def test_a_method_without_an_access_option_stops_the_server():
-    with pytest.raises(MethodWithoutAccess, match="FileDescriptor|ServerReflection|Unannotated"):
+    with pytest.raises(MethodWithoutAccess, match="Unannotated"):
         require_access_options(["/test.Unannotated/Call"])
 
 

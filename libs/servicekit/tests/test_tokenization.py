@@ -1,7 +1,6 @@
 import socket
 
 import pytest
-
 from servicekit.tokenization import Cl100kTokenizer
 
 
@@ -11,7 +10,9 @@ def tokenizer():
 
 
 # Counts from OpenAI's published cl100k_base encoding.
-@pytest.mark.parametrize(("text", "count"), [("", 0), ("hello world", 2), ("tiktoken is great!", 6), ("お誕生日おめでとう", 9)])
+@pytest.mark.parametrize(
+    ("text", "count"), [("", 0), ("hello world", 2), ("tiktoken is great!", 6), ("お誕生日おめでとう", 9)]
+)
 def test_counts_are_those_of_cl100k_base(tokenizer, text, count):
     assert tokenizer.count(text) == count
 

@@ -46,7 +46,20 @@ def run_env() -> None:
         # Two replicas that start together must not migrate together.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:schema))"), {"schema": schema})
         context.run_migrations()
+        keep_history_private(connection, schema)
     connection.commit()
+
+
+def keep_history_private(connection: Connection, schema: str) -> None:
+    """Hides Alembic's own table from everyone but its owner, so that every table of a schema has its wall."""
+    table = f"{schema}.alembic_version"
+    for statement in (
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"DROP POLICY IF EXISTS history_of_owner ON {table}",
+        f"CREATE POLICY history_of_owner ON {table} TO CURRENT_USER USING (true)",
+    ):
+        connection.execute(text(statement))
 
 
 def enable_row_security(op: Operations, schema: str, table: str, policy: str) -> None:

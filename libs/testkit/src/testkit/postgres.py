@@ -75,9 +75,15 @@ class PostgresTemplates:
 
 @contextmanager
 def run_postgres(folder: Path) -> Iterator[str]:
-    """Runs a server with its data in a folder; yields the superuser's address."""
+    """Runs a server with its data in a folder; yields the superuser's address.
+
+    It does not wait for the disk: no test outlives a power cut.
+    """
     server = get_server(folder, cleanup_mode="delete")
     try:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            server.psql(f"ALTER SYSTEM SET {setting} = off")
+        server.psql("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()

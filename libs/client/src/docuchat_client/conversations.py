@@ -1,0 +1,51 @@
+"""Reading and removing conversations."""
+
+from collections.abc import AsyncIterator
+
+from docuchat.chat.v1 import conversation_service_pb2
+from docuchat.chat.v1.conversation_pb2 import Conversation, Message
+from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
+
+from docuchat_client.connection import Connection
+from docuchat_client.documents import CALL_SECONDS, PAGE_SIZE
+
+
+class Conversations:
+    """The calls about the user's own conversations."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._conversations = ConversationServiceStub(connection.channel)
+
+    async def conversations(self) -> AsyncIterator[Conversation]:
+        """Yields the conversations, the last used first."""
+        request = conversation_service_pb2.ListConversationsRequest(page_size=PAGE_SIZE)
+        while True:
+            page = await self._connection.call(
+                lambda metadata: self._conversations.ListConversations(request, timeout=CALL_SECONDS, metadata=metadata)
+            )
+            for conversation in page.conversations:
+                yield conversation
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def messages(self, conversation_id: str) -> AsyncIterator[Message]:
+        """Yields the messages of a conversation, oldest first. Raises CONVERSATION_NOT_FOUND."""
+        request = conversation_service_pb2.ListMessagesRequest(conversation_id=conversation_id, page_size=PAGE_SIZE)
+        while True:
+            page = await self._connection.call(
+                lambda metadata: self._conversations.ListMessages(request, timeout=CALL_SECONDS, metadata=metadata)
+            )
+            for message in page.messages:
+                yield message
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        """Removes a conversation and its messages. Raises CONVERSATION_NOT_FOUND."""
+        request = conversation_service_pb2.DeleteConversationRequest(conversation_id=conversation_id)
+        await self._connection.call(
+            lambda metadata: self._conversations.DeleteConversation(request, timeout=CALL_SECONDS, metadata=metadata)
+        )

@@ -1,0 +1,58 @@
+"""Long passwords that are tried first, in lower case, letters and digits only. Shorter ones fail by length."""
+
+COMMON_PASSWORDS = frozenset(
+    """
+    correcthorsebatterystaple correcthorsebatterystaple1 correctbatteryhorsestaple
+    passwordpassword password1password1 passwordpassword1 passwordpassword12 passwordpassword123
+    password12345678 password123456789 password1234567890 password0123456789 password123password
+    passw0rdpassw0rd p4ssw0rdp4ssw0rd password2023password password2024password password2025password
+    mypasswordispassword mypassword123456 mypassword12345 mypassword123456789 thisismypassword thisismypassword1
+    thisisapassword thisisapassword1 thisisasecurepassword thisisastrongpassword thisisaverylongpassword
+    thepasswordispassword thepasswordis123 ihatepasswords123 idontknowmypassword iforgotmypassword iforgotmypassword1
+    securepassword12 securepassword123 securepassword1234 strongpassword123 strongpassword1234 supersecretpassword
+    supersecretpassword1 supersecurepassword verysecretpassword verysecurepassword verylongpassword verylongpassword1
+    averylongpassword averylongpassword1 longpassword12345 longpassword123456 secretpassword1 secretpassword12
+    secretpassword123 secretsecretsecret topsecretpassword newpassword12345 newpassword123456 temporarypassword
+    temporarypassword1 temporarypassword123 temppassword1234 temppassword12345 testpassword123 testpassword1234
+    testpassword12345 testtesttesttest testingtesting123 testing123testing changemechangeme changemechangeme1
+    changethispassword changethispassword1 pleasechangeme123 pleasechangethis defaultpassword defaultpassword1
+    defaultpassword123 examplepassword examplepassword1 samplepassword1 samplepassword123 demopassword1234
+    adminpassword123 adminpassword1234 adminadminadmin admin1234567890 admin123admin123 administrator123
+    administrator1234 administratorpassword administratoradministrator rootrootrootroot rootpassword1234
+    useruseruseruser userpassword1234 userpassword12345 guestguestguest guestpassword123 letmeinletmein
+    letmeinletmein1 letmeinletmein123 letmein1234567890 letmeinplease123 welcomewelcome1 welcomewelcome123
+    welcome123456789 welcome1234567890 welcometothejungle welcomehome12345 opensesameopensesame
+    qwertyqwertyqwerty qwerty1234567890 qwerty123456789 qwerty12345678910 qwertyuiop12345 qwertyuiop123456
+    qwertyuiop1234567 qwertyuiop12345678 qwertyuiop123456789 qwertyuiop1234567890 qwerty123qwerty123 qwertyqwerty123
+    1q2w3e4r5t6y7u8i 1q2w3e4r5t6y7u8i9o 1q2w3e4r5t6y7u8i9o0p q1w2e3r4t5y6u7i8 q1w2e3r4t5y6u7i8o9p0 1q2w3e4r1q2w3e4r
+    1qaz2wsx1qaz2wsx qazwsxedcrfvtgb qazwsxedcrfvtgbyhn qazwsxedcrfvtgbyhnujm zaq12wsxzaq12wsx asdfghjklasdfghjkl
+    asdfasdfasdfasdf1 asdfghjkl1234567 asdfghjkl123456789 zxcvbnmzxcvbnm1 zxcvbnm123456789 zxcvbnmasdfghjkl
+    abcdefgh12345678 abcdefg123456789 abcdefghij12345 abcdefghij1234567890 abc123abc123abc123 abcd1234abcd1234
+    a1b2c3d4e5f6g7h8 a1b2c3d4e5f6g7h8i9 a1b2c3d4e5f6g7h8i9j0 abcabcabcabcabc1 aaaaaaaaaaaaaaa1 111111111111111a
+    123456789123456 1234567891234567 123456789123456789 123456789abcdef 123456789abcdefg 123456789qwerty
+    1234567890qwerty 1234567890qwertyuiop 123456qwertyuiop 12345678password 123456789password 1234567890password
+    12345678910111213 1234567891011121 123456789101112 123456123456123456 112233445566778899 11223344556677889900
+    111222333444555 111222333444555666 123321123321123321 012345678910111 314159265358979 3141592653589793
+    271828182845904 000000000000001 987654321987654321 0987654321098765 147258369147258369 159357159357159357
+    iloveyouiloveyou iloveyouiloveyou1 iloveyousomuch1 iloveyousomuch123 iloveyouforever iloveyouforever1
+    iloveyoubaby123 iloveyou123456789 iloveyou1234567890 ilovemyfamily123 ilovemymotherandfather ilovemyself12345
+    loveloveloveloveu iloveyou3000iloveyou3000 sunshinesunshine sunshine123456789 princessprincess princess123456789
+    footballfootball footballbaseball baseballbaseball basketballbasketball liverpoolliverpool liverpoolfc12345
+    manchesterunited manchesterunited1 manchestercity123 realmadridrealmadrid barcelonabarcelona barcelona123456
+    dragondragondragon monkeymonkeymonkey supermansuperman supermanbatman123 batmanbatmanbatman spidermanspiderman
+    pokemonpokemon123 starwarsstarwars maytheforcebewithyou maytheforcebewithyou1 lukeiamyourfather
+    winteriscoming123 winteriscoming1 tobeornottobe123 tobeornottobethatisthequestion thequickbrownfox
+    thequickbrownfox1 thequickbrownfoxjumps thequickbrownfoxjumpsoverthelazydog loremipsumdolor loremipsumdolorsit
+    loremipsumdolorsitamet onceuponatime123 helloworldhelloworld helloworld12345 helloworld123456 hellohellohello
+    hellohello123456 goodmorning12345 happybirthday123 happybirthdaytoyou merrychristmas123 merrychristmas2024
+    summer2024summer summer2025summer winter2024winter winter2025winter spring2025spring autumn2025autumn
+    companypassword1 companypassword123 ourcompanypassword microsoft1234567 microsoftwindows googlegooglegoogle
+    googlepassword123 facebookfacebook facebookpassword facebook123456789 instagraminstagram computercomputer
+    computer123456789 internetinternet internetpassword documentsdocuments docuchatdocuchat docuchatpassword
+    docuchatpassword1 docuchatpassword123 docuchat123456789 trustno1trustno1 trustnoone123456 jesuschristislord
+    jesuslovesyou123 jesusjesusjesus godisgoodallthetime godisgreat123456 blessedblessed123 neverforgetmypassword
+    dontforgetthispassword openthedoorplease fuckyoufuckyou1 fuckyoufuckyou123 nopasswordneeded notmypassword123
+    passwortpasswort passwort12345678 passwort123456789 geheimespasswort motdepasse123456 motdepassemotdepasse
+    contrasena123456 contrasenacontrasena senhasenhasenha1 wachtwoord123456 bonjourbonjour123 hallohallohallo
+    """.split()  # noqa: SIM905 - as a list it would be one word a line
+)

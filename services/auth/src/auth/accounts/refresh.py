@@ -1,0 +1,37 @@
+"""Trading a refresh token for new tokens."""
+
+from servicekit.telemetry import get_logger
+
+from auth.accounts.sessions import hash_refresh_token, judge_refresh, make_refresh_token, sign_tokens
+from auth.model import InvalidRefreshToken, Session, Tokens, Verdict
+from auth.ports import Needs
+
+
+async def refresh(needs: Needs, refresh_token: str) -> Tokens:
+    """Uses a refresh token up and returns its session's next tokens. Raises InvalidRefreshToken."""
+    successor = make_refresh_token()
+    session = await trade(needs, refresh_token, successor)
+    # Read anew each time: whoever lost the membership or the role loses it with the next refresh.
+    membership = await needs.accounts.find_membership(session.user_id, session.tenant_id)
+    if membership is None:
+        raise InvalidRefreshToken
+    return sign_tokens(needs, session, membership, successor)
+
+
+async def trade(needs: Needs, refresh_token: str, successor: str) -> Session:
+    """Returns the session that goes on with the successor. Raises InvalidRefreshToken."""
+    now = needs.clock()
+    traded = await needs.sessions.trade(
+        hash_refresh_token(refresh_token),
+        hash_refresh_token(successor),
+        now,
+        lambda session, token: judge_refresh(session, token, now, needs.lifetimes.refresh_grace),
+    )
+    if traded is None:
+        raise InvalidRefreshToken
+    # The store has committed the revocation by now; raising earlier would have rolled it back.
+    if traded.verdict is Verdict.REVOKE:
+        get_logger("auth").warning("refresh token reused", session_id=traded.session.session_id)
+    if traded.verdict is not Verdict.ROTATE:
+        raise InvalidRefreshToken
+    return traded.session

@@ -1,0 +1,45 @@
+"""The settings of auth; those that all services share are in servicekit.config."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from servicekit.config import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Read from environment variables with the prefix DOCUCHAT_."""
+
+    # A setting that does not fit is reported without its value, which may be a secret.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    signing_key_file: Path
+    """The Ed25519 private key that signs access tokens (PEM, PKCS #8). Without it auth does not start."""
+
+    published_key_files: tuple[Path, ...] = ()
+    """More keys (PEM, public or private) to publish: the next one before it signs, the last one for an hour after."""
+
+    service_secrets: dict[str, Annotated[SecretStr, Field(min_length=16)]] = Field(default_factory=dict)
+    """Which service may ask for a token with which secret: {"ingestion": "..."}. Empty: none may."""
+
+    access_token_seconds: Annotated[int, Field(ge=10, le=3600)] = 900
+    """How long an access token is good."""
+
+    session_seconds: Annotated[int, Field(ge=60)] = 604_800
+    """How long after log-in a session ends, however often it is refreshed."""
+
+    refresh_grace_seconds: Annotated[int, Field(ge=0, le=60)] = 10
+    """How long a used refresh token may be used again by a client that lost the answer."""
+
+    password_memory_kib: Annotated[int, Field(ge=19_456)] = 19_456
+    """Argon2id memory per hash; 19 MiB is OWASP's least."""
+
+    password_passes: Annotated[int, Field(ge=2)] = 2
+    """Argon2id passes over that memory."""
+
+    password_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    """Hashes that are computed at the same time."""
+
+    password_queue: Annotated[int, Field(ge=1)] = 200
+    """Hashes that may wait or run; log-ins beyond are refused with OVERLOADED."""

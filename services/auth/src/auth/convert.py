@@ -1,0 +1,84 @@
+"""Between the protos and the model."""
+
+from datetime import datetime, timedelta
+
+from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from auth.model import Me, Membership, Registration, ServiceToken, SignedUp, Tenant, Tokens, User
+
+
+def read_registration(request: auth_service_pb2.SignUpRequest) -> Registration:
+    """Returns what a sign-up says."""
+    return Registration(request.email, request.password, request.display_name, request.tenant_name)
+
+
+def write_sign_up(signed_up: SignedUp) -> auth_service_pb2.SignUpResponse:
+    """Returns the answer to a sign-up."""
+    return auth_service_pb2.SignUpResponse(
+        user=write_user(signed_up.user),
+        tenant=write_tenant(signed_up.tenant),
+        tokens=write_tokens(signed_up.tokens),
+    )
+
+
+def write_user(user: User) -> user_pb2.User:
+    """Returns the user's message."""
+    return user_pb2.User(
+        user_id=user.user_id,
+        email=user.email,
+        display_name=user.display_name,
+        create_time=write_time(user.create_time),
+    )
+
+
+def write_tenant(tenant: Tenant) -> tenant_pb2.Tenant:
+    """Returns the tenant's message."""
+    return tenant_pb2.Tenant(
+        tenant_id=tenant.tenant_id,
+        slug=tenant.slug,
+        display_name=tenant.display_name,
+        create_time=write_time(tenant.create_time),
+    )
+
+
+def write_membership(membership: Membership) -> tenant_pb2.Membership:
+    """Returns the membership's message."""
+    return tenant_pb2.Membership(tenant=write_tenant(membership.tenant), role=membership.role.value)
+
+
+def write_tokens(tokens: Tokens) -> tokens_pb2.Tokens:
+    """Returns the tokens' message."""
+    return tokens_pb2.Tokens(
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        expires_in_seconds=write_seconds(tokens.expires_in),
+    )
+
+
+def write_service_token(token: ServiceToken) -> auth_service_pb2.IssueServiceTokenResponse:
+    """Returns the answer to a service."""
+    return auth_service_pb2.IssueServiceTokenResponse(
+        access_token=token.access_token, expires_in_seconds=write_seconds(token.expires_in)
+    )
+
+
+def write_me(me: Me, tenant_id: str) -> user_service_pb2.GetMeResponse:
+    """Returns the answer to a caller who asks who they are."""
+    return user_service_pb2.GetMeResponse(
+        user=write_user(me.user),
+        tenant_id=tenant_id,
+        memberships=[write_membership(membership) for membership in me.memberships],
+    )
+
+
+def write_seconds(duration: timedelta) -> int:
+    """Returns whole seconds, rounded down so that no one counts on more time than there is."""
+    return int(duration.total_seconds())
+
+
+def write_time(moment: datetime) -> Timestamp:
+    """Returns a protobuf timestamp."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

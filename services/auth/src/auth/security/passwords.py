@@ -1,0 +1,61 @@
+"""Argon2id (RFC 9106), off the event loop."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+import argon2
+from argon2.exceptions import VerifyMismatchError
+
+from auth.model import HasherBusy
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Argon2PasswordHasher:
+    """A PasswordHasher. `threads` hashes are computed at once, `queue` may run or wait."""
+
+    def __init__(self, *, memory_kib: int, passes: int, threads: int, queue: int) -> None:
+        # One lane each: the threads of the pool are the parallelism, and they are counted.
+        self._argon2 = argon2.PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._queue = queue
+        self._taken = 0
+        # Made with today's parameters, so that an unknown address costs what a known one does.
+        self._nobodys_hash = self._argon2.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str) -> str:
+        """Returns a hash with its salt and parameters. Raises HasherBusy."""
+        return await self._run(self._argon2.hash, password)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Tells whether they belong together; with no hash it works as long and says no. Raises HasherBusy."""
+        matches = await self._run(self._matches, password_hash or self._nobodys_hash, password)
+        return matches and password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Tells whether the hash was made with other parameters than today's."""
+        return self._argon2.check_needs_rehash(password_hash)
+
+    def close(self) -> None:
+        """Ends the threads; hashes that wait are dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._argon2.verify(password_hash, password)
+        except VerifyMismatchError:
+            return False
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # Refusing at once keeps the wait of those in line shorter than their deadlines.
+        if self._taken >= self._queue:
+            raise HasherBusy
+        self._taken += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
+        finally:
+            self._taken -= 1

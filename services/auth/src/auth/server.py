@@ -1,0 +1,103 @@
+"""Puts auth together and serves it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
+from servicekit.database import Database
+from servicekit.rpc.server import run_service
+from servicekit.tokens import StaticKeys, TokenVerifier
+
+from auth.config import Settings
+from auth.model import Lifetimes
+from auth.ports import Needs
+from auth.security.keys import load_published_key, load_signing_key
+from auth.security.passwords import Argon2PasswordHasher
+from auth.security.service_secrets import ConfiguredServiceSecrets
+from auth.security.tokens import Ed25519TokenSigner
+from auth.servicers.auth import AuthServicer
+from auth.servicers.user import UserServicer
+from auth.stores.accounts import PostgresAccountStore
+from auth.stores.failures import PostgresFailureStore
+from auth.stores.sessions import PostgresSessionStore
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM. Raises KeyFileError before anything is opened if a key file is not usable."""
+    # Keys first: a process that cannot sign should not look healthy for a moment.
+    signer = make_signer(settings)
+    hasher = make_hasher(settings)
+    database = Database.connect(
+        settings.database_url.get_secret_value(), name="auth", pool_size=settings.database_pool_size
+    )
+    try:
+        await run_service(
+            settings,
+            name="auth",
+            add_servicers=servicers_of(assemble(settings, database, hasher, signer)),
+            checks={"postgresql": database.ping},
+            verifier=make_verifier(settings, signer),
+        )
+    finally:
+        hasher.close()
+        await database.close()
+
+
+def make_signer(settings: Settings) -> Ed25519TokenSigner:
+    """Reads the keys. Raises KeyFileError."""
+    return Ed25519TokenSigner(
+        load_signing_key(settings.signing_key_file),
+        issuer=settings.issuer,
+        audience=settings.audience,
+        published=[load_published_key(path) for path in settings.published_key_files],
+    )
+
+
+def make_hasher(settings: Settings) -> Argon2PasswordHasher:
+    """Makes the hasher as strong as configured."""
+    return Argon2PasswordHasher(
+        memory_kib=settings.password_memory_kib,
+        passes=settings.password_passes,
+        threads=settings.password_threads,
+        queue=settings.password_queue,
+    )
+
+
+def make_verifier(settings: Settings, signer: Ed25519TokenSigner) -> TokenVerifier:
+    """Makes a verifier with the signer's own keys: auth need not ask itself."""
+    return TokenVerifier(StaticKeys(signer.public_keys), settings.issuer, settings.audience)
+
+
+def assemble(settings: Settings, database: Database, hasher: Argon2PasswordHasher, signer: Ed25519TokenSigner) -> Needs:
+    """Chooses an adapter for every port."""
+    return Needs(
+        accounts=PostgresAccountStore(database),
+        sessions=PostgresSessionStore(database),
+        failures=PostgresFailureStore(database),
+        passwords=hasher,
+        tokens=signer,
+        service_secrets=ConfiguredServiceSecrets(read_secrets(settings)),
+        clock=lambda: datetime.now(UTC),
+        lifetimes=Lifetimes(
+            access_token=timedelta(seconds=settings.access_token_seconds),
+            session=timedelta(seconds=settings.session_seconds),
+            refresh_grace=timedelta(seconds=settings.refresh_grace_seconds),
+        ),
+    )
+
+
+def read_secrets(settings: Settings) -> dict[str, str]:
+    """Returns the services' secrets in the clear, for their digests."""
+    return {name: secret.get_secret_value() for name, secret in settings.service_secrets.items()}
+
+
+def servicers_of(needs: Needs) -> Callable[[grpc.aio.Server], None]:
+    """Returns what adds both services to a server."""
+
+    def add(server: grpc.aio.Server) -> None:
+        add_AuthServiceServicer_to_server(AuthServicer(needs), server)
+        add_UserServiceServicer_to_server(UserServicer(needs), server)
+
+    return add

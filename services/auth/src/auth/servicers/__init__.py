@@ -1,0 +1,1 @@
+"""The RPC edge: convert in, one call, convert out."""

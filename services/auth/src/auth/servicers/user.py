@@ -1,0 +1,26 @@
+"""UserService at the RPC edge."""
+
+from typing import Any
+
+from docuchat.auth.v1 import user_service_pb2
+from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer
+from grpc.aio import ServicerContext
+from servicekit.identity import current_principal
+
+from auth import convert
+from auth.accounts.describe_me import describe_me
+from auth.ports import Needs
+
+
+class UserServicer(UserServiceServicer):
+    """Tells users about themselves."""
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+
+    async def GetMe(
+        self, request: user_service_pb2.GetMeRequest, context: ServicerContext[Any, Any]
+    ) -> user_service_pb2.GetMeResponse:
+        """Describes the caller."""
+        principal = current_principal()
+        return convert.write_me(await describe_me(self._needs, principal.subject), principal.tenant_id)

@@ -1,0 +1,106 @@
+"""Users, credentials, tenants and memberships in PostgreSQL."""
+
+from typing import Any
+
+from servicekit.database import Database
+from servicekit.identity import Role
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from auth.model import Account, EmailTaken, Me, Membership, SlugTaken, Tenant, User
+from auth.stores.tables import CREDENTIALS, MEMBERSHIPS, TENANTS, USERS
+
+MAX_MEMBERSHIPS = 100
+
+
+class PostgresAccountStore:
+    """An AccountStore. Each transaction declares the address, user or tenant it is about."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, user: User, password_hash: str, tenant: Tenant) -> None:
+        """Stores a user who owns a new tenant, all or nothing. Raises EmailTaken or SlugTaken."""
+        settings = {"email": user.email, "user_id": user.user_id, "tenant_id": tenant.tenant_id}
+        async with self._database.transaction(**settings) as connection:
+            await insert_user(connection, user, password_hash)
+            await insert_tenant(connection, tenant, owner=user)
+
+    async def find_by_email(self, email: str) -> Account | None:
+        """Returns the account of an address in lower case."""
+        query = (
+            select(USERS, CREDENTIALS.c.password_hash)
+            .join(CREDENTIALS, CREDENTIALS.c.user_id == USERS.c.user_id)
+            .where(USERS.c.email == email)
+        )
+        async with self._database.transaction(email=email) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return Account(read_user(row), row.password_hash) if row else None
+
+    async def replace_password_hash(self, email: str, password_hash: str) -> None:
+        """Stores another hash of the same password."""
+        # By address, because that is the setting which opens credentials.
+        owner = select(USERS.c.user_id).where(USERS.c.email == email).scalar_subquery()
+        update = CREDENTIALS.update().where(CREDENTIALS.c.user_id == owner)
+        async with self._database.transaction(email=email) as connection:
+            await connection.execute(update.values(password_hash=password_hash, update_time=func.now()))
+
+    async def find_me(self, user_id: str) -> Me | None:
+        """Returns a user with the oldest 100 memberships."""
+        async with self._database.transaction(user_id=user_id) as connection:
+            row = (await connection.execute(select(USERS).where(USERS.c.user_id == user_id))).one_or_none()
+            memberships = await connection.execute(select_memberships(user_id).limit(MAX_MEMBERSHIPS))
+        return Me(read_user(row), tuple(read_membership(each) for each in memberships)) if row else None
+
+    async def find_membership(self, user_id: str, tenant_id: str = "") -> Membership | None:
+        """Returns what the user is in the tenant, or in the oldest one if none is named."""
+        query = select_memberships(user_id).limit(1)
+        if tenant_id:
+            query = query.where(MEMBERSHIPS.c.tenant_id == tenant_id)
+        async with self._database.transaction(user_id=user_id) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return read_membership(row) if row else None
+
+
+async def insert_user(connection: AsyncConnection, user: User, password_hash: str) -> None:
+    """Inserts a user with a password. Raises EmailTaken."""
+    values = {"user_id": user.user_id, "create_time": user.create_time}
+    # Asking first and inserting then would let two sign-ups at once both find the address free.
+    statement = insert(USERS).values(**values, email=user.email, display_name=user.display_name)
+    inserted = await connection.execute(statement.on_conflict_do_nothing(index_elements=["email"]))
+    if inserted.rowcount == 0:
+        raise EmailTaken
+    credential = {"user_id": user.user_id, "password_hash": password_hash, "update_time": user.create_time}
+    await connection.execute(insert(CREDENTIALS).values(**credential))
+
+
+async def insert_tenant(connection: AsyncConnection, tenant: Tenant, *, owner: User) -> None:
+    """Inserts a tenant and its owner's membership. Raises SlugTaken."""
+    values = {"tenant_id": tenant.tenant_id, "create_time": tenant.create_time}
+    # A conflict that raises would end the transaction with an error that names no column reliably.
+    statement = insert(TENANTS).values(**values, slug=tenant.slug, display_name=tenant.display_name)
+    inserted = await connection.execute(statement.on_conflict_do_nothing(index_elements=["slug"]))
+    if inserted.rowcount == 0:
+        raise SlugTaken
+    await connection.execute(insert(MEMBERSHIPS).values(**values, user_id=owner.user_id, role=Role.OWNER.value))
+
+
+def select_memberships(user_id: str) -> Select[Any]:
+    """Returns the query for a user's memberships with their tenants, oldest first."""
+    return (
+        select(TENANTS, MEMBERSHIPS.c.role)
+        .join(MEMBERSHIPS, MEMBERSHIPS.c.tenant_id == TENANTS.c.tenant_id)
+        .where(MEMBERSHIPS.c.user_id == user_id)
+        .order_by(MEMBERSHIPS.c.create_time, MEMBERSHIPS.c.tenant_id)
+    )
+
+
+def read_user(row: Row[Any]) -> User:
+    """Returns a row's user."""
+    return User(row.user_id, row.email, row.display_name, row.create_time)
+
+
+def read_membership(row: Row[Any]) -> Membership:
+    """Returns a row's membership."""
+    return Membership(Tenant(row.tenant_id, row.slug, row.display_name, row.create_time), Role(row.role))

@@ -1,0 +1,65 @@
+"""The tables of schema `auth`, as the migrations make them."""
+
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, Uuid
+
+METADATA = MetaData(schema="auth")
+TIME = DateTime(timezone=True)
+# The model keeps ids as text, as the protos do.
+ID = Uuid(as_uuid=False)
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("user_id", ID, primary_key=True),
+    Column("email", Text),
+    Column("display_name", Text),
+    Column("create_time", TIME),
+)
+CREDENTIALS = Table(
+    "credentials",
+    METADATA,
+    Column("user_id", ID, primary_key=True),
+    Column("password_hash", Text),
+    Column("update_time", TIME),
+)
+TENANTS = Table(
+    "tenants",
+    METADATA,
+    Column("tenant_id", ID, primary_key=True),
+    Column("slug", Text),
+    Column("display_name", Text),
+    Column("create_time", TIME),
+)
+MEMBERSHIPS = Table(
+    "memberships",
+    METADATA,
+    Column("user_id", ID, primary_key=True),
+    Column("tenant_id", ID, primary_key=True),
+    Column("role", Text),
+    Column("create_time", TIME),
+)
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("session_id", ID, primary_key=True),
+    Column("user_id", ID),
+    Column("tenant_id", ID),
+    Column("create_time", TIME),
+    Column("expire_time", TIME),
+    Column("revoke_time", TIME),
+)
+REFRESH_TOKENS = Table(
+    "refresh_tokens",
+    METADATA,
+    Column("token_hash", Text, primary_key=True),
+    Column("session_id", ID),
+    Column("create_time", TIME),
+    Column("use_time", TIME),
+)
+LOGIN_FAILURES = Table(
+    "login_failures",
+    METADATA,
+    Column("address_hash", Text, primary_key=True),
+    Column("failures", Integer),
+    Column("last_time", TIME),
+)

@@ -1,0 +1,207 @@
+"""Fakes of the ports, a few lines each, and a real server on a real database."""
+
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from auth.config import Settings
+from auth.model import (
+    Account,
+    EmailTaken,
+    FailureCount,
+    Me,
+    Membership,
+    RefreshToken,
+    Session,
+    SlugTaken,
+    Trade,
+    Verdict,
+)
+from auth.ports import Needs
+from auth.server import assemble, make_hasher, make_signer, make_verifier, servicers_of
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from servicekit.identity import Role
+from servicekit.rpc.client import open_channel
+from servicekit.rpc.server import build_server
+
+
+@dataclass
+class FakeClock:
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, **duration):
+        self.now += timedelta(**duration)
+
+
+@dataclass
+class FakeAccounts:
+    accounts: dict = field(default_factory=dict)
+    members: dict = field(default_factory=lambda: defaultdict(list))
+
+    async def create(self, user, password_hash, tenant):
+        if user.email in self.accounts:
+            raise EmailTaken
+        if tenant.slug in self.slugs():
+            raise SlugTaken
+        self.accounts[user.email] = Account(user, password_hash)
+        self.members[user.user_id].append(Membership(tenant, Role.OWNER))
+
+    def slugs(self):
+        return {each.tenant.slug for memberships in self.members.values() for each in memberships}
+
+    async def find_by_email(self, email):
+        return self.accounts.get(email)
+
+    async def replace_password_hash(self, email, password_hash):
+        self.accounts[email] = replace(self.accounts[email], password_hash=password_hash)
+
+    async def find_me(self, user_id):
+        users = [each.user for each in self.accounts.values() if each.user.user_id == user_id]
+        return Me(users[0], tuple(self.members[user_id])) if users else None
+
+    async def find_membership(self, user_id, tenant_id=""):
+        return next((each for each in self.members[user_id] if tenant_id in {"", each.tenant.tenant_id}), None)
+
+
+@dataclass
+class FakeSessions:
+    sessions: dict = field(default_factory=dict)
+    tokens: dict = field(default_factory=dict)
+
+    async def open(self, session: Session, token_hash):
+        self.sessions[session.session_id] = session
+        self.tokens[token_hash] = RefreshToken(token_hash, session.session_id, session.create_time)
+
+    async def trade(self, token_hash, successor_hash, now, judge):
+        if token_hash not in self.tokens:
+            return None
+        token = self.tokens[token_hash]
+        session = self.sessions[token.session_id]
+        verdict = judge(session, token)
+        if verdict is Verdict.ROTATE:
+            self.tokens[token_hash] = replace(token, use_time=token.use_time or now)
+            self.tokens[successor_hash] = RefreshToken(successor_hash, session.session_id, now)
+        if verdict is Verdict.REVOKE:
+            await self.revoke(token_hash, now)
+        return Trade(session, verdict)
+
+    async def revoke(self, token_hash, now):
+        if token_hash in self.tokens:
+            session_id = self.tokens[token_hash].session_id
+            self.sessions[session_id] = replace(self.sessions[session_id], revoke_time=now)
+
+
+@dataclass
+class FakeFailures:
+    counts: dict = field(default_factory=dict)
+
+    async def find(self, email):
+        return self.counts.get(email, FailureCount())
+
+    async def change(self, email, change):
+        self.counts[email] = change(await self.find(email))
+
+
+@dataclass
+class FakePasswords:
+    generation: int = 1
+    calls: list = field(default_factory=list)
+
+    async def hash(self, password):
+        self.calls.append("hash")
+        return f"{self.generation}:{password}"
+
+    async def verify(self, password_hash, password):
+        self.calls.append("verify")
+        return password_hash is not None and password_hash.partition(":")[2] == password
+
+    def is_outdated(self, password_hash):
+        return not password_hash.startswith(f"{self.generation}:")
+
+
+@dataclass
+class FakeTokens:
+    signed: list = field(default_factory=list)
+
+    def sign(self, **claims):
+        self.signed.append(claims)
+        return f"access-{len(self.signed)}"
+
+    def publish(self):
+        return b'{"keys": []}'
+
+
+class FakeServiceSecrets:
+    def matches(self, service_name, secret):
+        return (service_name, secret) == ("ingestion", "the secret of ingestion")
+
+
+@pytest.fixture
+def needs():
+    """All ports, faked; the fakes' fields are open to the test."""
+    return Needs(
+        accounts=FakeAccounts(),
+        sessions=FakeSessions(),
+        failures=FakeFailures(),
+        passwords=FakePasswords(),
+        tokens=FakeTokens(),
+        service_secrets=FakeServiceSecrets(),
+        clock=FakeClock(),
+    )
+
+
+def write_key(path, key):
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    """A fresh Ed25519 key in PEM."""
+    return write_key(tmp_path / "signing.pem", Ed25519PrivateKey.generate())
+
+
+@dataclass
+class Stack:
+    """A whole auth service in this process."""
+
+    database: object
+    settings: Settings
+    needs: Needs
+    address: str
+    channel: object
+
+    @asynccontextmanager
+    async def channel_with(self, token):
+        async def identity():
+            return token
+
+        async with open_channel(self.address, identity=identity) as channel:
+            yield channel
+
+
+@pytest_asyncio.fixture
+async def stack(service_database, key_file):
+    """Serves auth with its real adapters on a free port."""
+    database = await service_database("auth")
+    settings = Settings(
+        database_url=database.url,
+        signing_key_file=key_file,
+        service_secrets={"ingestion": "the secret of ingestion"},
+    )
+    signer, hasher = make_signer(settings), make_hasher(settings)
+    needs = assemble(settings, database.database, hasher, signer)
+    server = build_server(name="auth", verifier=make_verifier(settings, signer))
+    servicers_of(needs)(server.grpc)
+    address = await server.start("127.0.0.1:0")
+    async with open_channel(address) as channel:
+        yield Stack(database, settings, needs, address, channel)
+    await server.stop(0)
+    hasher.close()

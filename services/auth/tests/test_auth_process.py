@@ -1,0 +1,102 @@
+"""`python -m auth` as a process of its own."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from auth.__main__ import choose, main
+from auth.model import FailureCount
+from auth.stores.failures import PostgresFailureStore
+from docuchat.auth.v1 import auth_service_pb2 as pb
+from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from servicekit.rpc.client import open_channel
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECRET = "tiny-secret"
+
+
+@pytest.fixture
+def environment(monkeypatch, key_file):
+    """The least that auth starts with, and no other DOCUCHAT_ variable."""
+    for name in os.environ:
+        if name.startswith("DOCUCHAT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCUCHAT_DATABASE_URL", "postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("DOCUCHAT_SIGNING_KEY_FILE", str(key_file))
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("DOCUCHAT_SIGNING_KEY_FILE", None, "signing_key_file"),
+        ("DOCUCHAT_SIGNING_KEY_FILE", "/nowhere/key.pem", "cannot be read"),
+        ("DOCUCHAT_PUBLISHED_KEY_FILES", '["/nowhere/key.pem"]', "cannot be read"),
+        ("DOCUCHAT_SERVICE_SECRETS", json.dumps({"ingestion": SECRET}), "service_secrets"),
+        ("DOCUCHAT_PASSWORD_MEMORY_KIB", "8", "password_memory_kib"),
+        ("DOCUCHAT_PASSWORD_PASSES", "1", "password_passes"),
+        ("DOCUCHAT_DATABASE_URL", None, "database_url"),
+    ],
+)
+def test_without_its_secrets_auth_refuses_to_start_and_says_why(environment, variable, value, why):
+    environment.setattr(sys, "argv", ["auth"])
+    if value is None:
+        environment.delenv(variable)
+    else:
+        environment.setenv(variable, value)
+    with pytest.raises(SystemExit, match=f"(?is)does not start.*{why}") as stopped:
+        main()
+    assert SECRET not in str(stopped.value)
+
+
+@pytest.mark.parametrize("arguments", [["grow"], ["unlock"], ["serve", "more"]])
+def test_other_words_are_answered_with_the_usage(environment, arguments):
+    with pytest.raises(SystemExit, match="usage"):
+        choose(arguments)
+
+
+async def test_migrations_need_the_owner(environment):
+    with pytest.raises(SystemExit, match="DOCUCHAT_OWNER_DATABASE_URL"):
+        await choose(["migrate"])
+
+
+async def test_migrating_again_changes_nothing_and_needs_no_signing_key(environment, service_database):
+    database = await service_database("auth")
+    environment.setenv("DOCUCHAT_OWNER_DATABASE_URL", database.owner_url)
+    environment.delenv("DOCUCHAT_SIGNING_KEY_FILE")
+    await choose(["migrate"])
+    await choose(["migrate"])
+
+
+async def test_the_operator_unlocks_an_address(environment, service_database):
+    database = await service_database("auth")
+    environment.setenv("DOCUCHAT_DATABASE_URL", database.url)
+    store = PostgresFailureStore(database.database)
+    await store.change("ann@example.com", lambda _: FailureCount(100, NOW))
+    await choose(["unlock", "Ann@Example.com"])
+    assert await store.find("ann@example.com") == FailureCount()
+
+
+async def test_the_process_serves_until_it_is_told_to_stop(environment, service_database):
+    database = await service_database("auth")
+    with tempfile.TemporaryDirectory(prefix="auth-") as folder:
+        listen = f"unix:{Path(folder) / 'rpc'}"
+        settings = {"DOCUCHAT_DATABASE_URL": database.url, "DOCUCHAT_LISTEN": listen, "DOCUCHAT_DRAIN_SECONDS": "2"}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "auth"), env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(30), open_channel(listen) as channel:
+                request = pb.SignUpRequest(email="ann@example.com", password="violet tractor hums at dawn")
+                made = await AuthServiceStub(channel).SignUp(request, wait_for_ready=True, timeout=20)
+                assert made.tenant.slug == "ann"
+        finally:
+            process.terminate()
+            _, log = await process.communicate()
+    assert process.returncode == 0, log.decode()
+    assert all(json.loads(line)["service"] == "auth" for line in log.decode().splitlines())

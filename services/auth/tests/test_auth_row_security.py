@@ -1,0 +1,119 @@
+"""The wall inside the database: who declares nothing sees nothing, who declares one thing sees that."""
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from auth.accounts.log_in import log_in
+from auth.accounts.sessions import hash_refresh_token
+from auth.accounts.sign_up import sign_up
+from auth.model import InvalidCredentials, Registration
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+PASSWORD = "violet tractor hums at dawn"
+TABLES = """
+    SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, pg_get_userbyid(c.relowner) AS owner
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'auth' AND c.relkind IN ('r', 'p', 'm', 'f') ORDER BY 1
+"""
+
+
+@pytest_asyncio.fixture
+async def people(stack):
+    """Ann and Bob, each with a tenant, a session and a failed log-in."""
+    made = {}
+    for name in ("ann", "bob"):
+        made[name] = await sign_up(stack.needs, Registration(f"{name}@example.com", PASSWORD, tenant_name=name))
+        with pytest.raises(InvalidCredentials):
+            await log_in(stack.needs, f"{name}@example.com", "wrong")
+    return made
+
+
+@pytest_asyncio.fixture
+async def superuser(stack):
+    connection = await asyncpg.connect(stack.database.admin_dsn)
+    yield connection
+    await connection.close()
+
+
+async def count(stack, table, **settings):
+    async with stack.database.database.transaction(**settings) as connection:
+        return (await connection.execute(text(f"SELECT count(*) FROM auth.{table}"))).scalar_one()
+
+
+async def test_every_table_is_walled_and_shows_nothing_to_who_declares_nothing(stack, people, superuser):
+    tables = await superuser.fetch(TABLES)
+    assert len(tables) >= 8
+    for table in tables:
+        name = table["relname"]
+        assert table["relrowsecurity"], name
+        assert table["relforcerowsecurity"], name
+        assert table["owner"] == "docuchat_auth_owner", name
+        assert await superuser.fetchval(f"SELECT count(*) FROM auth.{name}") > 0, f"{name}: nothing to hide"
+        assert await count(stack, name) == 0, name
+
+
+async def test_the_application_role_can_neither_bypass_the_wall_nor_take_it_down(stack, superuser):
+    role = await superuser.fetchrow("SELECT * FROM pg_roles WHERE rolname = 'docuchat_auth'")
+    assert not role["rolsuper"]
+    assert not role["rolbypassrls"]
+    assert not await superuser.fetchval("SELECT pg_has_role('docuchat_auth', 'docuchat_auth_owner', 'MEMBER')")
+    for statement in ("ALTER TABLE auth.users DISABLE ROW LEVEL SECURITY", "SET ROLE docuchat_auth_owner"):
+        with pytest.raises(DBAPIError):
+            async with stack.database.database.transaction() as connection:
+                await connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("value", ["", "6b8c3e1e-0000-4000-8000-000000000001"])
+async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
+    for table in await superuser.fetch(TABLES):
+        settings = {"user_id": value, "tenant_id": value, "email": value, "refresh_hash": value, "address_hash": value}
+        assert await count(stack, table["relname"], **settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("declared", "visible"),
+    [
+        ("email", {"users", "credentials"}),
+        ("user_id", {"users", "tenants", "memberships", "sessions"}),
+        ("tenant_id", {"tenants"}),
+        ("refresh_hash", {"refresh_tokens", "sessions"}),
+        ("successor_hash", {"refresh_tokens"}),
+    ],
+)
+async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people, superuser, declared, visible):
+    ann = people["ann"]
+    token_hash = hash_refresh_token(ann.tokens.refresh_token)
+    values = {
+        "email": ann.user.email,
+        "user_id": ann.user.user_id,
+        "tenant_id": ann.tenant.tenant_id,
+        "refresh_hash": token_hash,
+        "successor_hash": token_hash,
+    }
+    for table in await superuser.fetch(TABLES):
+        name = table["relname"]
+        assert await count(stack, name, **{declared: values[declared]}) == (name in visible), name
+
+
+async def test_nothing_is_written_for_someone_who_was_not_declared(stack, people):
+    ann, bob = people["ann"], people["bob"]
+    join = text("INSERT INTO auth.memberships VALUES (:user_id, :tenant_id, 'OWNER', now())")
+    with pytest.raises(DBAPIError, match="row-level security"):
+        async with stack.database.database.transaction(user_id=ann.user.user_id) as connection:
+            await connection.execute(join, {"user_id": bob.user.user_id, "tenant_id": ann.tenant.tenant_id})
+
+
+async def test_changing_everything_changes_the_declared_users_rows_only(stack, people, superuser):
+    async with stack.database.database.transaction(user_id=people["ann"].user.user_id) as connection:
+        await connection.execute(text("UPDATE auth.users SET display_name = 'changed'"))
+        await connection.execute(text("DELETE FROM auth.sessions"))
+    rows = await superuser.fetch("SELECT display_name FROM auth.users ORDER BY email")
+    assert [row["display_name"] for row in rows] == ["changed", "bob"]
+    assert await superuser.fetchval("SELECT count(*) FROM auth.sessions") == 1
+
+
+async def test_a_pooled_connection_forgets_what_was_declared(stack, people):
+    for _ in range(10):
+        assert await count(stack, "users", user_id=people["ann"].user.user_id) == 1
+        assert await count(stack, "users") == 0
