@@ -208,6 +208,19 @@ async def test_an_invalid_frame_in_the_middle_of_a_stream_is_refused(rpc, tokens
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+async def test_a_client_that_is_refused_while_it_sends_learns_why(rpc, tokens, toy):
+    async def frames():
+        yield document_service_pb2.UploadDocumentsRequest(collection_id="x")
+        for _ in range(200):
+            yield document_service_pb2.UploadDocumentsRequest(file={"data": b"x" * 65536})
+
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        for _ in range(10):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await DocumentServiceStub(channel).UploadDocuments(frames())
+            assert read_error(caught.value).reason == "INVALID_FIELD"
+
+
 async def test_a_handler_is_closed_at_once_when_the_client_goes(rpc, tokens, toy):
     async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
         call = ChatServiceStub(channel).Ask(chat_service_pb2.AskRequest(question="endless"))

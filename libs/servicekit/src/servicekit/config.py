@@ -11,7 +11,9 @@ from servicekit.tokens import DEFAULT_AUDIENCE, DEFAULT_ISSUER
 class ServiceSettings(BaseSettings):
     """Read from environment variables with the prefix DOCUCHAT_."""
 
-    model_config = SettingsConfigDict(env_prefix="DOCUCHAT_", extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DOCUCHAT_", extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     listen: str = "127.0.0.1:50051"
     """Where the gRPC server listens: host:port or unix:/path."""

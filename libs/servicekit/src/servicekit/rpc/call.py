@@ -1,6 +1,6 @@
 """One running call, as the server's layers see it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ class Call:
     request_id: str
     metadata: tuple[tuple[str, str | bytes], ...]
     context: ServicerContext
+    requests: AsyncIterator[Any] | None = None  # the messages of a client stream
 
     def values(self, key: str) -> list[str]:
         """Returns every text value sent under a key."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import grpc
 
@@ -10,6 +10,8 @@ from servicekit.errors import AppError, Code
 from servicekit.rpc.call import Call, Layer
 from servicekit.rpc.status import build_status, status_metadata, to_grpc_code
 from servicekit.telemetry import get_logger
+
+DISCARD_SECONDS = 2
 
 
 class InternalError(AppError):
@@ -53,5 +55,20 @@ def error_layer(service: str) -> Layer:
 
 async def abort(call: Call, error: AppError, service: str) -> None:
     """Ends a call with an error's status. Always raises."""
+    if call.requests is not None:
+        await discard(call.requests)
     status = build_status(error, f"{service}.docuchat", call.request_id)
     await call.context.abort(to_grpc_code(error.code), error.message, status_metadata(status))
+
+
+async def discard(requests: AsyncIterator[object]) -> None:
+    """Reads what a client is still sending, for two seconds at most.
+
+    A client of grpc.aio that is in the middle of sending when its call ends
+    sees INTERNAL instead of the status it was given; one that is heard out
+    sees why its upload was refused.
+    """
+    with suppress(TimeoutError, grpc.aio.UsageError, asyncio.InvalidStateError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            async for _ in requests:
+                pass

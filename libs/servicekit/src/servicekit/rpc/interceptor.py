@@ -30,9 +30,10 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
         return self._surround(handler, handler_call_details)
 
     @asynccontextmanager
-    async def _enter(self, details: Details, context: ServicerContext) -> AsyncIterator[None]:
+    async def _enter(self, details: Details, context: ServicerContext, request: object) -> AsyncIterator[None]:
         metadata = tuple((key, value) for key, value in details.invocation_metadata or ())
-        call = Call(details.method, find_request_id(metadata), metadata, context)
+        requests = request if isinstance(request, AsyncIterator) else None
+        call = Call(details.method, find_request_id(metadata), metadata, context, requests)
         async with AsyncExitStack() as stack:
             for layer in self._layers:
                 await stack.enter_async_context(layer(call))
@@ -53,7 +54,7 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
 
     def _answer_once(self, details: Details, handle: Any, check: Callable[[Any], Any]) -> Any:  # noqa: ANN401
         async def answer(request: Any, context: ServicerContext) -> Any:  # noqa: ANN401 - any message type
-            async with self._enter(details, context):
+            async with self._enter(details, context, request):
                 return await handle(check(request), context)
 
         return answer
@@ -62,7 +63,7 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
         # A coroutine that writes, not a generator: cancelling it closes the handler's generator in the same
         # task, where a generator that nobody iterates any more would wait for the garbage collector.
         async def answer(request: Any, context: ServicerContext) -> None:  # noqa: ANN401 - any message type
-            async with self._enter(details, context), aclosing(handle(check(request), context)) as messages:
+            async with self._enter(details, context, request), aclosing(handle(check(request), context)) as messages:
                 async for message in messages:
                     await context.write(message)
 

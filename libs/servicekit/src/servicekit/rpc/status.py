@@ -50,15 +50,20 @@ def status_metadata(status: status_pb2.Status) -> tuple[tuple[str, bytes], ...]:
 
 def read_error(error: grpc.aio.AioRpcError) -> AppError:
     """Returns the AppError a peer answered with; a peer that is no DocuChat service gives code and text."""
-    code = Code(error.code().name) if error.code().name in Code.__members__ else Code.UNKNOWN
+    details = _read_details(error)
+    code = Code(error.code().name)
+    # A DocuChat service never answers INTERNAL without details. gRPC itself does, when a peer ends a client's
+    # stream early and the status is lost on the way, so this one may be tried again.
+    if code is Code.INTERNAL and not details:
+        code = Code.UNAVAILABLE
     reason, metadata, retry_after = default_reason(code), dict[str, str](), None
-    for detail in _read_details(error):
+    for detail in details:
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             reason, metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToMilliseconds() / 1000
-    message = error.details() or reason
+    message = (details and error.details()) or "A service this one needs does not answer; try again."
     return AppError(code, reason, message, metadata=metadata, retry_after_seconds=retry_after)
 
 
