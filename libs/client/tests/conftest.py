@@ -92,6 +92,7 @@ class Library(DocumentServiceServicer, CollectionServiceServicer, SearchServiceS
         self.looks = 0
         self.end = {"state": Document.READY}
         self.expired_answers = 0
+        self.outages = 0
 
     async def UploadDocuments(self, request_iterator, context):
         frames = [frame async for frame in request_iterator]
@@ -114,6 +115,9 @@ class Library(DocumentServiceServicer, CollectionServiceServicer, SearchServiceS
         if self.expired_answers:
             self.expired_answers -= 1
             raise AppError(Code.UNAUTHENTICATED, "TOKEN_EXPIRED", "Refresh it.")
+        if self.outages:
+            self.outages -= 1
+            raise AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "Try again.")
         if request.document_id not in self.kept:
             raise AppError(Code.NOT_FOUND, "DOCUMENT_NOT_FOUND", "No such document.")
         self.looks += 1

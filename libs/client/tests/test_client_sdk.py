@@ -155,6 +155,21 @@ async def test_waiting_for_a_document_that_cannot_be_used_raises_why(client, sta
     assert caught.value.document.state == end["state"]
 
 
+async def test_waiting_goes_on_over_a_short_outage(client, stack):
+    document = await client.upload(b"text", filename="a.md")
+    stack.library.outages = 4
+    assert (await client.wait_until_ready(document.document_id)).state == Document.READY
+    assert stack.library.outages == 0
+
+
+async def test_waiting_does_not_go_on_over_a_long_outage(client, stack, monkeypatch):
+    monkeypatch.setattr("docuchat_client.documents.OUTAGE_SECONDS", 0)
+    document = await client.upload(b"text", filename="a.md")
+    stack.library.outages = 100
+    with pytest.raises(DocuChatError, match="DEPENDENCY_UNAVAILABLE"):
+        await client.wait_until_ready(document.document_id)
+
+
 async def test_waiting_ends_at_its_limit(client):
     document = await client.upload(b"text", filename="a.md")
     with pytest.raises(NotReadyInTime, match="still INDEXING"):

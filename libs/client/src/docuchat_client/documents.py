@@ -23,6 +23,7 @@ READY_SECONDS = 300
 PAGE_SIZE = 100
 FIRST_POLL_SECONDS = 0.1
 LAST_POLL_SECONDS = 1.0
+OUTAGE_SECONDS = 20
 END_STATES = (Document.READY, Document.NO_TEXT, Document.FAILED)
 
 OnProgress = Callable[[Document], None]
@@ -99,7 +100,7 @@ class Documents:
         """
         end, pause = time.monotonic() + limit_seconds, FIRST_POLL_SECONDS
         while True:
-            document = await self.document(document_id)
+            document = await self._look(document_id)
             if on_progress:
                 on_progress(document)
             if document.state in END_STATES:
@@ -108,6 +109,17 @@ class Documents:
                 raise NotReadyInTime(document, limit_seconds)
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LAST_POLL_SECONDS)
+
+    async def _look(self, document_id: str) -> Document:
+        """Returns the document; a service that is being restarted gets some time to come back."""
+        end = time.monotonic() + OUTAGE_SECONDS
+        while True:
+            try:
+                return await self.document(document_id)
+            except DocuChatError as error:
+                if error.code != "UNAVAILABLE" or time.monotonic() > end:
+                    raise
+            await asyncio.sleep(LAST_POLL_SECONDS)
 
     async def document(self, document_id: str) -> Document:
         """Returns one document with its state. Raises DOCUMENT_NOT_FOUND."""

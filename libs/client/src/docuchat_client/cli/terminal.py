@@ -12,6 +12,7 @@ from rich.text import Text
 
 # They make a name read as another one; isolates and joiners, which right-to-left text needs, stay.
 OVERRIDES = {"\u202d", "\u202e"}
+ID_HEADINGS = {"id", "conversation"}
 
 
 class Terminal:
@@ -56,10 +57,10 @@ def to_dict(message: Message) -> dict[str, Any]:
 
 
 def make_table(*headings: str, title: str = "") -> Table:
-    """Returns an empty table."""
+    """Returns an empty table; ids stay on one line, so that they can be copied."""
     table = Table(title=title or None, title_justify="left", header_style="bold", expand=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in ID_HEADINGS)
     return table
 
 

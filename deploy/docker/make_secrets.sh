@@ -1,0 +1,16 @@
+#!/bin/sh
+# Makes the passwords and the signing key that docker-compose.yml asks for; what exists is kept.
+set -eu
+umask 077
+cd "$(dirname "$0")/../.."
+mkdir -p deploy/docker/secrets
+key=deploy/docker/secrets/signing_key.pem
+[ -f "$key" ] || openssl genpkey -algorithm ed25519 -out "$key"
+# The container's user reads the mounted key under another uid; the folder stays closed to everyone else here.
+chmod 644 "$key"
+touch .env
+for name in POSTGRES_PASSWORD INGESTION_SERVICE_SECRET \
+    AUTH_OWNER_PASSWORD INGESTION_OWNER_PASSWORD RETRIEVAL_OWNER_PASSWORD CHAT_OWNER_PASSWORD \
+    AUTH_PASSWORD INGESTION_PASSWORD RETRIEVAL_PASSWORD CHAT_PASSWORD QDRANT_API_KEY; do
+    grep -q "^$name=" .env || printf '%s=%s\n' "$name" "$(openssl rand -hex 24)" >>.env
+done

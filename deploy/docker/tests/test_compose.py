@@ -1,0 +1,90 @@
+"""The compose file against the settings of the services: every variable it sets is one that somebody reads."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import auth.config
+import chat.config
+import ingestion.config
+import pytest
+import retrieval.config
+import yaml
+from gateway.config import read_config
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = {
+    "auth": auth.config.Settings,
+    "retrieval": retrieval.config.Settings,
+    "ingestion": ingestion.config.Settings,
+    "worker": ingestion.config.Settings,
+    "chat": chat.config.Settings,
+}
+# Read by OpenTelemetry itself.
+FOREIGN = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+
+@pytest.fixture(scope="module")
+def services():
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+
+def variables(settings):
+    names = set()
+    for name, field in settings.model_fields.items():
+        names.add(str(field.validation_alias) if field.validation_alias else f"DOCUCHAT_{name.upper()}")
+    return names
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_variable_of_a_service_is_one_of_its_settings(services, name):
+    assert set(services[name]["environment"]) - FOREIGN <= variables(SETTINGS[name])
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_service_has_every_setting_that_has_no_default(services, name):
+    fields = SETTINGS[name].model_fields
+    required = {f"DOCUCHAT_{field.upper()}" for field, info in fields.items() if info.is_required()}
+    assert required <= set(services[name]["environment"])
+
+
+def test_the_gateway_understands_its_variables_and_shows_no_reflection(services):
+    environment = {
+        name: re.sub(r"\$\{[^}]*\}", "", value) for name, value in services["gateway"]["environment"].items()
+    }
+    config = read_config(environment)
+    assert (config.targets["chat"].host, config.reflection, config.admin) == ("chat", None, None)
+
+
+def test_only_the_gateway_is_reachable_and_only_on_loopback(services):
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert list(published) == ["gateway"]
+    assert published["gateway"][0].startswith("127.0.0.1:")
+
+
+def test_preparation_gets_what_it_reads(services):
+    source = (ROOT / "deploy/local/src/launcher/prepare.py").read_text()
+    wanted = set(re.findall(r'environment\["(DOCUCHAT_\w+)"\]', source))
+    for service in ("AUTH", "INGESTION", "RETRIEVAL", "CHAT"):
+        wanted |= {f"DOCUCHAT_{service}{end}" for end in re.findall(r'\{prefix\}(_\w+)"', source)}
+    assert set(services["prepare"]["environment"]) == wanted
+
+
+def test_the_script_makes_every_secret_that_compose_insists_on(tmp_path):
+    script = tmp_path / "deploy/docker/make_secrets.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text((ROOT / "deploy/docker/make_secrets.sh").read_text())
+    for _ in range(2):
+        subprocess.run(["sh", script], check=True, env={"PATH": os.environ["PATH"]})
+    lines = (tmp_path / ".env").read_text().splitlines()
+    made = {line.partition("=")[0] for line in lines}
+    assert len(made) == len(lines)
+    assert set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text())) == made
+    assert b"PRIVATE KEY" in (tmp_path / "deploy/docker/secrets/signing_key.pem").read_bytes()
+
+
+def test_each_setting_of_the_example_is_one_that_somebody_reads():
+    named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    known = set().union(*(variables(settings) for settings in SETTINGS.values()))
+    assert named - known == {"DOCUCHAT_HOME", "DOCUCHAT_PORT", "DOCUCHAT_CORS_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT"}

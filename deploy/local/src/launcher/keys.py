@@ -1,0 +1,77 @@
+"""Keys and passwords: made at the first start, kept for all later ones."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from launcher.home import Home
+
+DATABASE_SERVICES = ("auth", "ingestion", "retrieval", "chat")
+_SERVICES_WITH_SECRET = ("ingestion",)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Every secret of one home."""
+
+    signing_key_file: Path
+    """auth's Ed25519 private key, PEM."""
+    postgres_password: str
+    """Of the superuser."""
+    owner_passwords: dict[str, str]
+    """By service: of the role that owns its schema and migrates it."""
+    application_passwords: dict[str, str]
+    """By service: of the role it works as."""
+    service_secrets: dict[str, str]
+    """By service: what it shows auth to get a token of its own."""
+
+
+def load_keys(home: Home) -> Keys:
+    """Return the home's keys; make those that do not exist yet."""
+    signing_key_file = home.secrets / "signing_key.pem"
+    if not signing_key_file.exists():
+        _write_private(signing_key_file, _new_signing_key())
+    path = home.secrets / "passwords.json"
+    if not path.exists():
+        _write_private(path, json.dumps(_new_passwords(), indent=2).encode())
+    return Keys(signing_key_file=signing_key_file, **json.loads(path.read_bytes()))
+
+
+def _new_signing_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@dataclass(frozen=True)
+class _Passwords:
+    postgres_password: str
+    owner_passwords: dict[str, str]
+    application_passwords: dict[str, str]
+    service_secrets: dict[str, str]
+
+
+def _new_passwords() -> dict[str, object]:
+    return asdict(
+        _Passwords(
+            postgres_password=secrets.token_urlsafe(32),
+            owner_passwords={service: secrets.token_urlsafe(32) for service in DATABASE_SERVICES},
+            application_passwords={service: secrets.token_urlsafe(32) for service in DATABASE_SERVICES},
+            service_secrets={service: secrets.token_urlsafe(32) for service in _SERVICES_WITH_SECRET},
+        )
+    )
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read; it appears whole or not at all."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

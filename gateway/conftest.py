@@ -1,0 +1,13 @@
+"""Lets `import gateway` find the package although pytest has named this folder `gateway` as well.
+
+With --import-mode=importlib a test module is called after its path, here gateway.tests.test_x, and the folder wins.
+"""
+
+from pathlib import Path
+
+import gateway
+
+_PACKAGE = str(Path(__file__).parent / "src" / "gateway")
+
+if _PACKAGE not in gateway.__path__:
+    gateway.__path__.append(_PACKAGE)

@@ -1,0 +1,88 @@
+// The HTTP side: tokens, JSON calls, uploads and the event stream of an answer.
+
+const KEPT = "docuchat.refresh_token";
+let accessToken = "";
+let refreshing = null;
+
+export class ApiError extends Error {
+  constructor(status, body) {
+    super(body?.message || `The gateway answered ${status}.`);
+    this.status = status;
+    this.reason = body?.details?.find((detail) => detail.reason)?.reason || "";
+  }
+}
+
+export function hasSession() {
+  return Boolean(sessionStorage.getItem(KEPT));
+}
+
+export async function enter(action, email, password) {
+  const answer = await call("POST", `/v1/auth/${action}`, { email, password });
+  keep(answer.tokens);
+}
+
+export async function leave() {
+  const refresh_token = sessionStorage.getItem(KEPT);
+  forget();
+  if (refresh_token) await call("POST", "/v1/auth/logout", { refresh_token }).catch(() => {});
+}
+
+function keep(tokens) {
+  accessToken = tokens.access_token;
+  sessionStorage.setItem(KEPT, tokens.refresh_token);
+}
+
+function forget() {
+  accessToken = "";
+  sessionStorage.removeItem(KEPT);
+}
+
+// Several calls may find the token expired at once; a refresh token is good for one of them.
+function refresh() {
+  refreshing ??= call("POST", "/v1/auth/refresh", { refresh_token: sessionStorage.getItem(KEPT) })
+    .then((answer) => keep(answer.tokens))
+    .catch((error) => { forget(); throw error; })
+    .finally(() => { refreshing = null; });
+  return refreshing;
+}
+
+async function send(method, path, init = {}, retried = false) {
+  const headers = { ...init.headers, ...(accessToken ? { authorization: `Bearer ${accessToken}` } : {}) };
+  const response = await fetch(path, { ...init, method, headers });
+  if (response.ok) return response;
+  if (response.status === 401 && !retried && !path.startsWith("/v1/auth/") && hasSession()) {
+    await refresh();
+    return send(method, path, init, true);
+  }
+  throw new ApiError(response.status, await response.json().catch(() => null));
+}
+
+export async function call(method, path, body) {
+  const init = body ? { body: JSON.stringify(body), headers: { "content-type": "application/json" } } : {};
+  return (await send(method, path, init)).json();
+}
+
+export async function upload(files) {
+  const form = new FormData();
+  for (const file of files) form.append("file", file, file.name);
+  return (await send("POST", "/v1/documents", { body: form })).json();
+}
+
+// Yields the events of one answer as they arrive.
+export async function* ask(question, conversation_id) {
+  const body = JSON.stringify(conversation_id ? { question, conversation_id } : { question });
+  const response = await send("POST", "/v1/ask", { body, headers: { "content-type": "application/json" } });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    buffer += value;
+    const parts = buffer.split(/\r?\n\r?\n/);
+    buffer = parts.pop();
+    for (const part of parts) {
+      const data = part.split(/\r?\n/).filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).join("\n");
+      if (data.trim()) yield JSON.parse(data);
+    }
+  }
+}

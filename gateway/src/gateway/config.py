@@ -1,0 +1,131 @@
+"""What the gateway has to know about the stack it stands in front of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SERVICES = ("auth", "ingestion", "retrieval", "chat")
+"""The services behind the gateway; each is one Envoy cluster of the same name."""
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_CONSOLE_FOLDER = Path(__file__).parents[2] / "console"
+
+
+class GatewayConfigError(ValueError):
+    """A setting is missing or does not mean anything; the text names it and says what it should be."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A TCP address that a socket can listen on or connect to."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, setting: str) -> "Address":
+        """Read ``host:port``; raise GatewayConfigError naming the setting if it is neither."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise GatewayConfigError(f"{setting} must be host:port, such as 127.0.0.1:8080, but is {text!r}")
+        return cls(host.strip("[]"), int(port))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes and times in seconds that the gateway enforces."""
+
+    unary_seconds: int = 25
+    """A whole unary call."""
+    stream_seconds: int = 600
+    """A whole upload, download or answer."""
+    upload_idle_seconds: int = 35
+    """No byte of an upload; the service itself gives up after 30 and says so better."""
+    answer_idle_seconds: int = 120
+    """No byte of an answer: a slow model may think this long before its first word."""
+    body_bytes: int = 8 * 1024 * 1024
+    """A request body that is no upload; such bodies are held in memory until they are whole."""
+    message_bytes: int = 32 * 1024 * 1024
+    """One message that the transcoder turns from or into JSON."""
+    connections: int = 4000
+    """Open client connections."""
+
+
+@dataclass(frozen=True)
+class GatewayConfig:
+    """Everything the rendered Envoy configuration depends on."""
+
+    listen: Address
+    """Where clients connect."""
+    targets: Mapping[str, Address]
+    """Where each of SERVICES listens, by name."""
+    reflection: Address | None = None
+    """The reflection server for grpcurl, or None (production)."""
+    otlp: Address | None = None
+    """The OTLP/gRPC collector spans go to, or None for no tracing."""
+    admin: Address | None = None
+    """Envoy's admin page; None switches it off. Only loopback makes sense."""
+    cors_origins: tuple[str, ...] = ()
+    """Exact origins whose pages may call the gateway from a browser."""
+    console: Path | None = None
+    """The folder with the web page, or None for none."""
+    issuer: str = "docuchat"
+    audience: str = "docuchat"
+    limits: Limits = field(default_factory=Limits)
+
+
+def read_config(environment: Mapping[str, str]) -> GatewayConfig:
+    """Read the settings from environment variables; raise GatewayConfigError for the first bad one."""
+    return GatewayConfig(
+        listen=Address.parse(environment.get("DOCUCHAT_GATEWAY_LISTEN", "127.0.0.1:8080"), "DOCUCHAT_GATEWAY_LISTEN"),
+        targets={service: _required(environment, f"DOCUCHAT_{service.upper()}_TARGET") for service in SERVICES},
+        reflection=_read_reflection(environment),
+        otlp=_read_otlp(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
+        admin=_optional(environment, "DOCUCHAT_GATEWAY_ADMIN"),
+        cors_origins=_read_origins(environment.get("DOCUCHAT_CORS_ORIGINS", "")),
+        console=_read_console(environment),
+        issuer=environment.get("DOCUCHAT_ISSUER", "docuchat"),
+        audience=environment.get("DOCUCHAT_AUDIENCE", "docuchat"),
+    )
+
+
+def _required(environment: Mapping[str, str], setting: str) -> Address:
+    address = _optional(environment, setting)
+    if address is None:
+        raise GatewayConfigError(f"{setting} is not set; it says where that service listens, as host:port")
+    return address
+
+
+def _optional(environment: Mapping[str, str], setting: str) -> Address | None:
+    text = environment.get(setting, "")
+    return Address.parse(text, setting) if text else None
+
+
+def _read_console(environment: Mapping[str, str]) -> Path | None:
+    wanted = environment.get("DOCUCHAT_CONSOLE", "true").lower() in _TRUE
+    return _CONSOLE_FOLDER if wanted and (_CONSOLE_FOLDER / "index.html").exists() else None
+
+
+def _read_reflection(environment: Mapping[str, str]) -> Address | None:
+    if environment.get("DOCUCHAT_REFLECTION", "").lower() not in _TRUE:
+        return None
+    return _required(environment, "DOCUCHAT_REFLECTION_TARGET")
+
+
+def _read_otlp(endpoint: str) -> Address | None:
+    """Turn an OTLP endpoint such as ``http://127.0.0.1:4317`` into an address."""
+    if not endpoint:
+        return None
+    scheme, _, rest = endpoint.rpartition("://")
+    if scheme not in {"", "http"}:
+        raise GatewayConfigError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT must be http://host:port (OTLP/gRPC), but is {endpoint!r}"
+        )
+    return Address.parse(rest.rstrip("/"), "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+def _read_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    if "*" in origins:
+        raise GatewayConfigError("DOCUCHAT_CORS_ORIGINS takes exact origins, such as https://app.example.org, and no *")
+    return origins

@@ -1,0 +1,44 @@
+"""The console: a few static files that Envoy holds in memory and serves at `/` and `/console/`."""
+
+from pathlib import Path
+
+from gateway.clusters import Node, typed
+
+LARGEST_FILE_BYTES = 256 * 1024
+
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_SECURITY_HEADERS = {
+    # Scripts and styles come from here and nowhere else, so text of a document can never become one.
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+def build_page_routes(folder: Path) -> list[Node]:
+    """Return a route for each file of the folder, and one from `/` to its index.html."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in _TYPES)
+    pages = [_page(f"/console/{file.name}", file) for file in files if file.name != "index.html"]
+    return [_page("/", folder / "index.html"), *pages]
+
+
+def _page(path: str, file: Path) -> Node:
+    reading = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
+    headers = {"content-type": f"{_TYPES[file.suffix]}; charset=utf-8"} | _SECURITY_HEADERS
+    return {
+        "match": {"path": path, "headers": [reading]},
+        "direct_response": {"status": 200, "body": {"filename": str(file.resolve())}},
+        "response_headers_to_add": [_header(name, value) for name, value in headers.items()],
+        # It would refuse the path before the route is asked.
+        "typed_per_filter_config": {
+            "envoy.filters.http.grpc_json_transcoder": typed("envoy.config.route.v3.FilterConfig", disabled=True)
+        },
+    }
+
+
+def _header(name: str, value: str) -> Node:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}

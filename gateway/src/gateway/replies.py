@@ -1,0 +1,155 @@
+"""Errors that Envoy makes itself, in the same form as the errors of the services."""
+
+import base64
+from dataclasses import dataclass
+
+from google.protobuf.any_pb2 import Any
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from gateway.clusters import Node, typed
+
+DOMAIN = "gateway.docuchat"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One kind of error: when it applies, and what the client reads."""
+
+    reason: str
+    grpc_code: int
+    """The number of the canonical code."""
+    message: str
+    statuses: tuple[int, int]
+    """The first and last HTTP status it applies to."""
+    flags: tuple[str, ...] = ()
+    """Only with one of these Envoy response flags; with any if empty."""
+    when: Node | None = None
+    """A further condition, as an Envoy access log filter."""
+
+
+def _details_begin(prefix: str) -> Node:
+    """Match what Envoy notes about where in it a reply was made."""
+    config = typed(
+        "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        expression=f'response.code_details.startsWith("{prefix}")',
+    )
+    return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": config}}
+
+
+_REFUSED_BY_LUA = {
+    "header_filter": {"header": {"name": "x-docuchat-refusal", "string_match": {"exact": "UNKNOWN_FIELD"}}}
+}
+_BAD_QUERY = _details_begin("early_grpc_json_transcode_failure")
+_BAD_BODY = _details_begin("grpc_json_transcode_failure")
+
+
+REPLIES = (
+    Reply("UNKNOWN_FIELD", 3, "The method does not know a field: %LOCAL_REPLY_BODY%", (400, 400), when=_REFUSED_BY_LUA),
+    Reply(
+        "INVALID_QUERY", 3, "The path or query does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=_BAD_QUERY
+    ),
+    Reply("INVALID_JSON", 3, "The body does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=_BAD_BODY),
+    Reply(
+        "INVALID_HTTP",
+        3,
+        "The request is not valid HTTP, or has an underscore in a header's name or %%2F in its path.",
+        (400, 400),
+    ),
+    Reply("UNKNOWN_PATH", 5, "Nothing answers to this method and path; check both for a typing error.", (404, 404)),
+    Reply("METHOD_NOT_ALLOWED", 12, "This path does not answer to this HTTP method.", (405, 405)),
+    Reply("REQUEST_TIMEOUT", 4, "The request did not arrive in time; send it again, faster.", (408, 408)),
+    Reply("BODY_TOO_LARGE", 3, "The body is larger than the gateway takes; send less at once.", (413, 413)),
+    Reply("UNSUPPORTED_MEDIA_TYPE", 3, "The content-type is not one this path takes.", (415, 415)),
+    Reply(
+        "HEADERS_TOO_LARGE", 3, "The headers are larger than the gateway takes; send fewer or shorter ones.", (431, 431)
+    ),
+    Reply("OVERLOADED", 8, "The gateway is at its limit; try again in a few seconds.", (503, 503), ("UO", "OM")),
+    Reply(
+        "UPSTREAM_UNAVAILABLE",
+        14,
+        "The service behind this path does not answer now; try again in a few seconds.",
+        (502, 503),
+    ),
+    Reply("UPSTREAM_TIMEOUT", 4, "The service behind this path took too long; try again or ask for less.", (504, 504)),
+    Reply(
+        "GATEWAY_ERROR", 13, "The gateway could not handle the request; the request id finds it in the log.", (500, 599)
+    ),
+    Reply("REQUEST_REFUSED", 3, "The gateway refused the request: %LOCAL_REPLY_BODY%", (400, 499)),
+)
+"""In the order in which they are tried: the first that applies is sent."""
+
+
+def build_local_replies() -> Node:
+    """Return the local_reply_config: a sentence for gRPC callers, a google.rpc.Status as JSON for all others.
+
+    Replies that are no errors, such as the console's files, stay as they are.
+    """
+    return {"mappers": [mapper for reply in REPLIES for mapper in (_grpc_mapper(reply), _json_mapper(reply))]}
+
+
+def _grpc_mapper(reply: Reply) -> Node:
+    # The body becomes grpc-message, so it must not be JSON; Envoy's own guess at the status knows only the HTTP status.
+    headers = {"grpc-status": str(reply.grpc_code), "grpc-status-details-bin": _encode_details(reply)}
+    return {
+        "filter": _all_of(*_conditions(reply), *_speaks_grpc()),
+        "headers_to_add": [
+            {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for name, value in headers.items()
+        ],
+        "body_format_override": {"text_format_source": {"inline_string": reply.message}},
+    }
+
+
+def _encode_details(reply: Reply) -> str:
+    detail = Any()
+    detail.Pack(ErrorInfo(reason=reply.reason, domain=DOMAIN))
+    status = Status(code=reply.grpc_code, message=reply.message, details=[detail])
+    return base64.b64encode(status.SerializeToString(deterministic=True)).rstrip(b"=").decode()
+
+
+def _json_mapper(reply: Reply) -> Node:
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reply.reason,
+        "domain": DOMAIN,
+        "metadata": {"request_id": "%REQ(X-REQUEST-ID)%"},
+    }
+    return {
+        "filter": _all_of(*_conditions(reply)),
+        "body_format_override": {
+            "json_format": {"code": reply.grpc_code, "message": reply.message, "details": [info]},
+            "omit_empty_values": True,
+        },
+    }
+
+
+def _conditions(reply: Reply) -> list[Node]:
+    first, last = reply.statuses
+    conditions = [_status("GE", first), _status("LE", last)]
+    if reply.flags:
+        conditions.append({"response_flag_filter": {"flags": list(reply.flags)}})
+    if reply.when:
+        conditions.append(reply.when)
+    return conditions
+
+
+def _speaks_grpc() -> list[Node]:
+    """Tell gRPC callers from JSON callers whose request has been transcoded: only those have an original path."""
+    return [
+        {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}},
+        {"header_filter": {"header": {"name": "x-envoy-original-path", "present_match": False}}},
+    ]
+
+
+def _status(operator: str, value: int) -> Node:
+    runtime_key = f"docuchat.local_reply.{operator.lower()}_{value}"
+    return {
+        "status_code_filter": {
+            "comparison": {"op": operator, "value": {"default_value": value, "runtime_key": runtime_key}}
+        }
+    }
+
+
+def _all_of(*filters: Node) -> Node:
+    return {"and_filter": {"filters": list(filters)}}

@@ -1,0 +1,113 @@
+"""gRPC and gRPC-Web callers: the same methods, proper statuses, and no way to what is internal."""
+
+import grpc
+import pytest
+from docuchat.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, chat_service_pb2_grpc
+from docuchat.ingestion.v1 import document_service_pb2, document_service_pb2_grpc
+from gateway.descriptors import is_public, list_services, load_files
+from google.api import httpbody_pb2
+from grpc_status import rpc_status
+
+INTERNAL = [
+    f"/{service.full_name}/{method.name}"
+    for service in list_services(load_files())
+    for method in service.methods
+    if not is_public(method)
+]
+
+
+def web_call(gateway, path, request):
+    """Send one gRPC-Web request by hand; return the reply, its messages and its trailers."""
+    message = request.SerializeToString()
+    body = b"\0" + len(message).to_bytes(4, "big") + message
+    reply = gateway.send("POST", path, body, {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"})
+    messages, trailers, rest = [], {}, reply.body
+    while rest:
+        size = int.from_bytes(rest[1:5], "big")
+        payload, flag, rest = rest[5 : 5 + size], rest[0], rest[5 + size :]
+        if flag & 0x80:
+            trailers = dict(line.split(":", 1) for line in payload.decode().splitlines())
+        else:
+            messages.append(payload)
+    return reply, messages, {**reply.headers, **trailers}
+
+
+def test_a_grpc_stream_passes(gateway):
+    with gateway.channel() as channel:
+        events = list(chat_service_pb2_grpc.ChatServiceStub(channel).Ask(chat_service_pb2.AskRequest(question="a b")))
+    assert [event.sequence for event in events] == [1, 2, 3]
+
+
+def test_a_grpc_upload_larger_than_a_buffered_body_passes(gateway):
+    frames = [
+        document_service_pb2.UploadDocumentsRequest(filename="a", file=httpbody_pb2.HttpBody(data=b"z" * 1_000_000))
+        for _ in range(20)
+    ]
+    with gateway.channel() as channel:
+        answer = document_service_pb2_grpc.DocumentServiceStub(channel).UploadDocuments(iter(frames), timeout=20)
+    assert answer.documents[0].size_bytes == 20_000_000
+
+
+def test_a_grpc_error_keeps_its_details(gateway):
+    with gateway.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+        auth_service_pb2_grpc.AuthServiceStub(channel).Login(auth_service_pb2.LoginRequest(email="x"))
+    status = rpc_status.from_call(caught.value)
+    assert (caught.value.code(), len(status.details)) == (grpc.StatusCode.UNAUTHENTICATED, 1)
+
+
+def test_grpc_web_streams_the_same_events(gateway):
+    request = chat_service_pb2.AskRequest(question="a b")
+    _, messages, trailers = web_call(gateway, "/docuchat.chat.v1.ChatService/Ask", request)
+    assert [ask_event_pb2.AskEvent.FromString(message).sequence for message in messages] == [1, 2, 3]
+    assert trailers["grpc-status"] == "0"
+
+
+def test_a_grpc_web_error_keeps_its_details(gateway):
+    _, _, trailers = web_call(gateway, "/docuchat.auth.v1.AuthService/Login", auth_service_pb2.LoginRequest(email="x"))
+    assert trailers["grpc-status"] == "16"
+    assert "grpc-status-details-bin" in trailers
+
+
+def test_errors_of_the_gateway_are_grpc_statuses_with_plain_messages(gateway, lonely_gateway):
+    with lonely_gateway.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+        auth_service_pb2_grpc.AuthServiceStub(channel).Login(auth_service_pb2.LoginRequest())
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert caught.value.details().startswith("UPSTREAM_UNAVAILABLE: ")
+    _, _, trailers = web_call(lonely_gateway, "/docuchat.auth.v1.AuthService/Login", auth_service_pb2.LoginRequest())
+    assert (trailers["grpc-status"], trailers["grpc-message"][:20]) == ("14", "UPSTREAM_UNAVAILABLE")
+
+
+def test_there_are_internal_methods_to_keep_out():
+    assert "/docuchat.auth.v1.AuthService/IssueServiceToken" in INTERNAL
+    assert "/docuchat.retrieval.v1.IndexService/IndexChunks" in INTERNAL
+
+
+@pytest.mark.parametrize("path", INTERNAL)
+def test_internal_methods_are_unreachable_on_every_transport(gateway, path):
+    reached = len(gateway.journal.methods)
+    with gateway.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(path)(b"", timeout=5)
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    _, _, trailers = web_call(gateway, path, auth_service_pb2.LoginRequest())
+    assert trailers["grpc-status"] == "12"
+    assert gateway.post_json(path, {}).status == 404
+    for variant in (path.replace("/", "//"), path + "/", path + "?x=1", f"/x/..{path}", path.upper()):
+        assert gateway.post_json(variant, {}, {"content-type": "application/grpc"}).headers["grpc-status"] == "12"
+    assert len(gateway.journal.methods) == reached
+
+
+def test_health_and_reflection_are_closed_unless_asked_for(gateway):
+    for path in ("/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"):
+        with gateway.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(path)(b"", timeout=5)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_client_that_goes_away_ends_the_stream_behind(gateway):
+    gateway.journal.cancelled.clear()
+    with gateway.channel() as channel:
+        call = chat_service_pb2_grpc.ChatServiceStub(channel).Ask(chat_service_pb2.AskRequest(question="forever"))
+        next(iter(call))
+        call.cancel()
+        assert gateway.journal.cancelled.wait(2)

@@ -1,0 +1,94 @@
+"""What answering a question needs from the outside world."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from chat.model import (
+    Conversation,
+    Message,
+    OpenTurn,
+    Owner,
+    Passage,
+    Prompt,
+    ProviderPart,
+    Question,
+    TurnOutcome,
+)
+
+TokenCounter = Callable[[str], int]
+"""Returns the cl100k_base tokens of a text."""
+
+
+class PassageSearch(Protocol):
+    """Finds passages that the caller may see."""
+
+    async def search(
+        self, query: str, *, top_k: int, document_ids: Sequence[str], collection_ids: Sequence[str]
+    ) -> tuple[Passage, ...]:
+        """Returns at most top_k passages, best first, numbered from 1. Raises RetrievalUnavailable."""
+        ...
+
+
+class CanonicalText(Protocol):
+    """Reads the text that all offsets count in."""
+
+    async def read(self, passage: Passage) -> str:
+        """Returns canonical text [start_offset, end_offset) of the passage's own version. Raises AppError."""
+        ...
+
+
+class AnswerProvider(Protocol):
+    """Writes answers. Closing the stream ends the work upstream at once."""
+
+    @property
+    def name(self) -> str:
+        """Who writes, such as "extractive"."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The provider's model."""
+        ...
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
+        """Yields the answer's parts, ProviderFinish last. Raises the provider errors of the model."""
+        ...
+
+    async def close(self) -> None:
+        """Releases what was opened."""
+        ...
+
+
+class Conversations(Protocol):
+    """Keeps conversations. Every method sees the owner's rows only."""
+
+    async def begin_turn(self, question: Question, *, history_limit: int) -> OpenTurn:
+        """Stores a question and its answer as STREAMING. Raises ConversationNotFound."""
+        ...
+
+    async def finish_turn(self, turn: OpenTurn, outcome: TurnOutcome) -> None:
+        """Stores how a STREAMING answer ended; does nothing to one that has ended."""
+        ...
+
+    async def fail_stale_turns(self, older_than: timedelta) -> int:
+        """Marks answers FAILED that a crash left STREAMING, and returns how many."""
+        ...
+
+    async def get(self, owner: Owner, conversation_id: str) -> Conversation:
+        """Returns one conversation. Raises ConversationNotFound."""
+        ...
+
+    async def list_page(
+        self, owner: Owner, *, limit: int, after: tuple[datetime, str] | None
+    ) -> tuple[Conversation, ...]:
+        """Returns conversations, the last used first, after (update_time, conversation_id)."""
+        ...
+
+    async def delete(self, owner: Owner, conversation_id: str) -> None:
+        """Removes a conversation and its messages. Raises ConversationNotFound."""
+        ...
+
+    async def list_messages(self, owner: Owner, conversation_id: str, *, limit: int, after: int) -> tuple[Message, ...]:
+        """Returns messages, oldest first, after a position (0: from the start). Raises ConversationNotFound."""
+        ...

@@ -1,0 +1,55 @@
+"""Answers without a model: the best sentences of the passages, verbatim, each with its source."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+
+from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderQuote, ProviderText
+from chat.providers.choose_sentences import Candidate, choose_sentences
+from chat.turn.build_prompt import NO_ANSWER_SENTENCE
+
+MODEL = "sentences-1"
+BROKEN_WORD = re.compile(r"(?<=[a-z])[-‐\u00ad]\s*\n\s*(?=[a-z])")
+BRACKETED_NUMBER = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")
+MARKUP = re.compile(r"(?:^|(?<=\s))[#>*•▪◦‣]+\s+")
+
+
+class ExtractiveProvider:
+    """Quotes the one to four sentences that answer best, or says plainly that none does. Deterministic."""
+
+    name = "extractive"
+    model = MODEL
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
+        """Yields word by word, so that the event loop and a leaving client get their turn."""
+        chosen = choose_sentences(prompt.question, prompt.passages, [turn.question for turn in prompt.history])
+        if not chosen:
+            async for part in speak(NO_ANSWER_SENTENCE[prompt.language]):
+                yield part
+            yield ProviderFinish(FinishReason.NO_ANSWER)
+            return
+        for number, candidate in enumerate(chosen):
+            async for part in speak((" " if number else "") + show(candidate) + " "):
+                yield part
+            yield ProviderQuote(candidate.passage.marker, candidate.text)
+        yield ProviderFinish(FinishReason.STOP)
+
+    async def close(self) -> None:
+        """Holds nothing open."""
+
+
+async def speak(text: str) -> AsyncGenerator[ProviderPart, None]:
+    """Yields a text word by word."""
+    for word in re.findall(r"\S+\s*|\s+", text):
+        await asyncio.sleep(0)
+        yield ProviderText(word)
+
+
+def show(candidate: Candidate) -> str:
+    """Returns a sentence as running text.
+
+    Lines are joined, and the paper's own "[12]" becomes "(12)": in an answer, brackets mean our sources.
+    """
+    joined = BROKEN_WORD.sub("", candidate.text)
+    plain = MARKUP.sub("", " ".join(joined.split()))
+    return BRACKETED_NUMBER.sub(r"(\1)", plain)

@@ -1,0 +1,35 @@
+"""The RPC edge of asking."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2
+from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceServicer
+from servicekit.identity import current_principal
+
+from chat.convert import to_event, to_owner, to_question
+from chat.turn.answer_question import AnswerQuestion
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ChatServicer(ChatServiceServicer):
+    """Serves ChatService."""
+
+    def __init__(self, turn: AnswerQuestion) -> None:
+        self._turn = turn
+
+    async def Ask(
+        self,
+        request: chat_service_pb2.AskRequest,
+        context: Context,
+    ) -> AsyncGenerator[ask_event_pb2.AskEvent, None]:
+        """Answers one question as numbered events."""
+        question = to_question(request, to_owner(current_principal()))
+        sequence = 0
+        async with aclosing(self._turn.answer(question)) as events:
+            async for event in events:
+                sequence += 1
+                yield to_event(sequence, event)

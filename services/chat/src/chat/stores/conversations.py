@@ -1,0 +1,179 @@
+"""Conversations in PostgreSQL. Row-level security opens each user's rows and no others."""
+
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+
+from servicekit.database import Database
+from sqlalchemy import delete, func, insert, literal, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.errors import ConversationNotFound
+from chat.model import (
+    Citation,
+    Conversation,
+    Exchange,
+    Message,
+    MessageRole,
+    MessageState,
+    OpenTurn,
+    Owner,
+    Question,
+    TurnOutcome,
+)
+from chat.stores.rows import citation_row, outcome_row, owner_row, to_citation, to_conversation, to_message
+from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
+
+TITLE_LENGTH = 80  # characters
+ANSWERED = (MessageState.COMPLETE, MessageState.CANCELLED)
+
+
+class PostgresConversations:
+    """The conversations of all users, one user at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin_turn(self, question: Question, *, history_limit: int) -> OpenTurn:
+        """Stores a question and its answer as STREAMING. Raises ConversationNotFound."""
+        owner = question.owner
+        question_id, message_id = str(uuid.uuid4()), str(uuid.uuid4())
+        async with self._as(owner) as connection:
+            conversation_id = await _open_conversation(connection, question)
+            history = await _read_history(connection, conversation_id, history_limit)
+            common = {"conversation_id": conversation_id, **owner_row(owner)}
+            asked = {"message_id": question_id, "role": MessageRole.USER, "state": MessageState.COMPLETE}
+            answer = {"message_id": message_id, "role": MessageRole.ASSISTANT, "state": MessageState.STREAMING}
+            await connection.execute(insert(MESSAGES).values(**common, **asked, text=clean(question.text)))
+            await connection.execute(insert(MESSAGES).values(**common, **answer, reply_to=question_id))
+        return OpenTurn(owner, conversation_id, message_id, history)
+
+    async def finish_turn(self, turn: OpenTurn, outcome: TurnOutcome) -> None:
+        """Stores how a STREAMING answer ended; does nothing to one that has ended."""
+        is_open = (MESSAGES.c.message_id == turn.message_id) & (MESSAGES.c.state == MessageState.STREAMING)
+        async with self._as(turn.owner) as connection:
+            done = await connection.execute(update(MESSAGES).where(is_open).values(**outcome_row(outcome)))
+            if not done.rowcount:
+                return
+            for number, citation in enumerate(outcome.citations):
+                key = {"message_id": turn.message_id, "number": number, **owner_row(turn.owner)}
+                await connection.execute(insert(CITATIONS).values(**key, **citation_row(citation)))
+            await _touch(connection, turn.conversation_id)
+
+    async def fail_stale_turns(self, older_than: timedelta) -> int:
+        """Marks answers FAILED that a crash left STREAMING, and returns how many."""
+        is_stale = MESSAGES.c.create_time < func.clock_timestamp() - older_than
+        statement = (
+            update(MESSAGES)
+            .where(MESSAGES.c.state == MessageState.STREAMING, is_stale)
+            .values(state=MessageState.FAILED, error_reason="INTERNAL_ERROR")
+        )
+        async with self._database.transaction(scope="sweep") as connection:
+            return int((await connection.execute(statement)).rowcount)
+
+    async def get(self, owner: Owner, conversation_id: str) -> Conversation:
+        """Returns one conversation. Raises ConversationNotFound."""
+        async with self._as(owner) as connection:
+            statement = select(CONVERSATIONS).where(CONVERSATIONS.c.conversation_id == conversation_id)
+            row = (await connection.execute(statement)).one_or_none()
+        if row is None:
+            raise ConversationNotFound
+        return to_conversation(row)
+
+    async def list_page(
+        self, owner: Owner, *, limit: int, after: tuple[datetime, str] | None
+    ) -> tuple[Conversation, ...]:
+        """Returns conversations, the last used first, after (update_time, conversation_id)."""
+        key = tuple_(CONVERSATIONS.c.update_time, CONVERSATIONS.c.conversation_id)
+        statement = select(CONVERSATIONS).order_by(
+            CONVERSATIONS.c.update_time.desc(), CONVERSATIONS.c.conversation_id.desc()
+        )
+        if after:
+            time, conversation_id = after
+            last = tuple_(literal(time), literal(conversation_id, CONVERSATIONS.c.conversation_id.type))
+            statement = statement.where(key < last)
+        async with self._as(owner) as connection:
+            rows = (await connection.execute(statement.limit(limit))).all()
+        return tuple(to_conversation(row) for row in rows)
+
+    async def delete(self, owner: Owner, conversation_id: str) -> None:
+        """Removes a conversation and its messages. Raises ConversationNotFound."""
+        async with self._as(owner) as connection:
+            statement = delete(CONVERSATIONS).where(CONVERSATIONS.c.conversation_id == conversation_id)
+            done = await connection.execute(statement)
+        if not done.rowcount:
+            raise ConversationNotFound
+
+    async def list_messages(self, owner: Owner, conversation_id: str, *, limit: int, after: int) -> tuple[Message, ...]:
+        """Returns messages, oldest first, after a position. Raises ConversationNotFound."""
+        await self.get(owner, conversation_id)
+        statement = (
+            select(MESSAGES)
+            .where(MESSAGES.c.conversation_id == conversation_id, MESSAGES.c.position > after)
+            .order_by(MESSAGES.c.position)
+            .limit(limit)
+        )
+        async with self._as(owner) as connection:
+            rows = (await connection.execute(statement)).all()
+            citations = await _read_citations(connection, [row.message_id for row in rows])
+        return tuple(to_message(row, tuple(citations.get(row.message_id, ()))) for row in rows)
+
+    def _as(self, owner: Owner) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._database.transaction(tenant_id=owner.tenant_id, user_id=owner.user_id)
+
+
+async def _open_conversation(connection: AsyncConnection, question: Question) -> str:
+    if question.conversation_id:
+        if not await _touch(connection, question.conversation_id):
+            raise ConversationNotFound
+        return question.conversation_id
+    conversation_id = str(uuid.uuid4())
+    row = {"conversation_id": conversation_id, "title": shorten(question.text), **owner_row(question.owner)}
+    await connection.execute(insert(CONVERSATIONS).values(**row))
+    return conversation_id
+
+
+async def _touch(connection: AsyncConnection, conversation_id: str) -> bool:
+    statement = (
+        update(CONVERSATIONS)
+        .where(CONVERSATIONS.c.conversation_id == conversation_id)
+        .values(update_time=func.clock_timestamp())
+    )
+    return bool((await connection.execute(statement)).rowcount)
+
+
+async def _read_history(connection: AsyncConnection, conversation_id: str, limit: int) -> tuple[Exchange, ...]:
+    """Returns the last answered questions, oldest first."""
+    question = MESSAGES.alias("question")
+    statement = (
+        select(question.c.text.label("question"), MESSAGES.c.text.label("answer"))
+        .join(question, question.c.message_id == MESSAGES.c.reply_to)
+        .where(MESSAGES.c.conversation_id == conversation_id, MESSAGES.c.state.in_(ANSWERED), MESSAGES.c.text != "")
+        .order_by(MESSAGES.c.position.desc())
+        .limit(limit)
+    )
+    rows = (await connection.execute(statement)).all()
+    return tuple(Exchange(row.question, row.answer) for row in reversed(rows))
+
+
+async def _read_citations(connection: AsyncConnection, message_ids: Sequence[str]) -> dict[str, list[Citation]]:
+    statement = select(CITATIONS).where(CITATIONS.c.message_id.in_(message_ids)).order_by(CITATIONS.c.number)
+    found: dict[str, list[Citation]] = {}
+    for row in (await connection.execute(statement)).all():
+        found.setdefault(row.message_id, []).append(to_citation(row))
+    return found
+
+
+def clean(text: str) -> str:
+    """Returns text as PostgreSQL can keep it: it has no NUL."""
+    return text.replace("\x00", "")
+
+
+def shorten(question: str) -> str:
+    """Returns a question as a title: one line, cut at a word."""
+    line = " ".join(clean(question).split())
+    if len(line) <= TITLE_LENGTH:
+        return line
+    cut = line[: TITLE_LENGTH - 1]
+    return (cut.rsplit(" ", 1)[0] or cut) + "…"

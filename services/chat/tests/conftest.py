@@ -1,0 +1,157 @@
+import asyncio
+import contextlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from chat.clients.search import GrpcPassageSearch
+from chat.clients.text import GrpcCanonicalText
+from chat.errors import ConversationNotFound
+from chat.model import Exchange, OpenTurn, Owner, Passage, Question
+from chat.providers.extractive import ExtractiveProvider
+from chat.server import servicers_of
+from chat.stores.conversations import PostgresConversations
+from chat.turn.answer_question import AnswerQuestion, TurnLimits
+from chat.turn.build_prompt import build_prompt
+from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceStub
+from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
+from servicekit.database import Database
+from servicekit.rpc.client import open_channel
+
+
+def load_beside(name):
+    # importlib mode keeps test folders off sys.path, so a module beside the tests is loaded by its file.
+    spec = importlib.util.spec_from_file_location(f"chat_tests_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def openai_stub():
+    return load_beside("openai_stub")
+
+
+@pytest.fixture
+def owner():
+    return Owner(str(uuid4()), str(uuid4()))
+
+
+@pytest.fixture(scope="session")
+def chat_database_url(postgres_templates):
+    """One database for all tests: each has an owner of its own, and the walls keep them apart."""
+    with asyncio.Runner() as runner:
+        clone = postgres_templates.clone("chat")
+        database = runner.run(clone.__aenter__())
+        yield database.url
+        runner.run(clone.__aexit__(None, None, None))
+
+
+@pytest_asyncio.fixture
+async def database(chat_database_url):
+    found = Database.connect(chat_database_url, name="test", pool_size=5)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def make_passage():
+    def make(text, marker=1, *, start=100, **more):
+        fields = {"document_id": f"doc-{marker}", "version_id": "v1", "filename": f"{marker}.pdf", "title": "A title"}
+        fields |= {"page_start": 3, "page_end": 4, "score": 1.0 / marker, **more}
+        return Passage(marker=marker, text=text, start_offset=start, end_offset=start + len(text), **fields)
+
+    return make
+
+
+@pytest.fixture
+def make_question(owner):
+    def make(text, **more):
+        return Question(owner=owner, text=text, **more)
+
+    return make
+
+
+class FakeConversations:
+    """Keeps outcomes in a list."""
+
+    def __init__(self, history=()):
+        self.history = tuple(history)
+        self.begun, self.outcomes = [], []
+        self.sweeps = []
+        self.failure = None
+
+    async def begin_turn(self, question, *, history_limit):
+        if question.conversation_id == "missing":
+            raise ConversationNotFound
+        self.begun.append(question)
+        return OpenTurn(question.owner, question.conversation_id or "new", "message", self.history[-history_limit:])
+
+    async def finish_turn(self, turn, outcome):
+        if self.failure:
+            raise self.failure
+        if not self.outcomes:
+            self.outcomes.append(outcome)
+
+    async def fail_stale_turns(self, older_than):
+        self.sweeps.append(older_than)
+        if self.failure:
+            raise self.failure
+        return 1
+
+
+@pytest.fixture
+def conversations():
+    return FakeConversations()
+
+
+@pytest.fixture
+def prompt(make_passage):
+    return build_prompt("What?", [Exchange("Who?", "Ada.")], [make_passage("Text.")], count_tokens=len, budget=10**6)
+
+
+@pytest.fixture(scope="session")
+def peers():
+    return load_beside("peers")
+
+
+@pytest_asyncio.fixture
+async def start(rpc, database, tokens, owner, peers):
+    """Returns a function that serves chat with a provider and gives its stubs."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def serve(provider=None):
+            fakes = peers.Peers()
+            address = await stack.enter_async_context(rpc.serve(name="retrieval", add_servicers=peers.add_peers(fakes)))
+            channel = await stack.enter_async_context(open_channel(address))
+            conversations = PostgresConversations(database)
+            turn = AnswerQuestion(
+                search=GrpcPassageSearch(channel),
+                canonical=GrpcCanonicalText(channel),
+                provider=provider or ExtractiveProvider(),
+                conversations=conversations,
+                count_tokens=lambda text: len(text.split()),
+                limits=TurnLimits(),
+            )
+            token = tokens.issue(owner.user_id, owner.tenant_id)
+            chat = await stack.enter_async_context(
+                rpc(name="chat", add_servicers=servicers_of(turn, conversations), token=token)
+            )
+            stranger = await stack.enter_async_context(
+                rpc(name="chat", add_servicers=servicers_of(turn, conversations), token=tokens.issue())
+            )
+            return SimpleNamespace(
+                ask=ChatServiceStub(chat).Ask,
+                conversations=ConversationServiceStub(chat),
+                stranger=ConversationServiceStub(stranger),
+                stranger_ask=ChatServiceStub(stranger).Ask,
+                peers=fakes,
+                token=token,
+            )
+
+        yield serve

@@ -1,0 +1,88 @@
+"""Retrieval and ingestion as chat sees them, and calls to a chat that is served in the test's process."""
+
+import asyncio
+
+import grpc
+import pytest
+from chat.model import FinishReason, ProviderFinish, ProviderText
+from docuchat.chat.v1 import chat_service_pb2, conversation_service_pb2
+from docuchat.ingestion.v1 import document_service_pb2
+from docuchat.ingestion.v1.document_service_pb2_grpc import (
+    DocumentServiceServicer,
+    add_DocumentServiceServicer_to_server,
+)
+from docuchat.retrieval.v1 import hit_pb2, search_service_pb2
+from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceServicer, add_SearchServiceServicer_to_server
+from servicekit.identity import current_principal
+from servicekit.rpc.status import read_error
+
+DOCUMENT, VERSION = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444"
+TEXT = "Front matter. A trace tree is a set of traces that share one anchor. The end of it all."
+START, END = 14, len(TEXT)
+
+
+class Peers(SearchServiceServicer, DocumentServiceServicer):
+    """Retrieval and ingestion, as far as chat calls them; they note who called."""
+
+    def __init__(self):
+        self.callers, self.version, self.failure, self.text_failure = [], VERSION, None, None
+        self.has_hits = True
+
+    async def Search(self, request, context):
+        self.callers.append(current_principal().token)
+        if self.failure:
+            raise self.failure
+        hit = hit_pb2.Hit(text=TEXT[START:END], score=1, document_id=DOCUMENT, version_id=VERSION, filename="a.pdf")
+        hit.page_start, hit.page_end, hit.start_offset, hit.end_offset = 1, 2, START, END
+        hit.page_break_offsets.append(TEXT.index("The end"))
+        return search_service_pb2.SearchResponse(hits=[hit] if self.has_hits else [])
+
+    async def GetDocumentText(self, request, context):
+        self.callers.append(current_principal().token)
+        if self.text_failure:
+            raise self.text_failure
+        part = TEXT[request.start_offset : request.end_offset]
+        return document_service_pb2.GetDocumentTextResponse(text=part, version_id=self.version)
+
+
+class SlowProvider:
+    name, model = "slow", "slow-1"
+
+    def __init__(self):
+        self.closed = asyncio.Event()
+
+    async def stream(self, prompt):
+        try:
+            for number in range(2000):
+                yield ProviderText(f"word{number} ")
+                await asyncio.sleep(0.01)
+            yield ProviderFinish(FinishReason.STOP)
+        finally:
+            self.closed.set()
+
+
+def add_peers(peers):
+    def add(server):
+        add_SearchServiceServicer_to_server(peers, server)
+        add_DocumentServiceServicer_to_server(peers, server)
+
+    return add
+
+
+def request(question="What is a trace tree?", **more):
+    return chat_service_pb2.AskRequest(question=question, **more)
+
+
+async def collect(call):
+    return [event async for event in call]
+
+
+async def error_of(awaitable):
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await awaitable
+    return read_error(raised.value)
+
+
+async def messages_of(service, conversation_id):
+    listed = conversation_service_pb2.ListMessagesRequest(conversation_id=conversation_id)
+    return (await service.conversations.ListMessages(listed)).messages

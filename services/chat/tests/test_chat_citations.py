@@ -1,0 +1,199 @@
+import asyncio
+
+import pytest
+from chat.model import Check
+from chat.turn.find_quote import find_quote
+from chat.turn.retrieve import SourceTexts
+from chat.turn.sentences import split_sentences
+from chat.turn.support import find_support
+from chat.turn.verify_citations import CitationVerifier, find_claim
+from servicekit.errors import AppError, Code
+
+CANON = (
+    "Dynamic languages are popular.\nA trace tree is a set of traces that share one anchor. The ﬁrst trace took 12 ms "
+    "on average.\nIt is called “hot” if the exam-\nple runs twice; see Fig. 3 and Dr. A. Gal et al. (2009)."
+)
+
+
+class FakeTexts:
+    def __init__(self, texts):
+        self.texts = texts
+
+    async def read(self, passage):
+        text = self.texts.get(passage.marker)
+        if text is None:
+            raise AppError(Code.NOT_FOUND, "DOCUMENT_NOT_FOUND", "gone")
+        return text
+
+
+async def check(passages, marker, quote, answer, texts=None):
+    source = FakeTexts({passage.marker: passage.text for passage in passages} if texts is None else texts)
+    async with SourceTexts(source, passages) as canonical:
+        return await CitationVerifier(passages, canonical).verify(marker, quote, answer)
+
+
+@pytest.mark.parametrize(
+    ("quote", "expected", "found"),
+    [
+        ("A trace tree is a set of traces", Check.EXACT, "A trace tree is a set of traces"),
+        ("a TRACE   tree is a set", Check.NORMALISED, "A trace tree is a set"),
+        ("The first trace took 12 ms", Check.NORMALISED, "The ﬁrst trace took 12 ms"),
+        ('called "hot" if the example runs', Check.NORMALISED, "called “hot” if the exam-\nple runs"),
+        ("popular. A trace", Check.NORMALISED, "popular.\nA trace"),
+        ("…share one anchor...", Check.NORMALISED, "share one anchor"),
+        ("The first trace took ۱۲ ms", Check.NORMALISED, "The ﬁrst trace took 12 ms"),
+        ("A trace tree is a set of trees", None, None),
+        ("race tree is a se", None, None),
+        ("a", None, None),
+        ("", None, None),
+        ("...", None, None),
+    ],
+)
+def test_a_quote_is_found_in_its_original_characters(quote, expected, found):
+    finding = find_quote(quote, CANON)
+    if expected is None:
+        assert finding is None
+    else:
+        assert finding.check is expected
+        assert CANON[finding.span.start : finding.span.end] == found
+
+
+@pytest.mark.parametrize(
+    ("quote", "canonical", "found"),
+    [
+        ("کتاب‌ها را می‌خواند", "او كتابها را ميخواند.", "كتابها را ميخواند"),
+        ("well-known fact", "a wellknown fact", "wellknown fact"),
+        ("it fell to -5 degrees", "it fell to −5 degrees", "it fell to −5 degrees"),
+        ("it fell to 5 degrees", "it fell to -5 degrees", None),
+    ],
+)
+def test_what_readers_do_not_see_makes_no_difference_and_a_minus_does(quote, canonical, found):
+    finding = find_quote(quote, canonical)
+    assert (canonical[finding.span.start : finding.span.end] if finding else None) == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "claim"),
+    [
+        ("A is so. B is not [1]", "B is not [1]"),
+        ("A is so. B is not. [1]", "B is not. [1]"),
+        ("A is so [1]. B is not [2][3]", "B is not [2][3]"),
+        ("A is so. [1] B is not. [2]", "B is not. [2]"),
+        ("A is so [1], and B is not [2]", "and B is not [2]"),
+        ("It grew by 3.5 percent, e.g. in Rome [1]", "It grew by 3.5 percent, e.g. in Rome [1]"),
+        ("- one thing\n- another thing [1]", "another thing [1]"),
+        ("این درست است. آن نادرست است [1]", "آن نادرست است [1]"),
+        ("[1]", "[1]"),
+    ],
+)
+def test_the_claim_of_a_marker_is_its_sentence(answer, claim):
+    assert answer[find_claim(answer) :].removeprefix("- ") == claim
+
+
+async def test_an_exact_quote_carries_document_offsets_and_page(make_passage):
+    passage = make_passage(CANON, page_break_offsets=(100 + CANON.index("The ﬁrst"),))
+    found = await check([passage], 1, "took 12 ms", "It took 12 ms [1]")
+    start = 100 + CANON.index("took 12 ms")
+    assert (found.check, found.quote) == (Check.EXACT, "took 12 ms")
+    assert (found.start_offset, found.end_offset, found.page_number) == (start, start + 10, 4)
+    assert (found.answer_start, found.answer_end) == (0, 17)
+    assert (found.document_id, found.version_id, found.filename) == ("doc-1", "v1", "1.pdf")
+    before = await check([passage], 1, "Dynamic languages", "x [1]")
+    assert before.page_number == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "quote"),
+    [
+        ("Dynamic languages are popular. [1]", Check.EXACT, "Dynamic languages are popular."),
+        ("dynamic languages are popular [1]", Check.NORMALISED, "Dynamic languages are popular"),
+        ('It says "share one anchor" somewhere odd [1]', Check.EXACT, "share one anchor"),
+        (
+            "All traces of a tree share an anchor [1]",
+            Check.EXACT,
+            "A trace tree is a set of traces that share one anchor.",
+        ),
+        ("The first trace took 15 ms [1]", Check.UNSUPPORTED, "The first trace took 15 ms"),
+        ("Bananas grow in warm countries [1]", Check.UNSUPPORTED, "Bananas grow in warm countries"),
+    ],
+)
+async def test_a_bare_marker_is_checked_by_the_claim_before_it(make_passage, answer, expected, quote):
+    found = await check([make_passage(CANON)], 1, None, answer)
+    assert (found.check, found.quote) == (expected, quote)
+    if expected is not Check.UNSUPPORTED:
+        assert CANON[found.start_offset - 100 : found.end_offset - 100] == quote
+
+
+async def test_a_wrong_quote_is_unsupported_and_has_no_range(make_passage):
+    found = await check([make_passage(CANON)], 1, "trees are green", "So [1]")
+    assert (found.check, found.quote, found.document_id) == (Check.UNSUPPORTED, "trees are green", "doc-1")
+    assert (found.start_offset, found.end_offset, found.page_number) == (0, 0, 0)
+
+
+async def test_an_unknown_marker_is_unsupported_and_names_no_document(make_passage):
+    found = await check([make_passage(CANON)], 9, None, "Dynamic languages are popular [9]")
+    assert (found.check, found.document_id, found.version_id) == (Check.UNSUPPORTED, "", "")
+
+
+async def test_what_cannot_be_checked_is_unsupported(make_passage):
+    found = await check([make_passage(CANON)], 1, "A trace tree", "x [1]", texts={})
+    assert found.check is Check.UNSUPPORTED
+
+
+async def test_the_canonical_text_decides_and_not_the_hit(make_passage):
+    found = await check([make_passage(CANON)], 1, "A trace tree", "x [1]", texts={1: "Other words."})
+    assert found.check is Check.UNSUPPORTED
+
+
+async def test_leaving_a_turn_stops_fetching(make_passage):
+    class Slow:
+        cancelled = False
+
+        async def read(self, passage):
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.cancelled = True
+                raise
+
+    slow = Slow()
+    async with SourceTexts(slow, [make_passage(CANON)]):
+        await asyncio.sleep(0.01)
+    assert slow.cancelled
+
+
+def test_two_sentences_together_may_support_a_claim():
+    text = "The tower was built in 1889. Its architect was Gustave Eiffel. Birds sing."
+    span = find_support("The tower by architect Gustave Eiffel was built in 1889", text)
+    assert text[span.start : span.end] == "The tower was built in 1889. Its architect was Gustave Eiffel."
+    assert find_support("tower", text) is None
+    assert find_support("Anything goes here", "") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two? Three!", ["One.", "Two?", "Three!"]),
+        ("It is e.g. this. Dr. A. Gal wrote it. Next.", ["It is e.g. this.", "Dr. A. Gal wrote it.", "Next."]),
+        ("The U.S. Supreme Court sat. He left.", ["The U.S. Supreme Court sat.", "He left."]),
+        ("It is so.12 The next one. End.", ["It is so.12", "The next one.", "End."]),
+        ("He said “no.” Then he left.", ["He said “no.”", "Then he left."]),
+        ("Version 3.5 is out. It runs.", ["Version 3.5 is out.", "It runs."]),
+        ("یک جمله است. جمله دیگر؟ پایان.", ["یک جمله است.", "جمله دیگر؟", "پایان."]),
+        ("# Title\nText of it.", ["# Title", "Text of it."]),
+        ("Para one\n\nPara two", ["Para one", "Para two"]),
+        ("Items:\n• one thing\n• two things", ["Items:", "• one thing", "• two things"]),
+        ("", []),
+    ],
+)
+def test_sentences_end_where_readers_end_them(text, expected):
+    assert [text[span.start : span.end] for span in split_sentences(text)] == expected
+
+
+def test_a_heading_on_its_own_line_is_no_part_of_the_next_sentence():
+    text = (
+        "and this is the end of a long line of running text.\n3. Trace Trees\nIn this section, we describe traces and "
+        "trees,\nand how they are formed at run time by the recorder of it."
+    )
+    sentences = [text[span.start : span.end] for span in split_sentences(text)]
+    assert "3. Trace Trees" in sentences

@@ -1,0 +1,138 @@
+import pytest
+from chat.model import Exchange, FinishReason, ProviderFinish, ProviderQuote, ProviderText
+from chat.providers.extractive import ExtractiveProvider
+from chat.providers.question_type import QuestionType, classify, rate_definition
+from chat.turn.build_prompt import NO_ANSWER_SENTENCE, build_prompt
+
+RADIO = (
+    "2 The history of radio\nRadio changed the way people heard the news. In 1933, Edwin Howard Armstrong invented FM "
+    "radio in a laboratory in New York. Many stations were slow to adopt it [12]. "
+    "[3] Armstrong, E. H. A method of FM radio. In Proceedings of the Institute, pp. 12-20, 1936."
+)
+ARMSTRONG = "In 1933, Edwin Howard Armstrong invented FM radio in a laboratory in New York."
+TREES = (
+    "Figure 3. A trace tree with two branches.\nThe trace tree is compiled when it is hot. A trace tree is a set of "
+    "traces that share one anchor and grow with each exit. How does a trace tree grow?"
+)
+CITY = "The city has 12 bridges and four gates. The city lies in Northern Italy. It was built because trade needed it."
+PERSIAN = "رادیو در سال ۱۹۳۳ اختراع شد. درخت ردیابی مجموعه‌ای از ردها است که یک لنگر دارند. هوا خوب است."
+
+
+async def ask(question, *passages, history=()):
+    prompt = build_prompt(question, history, passages, count_tokens=len, budget=10**6)
+    return [part async for part in ExtractiveProvider().stream(prompt)]
+
+
+def text_of(parts):
+    return "".join(part.text for part in parts if isinstance(part, ProviderText))
+
+
+def quotes_of(parts):
+    return [part for part in parts if isinstance(part, ProviderQuote)]
+
+
+@pytest.mark.parametrize(
+    ("question", "quote"),
+    [
+        ("Who invented FM radio?", ARMSTRONG),
+        (
+            "When was FM radio invented?",
+            "In 1933, Edwin Howard Armstrong invented FM radio in a laboratory in New York.",
+        ),
+        (
+            "What is a trace tree?",
+            "A trace tree is a set of traces that share one anchor and grow with each exit.",
+        ),
+        ("How many bridges does the city have?", "The city has 12 bridges and four gates."),
+        ("Where does the city lie?", "The city lies in Northern Italy."),
+        ("رادیو در چه سالی اختراع شد؟", "رادیو در سال ۱۹۳۳ اختراع شد."),
+        ("درخت ردیابی چیست؟", "درخت ردیابی مجموعه‌ای از ردها است که یک لنگر دارند."),
+        ("درخت رديابي چيست؟", "درخت ردیابی مجموعه‌ای از ردها است که یک لنگر دارند."),
+    ],
+)
+async def test_the_best_sentence_comes_first_and_verbatim(make_passage, question, quote):
+    passages = [make_passage(text, marker) for marker, text in enumerate((RADIO, TREES, CITY, PERSIAN), start=1)]
+    parts = await ask(question, *passages)
+    first = quotes_of(parts)[0]
+    assert first.quote == quote
+    assert quote in passages[first.marker - 1].text
+    assert parts[-1] == ProviderFinish(FinishReason.STOP)
+
+
+@pytest.mark.parametrize(
+    "question", ["What is the boiling point of tungsten?", "Who won the 1998 World Cup?", "نفت چیست؟"]
+)
+async def test_it_says_plainly_when_nothing_fits(make_passage, question):
+    parts = await ask(question, make_passage(RADIO, 1), make_passage(TREES, 2), make_passage(PERSIAN, 3))
+    assert text_of(parts) in NO_ANSWER_SENTENCE.values()
+    assert quotes_of(parts) == []
+    assert parts[-1] == ProviderFinish(FinishReason.NO_ANSWER)
+
+
+async def test_without_passages_there_is_no_answer():
+    assert (await ask("What is it?"))[-1] == ProviderFinish(FinishReason.NO_ANSWER)
+
+
+async def test_overlapping_passages_do_not_make_it_say_things_twice(make_passage):
+    parts = await ask("Who invented FM radio?", make_passage(RADIO, 1), make_passage(RADIO, 2))
+    quotes = [part.quote for part in quotes_of(parts)]
+    assert len(quotes) == len(set(quotes))
+    assert 1 <= len(quotes) <= 4
+
+
+async def test_brackets_of_the_source_are_no_markers_of_the_answer(make_passage):
+    text = "Zebras adopt stripes early in life [12]. Other things happen elsewhere in the world."
+    parts = await ask("When do zebras adopt stripes?", make_passage(text))
+    assert "[12]" not in text_of(parts)
+    assert "(12)" in text_of(parts)
+    assert quotes_of(parts)[0].quote.endswith("[12].")
+
+
+async def test_broken_lines_are_joined_for_reading_and_kept_in_the_quote(make_passage):
+    text = "The zebra is an ani-\nmal with many\nstripes on its body."
+    parts = await ask("What is a zebra?", make_passage(text))
+    assert text_of(parts).strip() == "The zebra is an animal with many stripes on its body."
+    assert quotes_of(parts)[0].quote == text
+
+
+async def test_the_same_question_gives_the_same_answer(make_passage):
+    passages = [make_passage(RADIO, 1), make_passage(TREES, 2)]
+    assert await ask("What about radio stations?", *passages) == await ask("What about radio stations?", *passages)
+
+
+async def test_a_follow_up_is_answered_with_the_subject_before_it(make_passage):
+    history = [Exchange("What is a trace tree?", "A set.")]
+    parts = await ask("When is it compiled?", make_passage(RADIO, 1), make_passage(TREES, 2), history=history)
+    assert quotes_of(parts)[0].quote == "The trace tree is compiled when it is hot."
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("What is X?", QuestionType.DEFINITION),
+        ("Who wrote the very first of these long books?", QuestionType.PERSON),
+        ("When did it end?", QuestionType.TIME),
+        ("How many are there?", QuestionType.COUNT),
+        ("Where is it kept?", QuestionType.PLACE),
+        ("Why did it fail?", QuestionType.REASON),
+        ("Compare both.", QuestionType.OTHER),
+        ("چرا شکست خورد؟", QuestionType.REASON),
+        ("پایتخت کجا قرار دارد؟", QuestionType.PLACE),
+    ],
+)
+def test_the_kind_of_a_question_is_read_off_its_words(question, kind):
+    assert classify(question) is kind
+
+
+@pytest.mark.parametrize(
+    ("sentence", "rating"),
+    [
+        ("A trace tree is a set.", 1.0),
+        ("Trace trees consist of traces.", 1.0),
+        ("This is called a trace tree.", 1.0),
+        ("It records a trace tree covering all paths.", 0.5),
+        ("We recompile the trace tree often.", 0.0),
+    ],
+)
+def test_definitions_are_told_from_mentions(sentence, rating):
+    assert rate_definition("trace tree", sentence) == rating

@@ -1,0 +1,109 @@
+import asyncio
+import os
+import signal
+import sys
+
+import grpc
+import pytest
+from chat.__main__ import choose, main
+from chat.config import Settings
+from chat.errors import ProviderMisconfigured
+from chat.server import choose_provider
+from docuchat.common.v1 import status_service_pb2
+from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
+
+URL = "postgresql+asyncpg://u:p@127.0.0.1:1/db"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "DOCUCHAT_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCUCHAT_DATABASE_URL", URL)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "model"),
+    [
+        ({}, "extractive", "sentences-1"),
+        ({"OPENAI_API_KEY": "k"}, "openai", "gpt-4.1-mini"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_MODEL": "m"}, "openai", "m"),
+        ({"OPENAI_API_KEY": "k", "DOCUCHAT_PROVIDER": "extractive"}, "extractive", "sentences-1"),
+        ({"DOCUCHAT_PROVIDER": "openai"}, "openai", "gpt-4.1-mini"),
+    ],
+)
+async def test_the_environment_chooses_the_provider(monkeypatch, environment, name, model):
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    provider = choose_provider(Settings())
+    assert (provider.name, provider.model) == (name, model)
+    await provider.close()
+
+
+def test_a_model_name_that_is_none_stops_the_start(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_MODEL", "../../etc")
+    with pytest.raises(ProviderMisconfigured):
+        choose_provider(Settings())
+
+
+@pytest.mark.parametrize(("value", "expected"), [("none", "none"), ("0.7", 0.7)])
+def test_the_temperature_can_be_left_out(monkeypatch, value, expected):
+    monkeypatch.setenv("DOCUCHAT_OPENAI_TEMPERATURE", value)
+    assert Settings().openai_temperature == expected
+
+
+def test_settings_show_no_secret(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-1")
+    assert "sk-canary-1" not in repr(Settings())
+
+
+@pytest.mark.parametrize("arguments", [["fly"], ["serve", "now"]])
+def test_an_unknown_command_explains_itself(arguments):
+    with pytest.raises(SystemExit, match="usage"):
+        choose(arguments)
+
+
+def test_missing_settings_end_the_start_with_a_sentence(monkeypatch):
+    monkeypatch.delenv("DOCUCHAT_DATABASE_URL")
+    monkeypatch.setattr(sys, "argv", ["chat"])
+    with pytest.raises(SystemExit, match="chat does not start"):
+        main()
+
+
+def test_migrating_needs_the_owners_role(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["chat", "migrate"])
+    with pytest.raises(SystemExit, match="DOCUCHAT_OWNER_DATABASE_URL"):
+        main()
+
+
+def test_migrating_again_changes_nothing(monkeypatch, postgres_templates):
+    async def clone_url():
+        async with postgres_templates.clone("chat") as database:
+            monkeypatch.setenv("DOCUCHAT_OWNER_DATABASE_URL", database.owner_url)
+            await choose(["migrate"])
+
+    asyncio.run(clone_url())
+
+
+async def test_the_process_serves_and_stops_in_order(tmp_path, chat_database_url):
+    listen = f"unix:{tmp_path}/chat.sock"
+    environment = {**os.environ, "DOCUCHAT_DATABASE_URL": chat_database_url, "DOCUCHAT_LISTEN": listen}
+    for peer in ("AUTH", "RETRIEVAL", "INGESTION"):
+        environment[f"DOCUCHAT_{peer}_TARGET"] = f"unix:{tmp_path}/none.sock"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "chat", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with grpc.aio.insecure_channel(listen) as channel:
+            status = StatusServiceStub(channel).GetStatus(
+                status_service_pb2.GetStatusRequest(), wait_for_ready=True, timeout=20
+            )
+            components = {(row.service, row.dependency): row.state for row in (await status).components}
+        assert components["chat", "postgresql"] == status_service_pb2.SERVING
+        assert components["retrieval", ""] == status_service_pb2.NOT_SERVING
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, log = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0, log.decode()

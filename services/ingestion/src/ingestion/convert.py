@@ -1,0 +1,126 @@
+"""Protos to the model and back."""
+
+from datetime import datetime
+from urllib.parse import quote
+from uuid import UUID
+
+from docuchat.ingestion.v1 import collection_pb2, document_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from servicekit.identity import Principal
+from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token
+
+from ingestion.model import Caller, Collection, Document, DocumentState, Visibility
+from ingestion.ports import PageKey
+from ingestion.text import Chunk
+
+
+def to_caller(principal: Principal) -> Caller:
+    """Returns who calls, as the flows know people."""
+    return Caller(tenant_id=principal.tenant_id, user_id=principal.subject, is_admin=principal.is_admin)
+
+
+def to_collection_message(collection: Collection) -> collection_pb2.Collection:
+    """Maps a collection."""
+    return collection_pb2.Collection(
+        collection_id=collection.collection_id,
+        display_name=collection.display_name,
+        visibility=collection.visibility.value,
+        owner_user_id=collection.owner_user_id,
+        is_default=collection.is_default,
+        create_time=to_timestamp(collection.create_time),
+    )
+
+
+def to_visibility(value: collection_pb2.Collection.Visibility) -> Visibility:
+    """Returns what was asked for; PRIVATE where nothing was."""
+    return Visibility.TENANT if value == collection_pb2.Collection.TENANT else Visibility.PRIVATE
+
+
+def to_document_message(document: Document) -> document_pb2.Document:
+    """Maps a document."""
+    return document_pb2.Document(
+        document_id=document.document_id,
+        collection_id=document.collection_id,
+        filename=document.filename,
+        state=document.state.value,
+        state_reason=document.state_reason,
+        state_message=document.state_message,
+        size_bytes=document.size_bytes,
+        sha256=document.sha256,
+        content_type=document.content_type,
+        page_count=document.page_count,
+        chunk_count=document.chunk_count,
+        indexed_chunk_count=document.indexed_chunk_count,
+        token_count=document.token_count,
+        character_count=document.character_count,
+        language=document.language,
+        title=document.title,
+        version_id=document.version_id,
+        create_time=to_timestamp(document.create_time),
+        update_time=to_timestamp(document.update_time),
+        process_time=to_timestamp(document.process_time) if document.process_time else None,
+    )
+
+
+def to_state(value: document_pb2.Document.State) -> DocumentState | None:
+    """Returns the state to list, None for any."""
+    return DocumentState(document_pb2.Document.State.Name(value)) if value else None
+
+
+def to_chunk_message(chunk: Chunk) -> document_pb2.Chunk:
+    """Maps a chunk."""
+    return document_pb2.Chunk(
+        chunk_index=chunk.chunk_index,
+        text=chunk.text,
+        start_offset=chunk.start_offset,
+        end_offset=chunk.end_offset,
+        page_start=chunk.page_start,
+        page_end=chunk.page_end,
+        token_count=chunk.token_count,
+        heading_path=chunk.heading_path,
+    )
+
+
+def to_timestamp(moment: datetime) -> Timestamp:
+    """Maps a moment."""
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
+
+
+def encode_page_key(kind: str, create_time: datetime, row_id: str) -> str:
+    """Returns the token of the page after a row."""
+    return encode_page_token(kind, (create_time.isoformat(), row_id))
+
+
+def decode_page_key(kind: str, token: str) -> PageKey | None:
+    """Returns the row before the page, None for the first page. Raises InvalidPageToken."""
+    found = decode_page_token(kind, token)
+    if found is None:
+        return None
+    try:
+        create_time, row_id = found
+        return datetime.fromisoformat(create_time), str(UUID(row_id))
+    except ValueError as error:
+        raise InvalidPageToken from error
+
+
+def decode_chunk_index(kind: str, token: str) -> int:
+    """Returns the number of the page's first chunk, 0 for the first page. Raises InvalidPageToken."""
+    found = decode_page_token(kind, token)
+    if found is None:
+        return 0
+    if len(found) != 1 or not found[0].isascii() or not found[0].isdigit() or len(found[0]) > 9:
+        raise InvalidPageToken
+    return int(found[0])
+
+
+def content_headers(filename: str) -> tuple[tuple[str, str], ...]:
+    """Returns the headers under which a browser saves a file and never shows or runs it (RFC 6266, RFC 8187)."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
+    return (
+        ("content-disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "sandbox; default-src 'none'"),
+        ("cache-control", "private, no-store"),
+    )

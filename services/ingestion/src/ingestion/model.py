@@ -1,0 +1,197 @@
+"""The nouns of ingestion. What text is made of stands in text.py, what can go wrong in errors.py."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ingestion.text import Chunk, ContentType, ParsedDocument
+
+INCOMING_PREFIX = "incoming/"
+
+
+class Visibility(StrEnum):
+    """Who sees the documents of a collection."""
+
+    PRIVATE = "PRIVATE"
+    TENANT = "TENANT"
+
+
+class DocumentState(StrEnum):
+    """How far processing is; READY, NO_TEXT and FAILED are end states."""
+
+    UPLOADED = "UPLOADED"
+    PARSING = "PARSING"
+    CHUNKING = "CHUNKING"
+    INDEXING = "INDEXING"
+    READY = "READY"
+    NO_TEXT = "NO_TEXT"
+    FAILED = "FAILED"
+    DELETING = "DELETING"
+
+
+class JobKind(StrEnum):
+    """What a job does with its document."""
+
+    PROCESS = "PROCESS"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The person a call is for, as the verified token names them."""
+
+    tenant_id: str
+    user_id: str
+    is_admin: bool
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A set of documents that are seen by the same people."""
+
+    collection_id: str
+    display_name: str
+    visibility: Visibility
+    owner_user_id: str
+    is_default: bool
+    create_time: datetime
+
+
+@dataclass(frozen=True)
+class IncomingFile:
+    """A file that is arriving; content can be read once, before the next file is asked for.
+
+    content_type is set where the type is known and need not be found in the content.
+    """
+
+    filename: str
+    content: AsyncIterator[bytes]
+    content_type: ContentType | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a version of a document lies in the object store."""
+
+    tenant_id: str
+    document_id: str
+    version_id: str
+
+    @property
+    def incoming_key(self) -> str:
+        """The temporary object; while it is there, the fate of the upload is open."""
+        return f"{INCOMING_PREFIX}{self.tenant_id}/{self.document_id}/{self.version_id}"
+
+    @property
+    def raw_key(self) -> str:
+        """The object that lasts."""
+        return f"{document_prefix(self.tenant_id, self.document_id)}{self.version_id}/raw"
+
+    @classmethod
+    def of_incoming(cls, key: str) -> "Placement":
+        """Returns the placement that has this incoming_key."""
+        return cls(*key.removeprefix(INCOMING_PREFIX).split("/"))
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that is wholly in the object store, with what was found while it arrived."""
+
+    placement: Placement
+    filename: str
+    content_type: ContentType
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """What one upload may hold."""
+
+    max_file_bytes: int = 25 * 1024 * 1024
+    max_files: int = 20
+
+
+@dataclass(frozen=True)
+class Document:
+    """An uploaded file and what became of it; counts are those of version_id."""
+
+    document_id: str
+    collection_id: str
+    filename: str
+    state: DocumentState
+    state_reason: str
+    state_message: str
+    size_bytes: int
+    sha256: str
+    content_type: str
+    page_count: int
+    chunk_count: int
+    indexed_chunk_count: int
+    token_count: int
+    character_count: int
+    language: str
+    title: str
+    version_id: str
+    has_text: bool
+    create_time: datetime
+    update_time: datetime
+    process_time: datetime | None
+
+
+@dataclass(frozen=True)
+class DocumentFilter:
+    """Which documents to list; empty means any."""
+
+    state: DocumentState | None = None
+    collection_id: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A claimed job.
+
+    The fence number grows with every claim, so an older claim's writes can be
+    refused. attempts counts tries that failed, lost_leases those whose worker
+    vanished.
+    """
+
+    job_id: int
+    tenant_id: str
+    kind: JobKind
+    document_id: str
+    version_id: str
+    attempts: int
+    lost_leases: int
+    fence: int
+    trace_carrier: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DocumentVersion:
+    """What processing must know of a version before it has read it."""
+
+    tenant_id: str
+    document_id: str
+    version_id: str
+    collection_id: str
+    private_to_user_id: str  # empty if the whole tenant may see it
+    filename: str
+    content_type: ContentType
+
+
+@dataclass(frozen=True)
+class PreparedText:
+    """A version's text cut into chunks, ready to be indexed."""
+
+    document: ParsedDocument
+    chunks: tuple[Chunk, ...]
+    title: str
+    language: str  # ISO 639-1, empty where unknown
+    token_count: int  # of the text; what chunks share counts once
+
+
+def document_prefix(tenant_id: str, document_id: str) -> str:
+    """Returns what the keys of all objects of a document begin with."""
+    return f"{tenant_id}/{document_id}/"

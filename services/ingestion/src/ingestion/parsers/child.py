@@ -1,0 +1,111 @@
+"""Parses a document in a process of its own that can be killed at any time."""
+
+import asyncio
+import dataclasses
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+from pathlib import Path
+
+from servicekit.telemetry import get_logger
+
+from ingestion.parsers.limits import ParseLimits
+from ingestion.parsers.sandbox import OUT_OF_MEMORY
+from ingestion.parsers.wire import decode_result
+from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFailure
+
+_READ_BYTES = 1024**2
+# SIGXCPU and SIGKILL end a child at its CPU limit (the second also one that the kernel picks for lack of
+# memory); the others are how PDFium ends when it gets no more memory.
+_LIMIT_SIGNALS = frozenset(
+    {signal.SIGXCPU, signal.SIGKILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV}
+)
+
+
+class ChildProcessParser:
+    """Parser that gives each document a fresh, confined, killable process with an empty environment."""
+
+    def __init__(self, limits: ParseLimits) -> None:
+        self._limits = limits
+
+    async def parse(self, path: Path, content_type: ContentType) -> ParsedDocument:
+        """Return the document's canonical text and the places in it.
+
+        Raises ParseFailure. Cancelling the call, or reaching a limit, kills the child before it returns.
+        """
+        process = await self._start(path, content_type)
+        try:
+            async with asyncio.timeout(self._limits.wall_seconds):
+                raw = await self._read_report(process)
+                status = await process.wait()
+        except TimeoutError as error:
+            raise ParseFailure(FailureReason.PARSE_LIMIT, "Reading the document takes too long.") from error
+        finally:
+            await _kill(process)
+        return _judge(raw, status)
+
+    async def _start(self, path: Path, content_type: ContentType) -> Process:
+        limits = json.dumps(dataclasses.asdict(self._limits))
+        arguments = ("-I", "-X", "utf8", "-m", "ingestion.parsers.sandbox", content_type.value, limits)
+        with await asyncio.to_thread(path.open, "rb") as document:
+            return await create_subprocess_exec(
+                sys.executable,
+                *arguments,
+                stdin=document,
+                stdout=PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+                start_new_session=True,
+            )
+
+    async def _read_report(self, process: Process) -> bytes:
+        report = bytearray()
+        while block := await _stdout(process).read(_READ_BYTES):
+            report += block
+            if len(report) > self._limits.max_result_bytes:
+                raise ParseFailure(FailureReason.PARSE_LIMIT, "The document holds more text than can be read.")
+        return bytes(report)
+
+
+def _stdout(process: Process) -> asyncio.StreamReader:
+    if process.stdout is None:
+        raise RuntimeError("the child was started without a pipe")
+    return process.stdout
+
+
+async def _kill(process: Process) -> None:
+    """End the child for certain, also when the caller is being cancelled again meanwhile."""
+    if process.returncode is None:
+        process.kill()
+        await asyncio.shield(_bury(process))
+
+
+async def _bury(process: Process) -> None:
+    """Wait for a killed child. A pipe left full would hide its end from asyncio, so it is emptied."""
+    while await _stdout(process).read(_READ_BYTES):
+        pass
+    await process.wait()
+
+
+def _judge(raw: bytes, status: int) -> ParsedDocument:
+    """Return the document in a child's report; raise ParseFailure for a reported failure or a crash."""
+    if status != 0:
+        raise _explain_crash(status)
+    try:
+        result, detail = decode_result(raw)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ParseFailure(FailureReason.CORRUPT, "The document is damaged and cannot be read.") from error
+    if isinstance(result, ParseFailure):
+        get_logger(__name__).info("document_not_parsed", reason=result.reason, detail=detail)
+        raise result
+    return result
+
+
+def _explain_crash(status: int) -> ParseFailure:
+    get_logger(__name__).warning("parser_crashed", status=status)
+    if -status in _LIMIT_SIGNALS or status == OUT_OF_MEMORY:
+        return ParseFailure(
+            FailureReason.PARSE_LIMIT, "Reading the document takes more memory or time than is allowed."
+        )
+    return ParseFailure(FailureReason.CORRUPT, "The document is damaged and cannot be read.")

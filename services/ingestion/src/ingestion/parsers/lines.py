@@ -1,0 +1,68 @@
+"""The line of a page: what every PDF reader yields and every later step works on."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+
+from ingestion.pipeline.canonical import canonicalise
+
+_BLANKS = re.compile(r"[\s\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
+# Right-to-left scripts; the first strong letter decides a line's direction.
+_STRONG = re.compile(r"([^\W\d_])")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+# Typographic ligatures, Arabic presentation forms and Word's symbol-font bullets: shapes, not letters.
+_SHAPES = re.compile("[\ufb00-\ufb06\ufb50-\ufdff\ufe70-\ufefc\uf0a7\uf0b7]")
+_BULLETS = frozenset("\uf0a7\uf0b7")
+# TeX sets an accent of its own before its letter, and an i without its dot.
+_ACCENTS = {"¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c"}
+_ACCENTED = re.compile("([¨ˆ˜ˇ])([A-Za-zı])")
+_LINE_END_HYPHEN = re.compile(r"(?<=[^\W_])[-\u2010]\Z")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line in reading order; positions and size in points, from the page's lower left corner.
+
+    ``hyphen`` says that its last word goes on in the next line; the hyphen itself is not in ``text``.
+    ``left`` is where a line begins in its reading direction: right-to-left lines are mirrored.
+    """
+
+    text: str
+    left: float
+    right: float
+    baseline: float
+    size: float
+    bold: bool = False
+    hyphen: bool = False
+
+    @property
+    def ends_sentence(self) -> bool:
+        """Whether the line ends as a sentence, a quotation or an introduction to a list does."""
+        return self.text.rstrip("\"'”’»)]0123456789*†‡").endswith((".", "!", "?", ":", "…", "。", "؟", "۔", "！", "？"))
+
+
+def clean_line(line: Line) -> Line:
+    """Return a line with canonical text, single blanks, letters for shapes, and its hyphen set apart."""
+    text = _SHAPES.sub(_replace_shape, line.text) if _SHAPES.search(line.text) else line.text
+    text = _BLANKS.sub(" ", canonicalise(_ACCENTED.sub(_compose_accent, text))).strip()
+    if _LINE_END_HYPHEN.search(text):
+        line, text = replace(line, hyphen=True), text[:-1]
+    if is_right_to_left(text):
+        line = replace(line, left=-line.right, right=-line.left)
+    return replace(line, text=text)
+
+
+def is_right_to_left(text: str) -> bool:
+    """Tell whether the first letter belongs to a right-to-left script."""
+    strong = _STRONG.search(text)
+    return strong is not None and _RIGHT_TO_LEFT.match(strong.group()) is not None
+
+
+def _replace_shape(match: re.Match[str]) -> str:
+    return "•" if match.group() in _BULLETS else unicodedata.normalize("NFKC", match.group())
+
+
+def _compose_accent(match: re.Match[str]) -> str:
+    accent, letter = match.groups()
+    composed = unicodedata.normalize("NFC", letter.replace("ı", "i") + _ACCENTS[accent])
+    return composed if len(composed) == 1 else match.group()

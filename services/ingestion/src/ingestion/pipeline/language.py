@@ -1,0 +1,52 @@
+"""Names the main language of a text."""
+
+import re
+
+_SAMPLE = 6_000
+_SAMPLES = 3
+_FEWEST_LETTERS = 20
+_LETTER = re.compile(r"[^\W\d_]")
+_ARABIC_SCRIPT = re.compile("[\u0620-\u064a\u066e-\u06d3\u06fa-\u06ff]")
+# Letters that Persian writes and Arabic does not, and the other way round.
+_PERSIAN = re.compile("[پچژگکی]")
+_ARABIC = re.compile("[ةىكيإأؤ]")
+_URDU = re.compile("[ٹڈڑںہھے]")
+
+
+def detect_language(text: str) -> str:
+    """Return the ISO 639-1 code of the main language of text, or "" if there is too little to tell.
+
+    The first call loads a model of 139 languages, which takes about a second: call it off the event loop.
+    """
+    sample = _take_sample(text)
+    letters = len(_LETTER.findall(sample))
+    if letters < _FEWEST_LETTERS:
+        return ""
+    if len(_ARABIC_SCRIPT.findall(sample)) > letters / 2 and (language := _tell_arabic_script(sample)):
+        return language
+    code = _classify(sample)
+    return code if len(code) == 2 else ""
+
+
+def _take_sample(text: str) -> str:
+    """Return the beginning, middle and end of a long text; title pages are often in another language."""
+    if len(text) <= _SAMPLES * _SAMPLE:
+        return text
+    places = (len(text) // 4, len(text) // 2, len(text) * 3 // 4)
+    return "\n".join(text[place : place + _SAMPLE] for place in places)
+
+
+def _tell_arabic_script(sample: str) -> str:
+    """Return "fa" or "ar" by the letters that only one of them writes; "" for Urdu and others."""
+    if len(_URDU.findall(sample)) > len(sample) / 50:
+        return ""
+    persian, arabic = len(_PERSIAN.findall(sample)), len(_ARABIC.findall(sample))
+    return "fa" if persian > 2 * arabic else "ar" if arabic > 2 * persian else ""
+
+
+def _classify(sample: str) -> str:
+    # Imported late: it brings numpy and a model, which a process that never asks should not load.
+    import py3langid  # type: ignore[import-untyped]  # noqa: PLC0415  # ships no types
+
+    code: str = py3langid.classify(sample)[0]
+    return code

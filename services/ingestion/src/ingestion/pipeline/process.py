@@ -1,0 +1,90 @@
+"""From a stored file to a document that can be searched: parse, chunk, index, activate."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ingestion.model import DocumentState, DocumentVersion, Job, Placement, PreparedText
+from ingestion.ports import ObjectStore, OpenSpan, Parser, PassageIndex, WorkStore
+from ingestion.text import ParsedDocument
+
+PROGRESS_SECONDS = 1.0
+Prepare = Callable[[ParsedDocument, str], PreparedText]
+
+
+class DocumentProcessor:
+    """Does the process job. Every step may be repeated: what it writes replaces what an earlier try wrote.
+
+    `prepare` cuts a parsed document with a given filename into chunks (CPU-bound, called in a thread).
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        work: WorkStore,
+        parser: Parser,
+        prepare: Prepare,
+        index: PassageIndex,
+        open_span: OpenSpan,
+        scratch: Path,
+    ) -> None:
+        self._objects = objects
+        self._work = work
+        self._parser = parser
+        self._prepare = prepare
+        self._index = index
+        self._open_span = open_span
+        self._scratch = scratch
+
+    async def process(self, job: Job) -> None:
+        """Brings a version to READY or NO_TEXT.
+
+        Raises ParseFailure, LeaseLost, ObjectMissing and AppError.
+        """
+        version = await self._work.load(job)
+        # An earlier try may have come this far: then the file need not be read again.
+        prepared = await self._work.load_prepared(job)
+        if prepared is None:
+            prepared = await self._read_and_cut(job, version)
+        if not prepared.chunks:
+            await self._work.finish(job, DocumentState.NO_TEXT, message="The file is fine and holds no text.")
+            return
+        await self._index_and_activate(job, version, prepared)
+        await self._work.finish(job, DocumentState.READY)
+
+    async def _read_and_cut(self, job: Job, version: DocumentVersion) -> PreparedText:
+        await self._work.enter(job, DocumentState.PARSING)
+        with self._open_span("parse"):
+            document = await self._parse(version)
+        await self._work.enter(job, DocumentState.CHUNKING)
+        with self._open_span("chunk"):
+            prepared = await asyncio.to_thread(self._prepare, document, version.filename)
+        with self._open_span("store chunks"):
+            await self._work.store_prepared(job, prepared)
+        return prepared
+
+    async def _parse(self, version: DocumentVersion) -> ParsedDocument:
+        placement = Placement(version.tenant_id, version.document_id, version.version_id)
+        with tempfile.TemporaryDirectory(prefix="job-", dir=self._scratch) as folder:
+            path = Path(folder) / "document"
+            await self._objects.download(placement.raw_key, path)
+            return await self._parser.parse(path, version.content_type)
+
+    async def _index_and_activate(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
+        await self._work.enter(job, DocumentState.INDEXING)
+        with self._open_span("index"):
+            await self._index_chunks(job, version, prepared)
+        with self._open_span("activate"):
+            await self._index.activate(version, len(prepared.chunks))
+
+    async def _index_chunks(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
+        clock = asyncio.get_running_loop().time
+        shown, next_show = 0, clock()
+        confirmed = 0
+        async for confirmed in self._index.index(version, prepared):
+            if clock() >= next_show:
+                await self._work.record_progress(job, confirmed)
+                shown, next_show = confirmed, clock() + PROGRESS_SECONDS
+        if confirmed != shown:
+            await self._work.record_progress(job, confirmed)

@@ -1,0 +1,64 @@
+"""Giving documents, their text, chunks and files to those who may see them."""
+
+from collections.abc import AsyncIterator
+
+from ingestion.errors import DocumentNotFound, DocumentNotReady, InvalidRange, ObjectMissing
+from ingestion.model import Caller, Document, Placement
+from ingestion.ports import DocumentStore, ObjectStore, TextStore
+from ingestion.text import Chunk
+
+# At four bytes a character this is the most that fits a gRPC message of the default size.
+MAX_CHARACTERS = 1_000_000
+FRAME_BYTES = 256 * 1024
+
+
+class DocumentReader:
+    """Reads for a caller; what the caller may not see raises DocumentNotFound, like what does not exist."""
+
+    def __init__(self, documents: DocumentStore, texts: TextStore, objects: ObjectStore) -> None:
+        self._documents = documents
+        self._texts = texts
+        self._objects = objects
+
+    async def get(self, caller: Caller, document_id: str) -> Document:
+        """Returns a document. Raises DocumentNotFound."""
+        found = await self._documents.find(caller, document_id)
+        if found is None:
+            raise DocumentNotFound
+        return found
+
+    async def read_text(self, caller: Caller, document_id: str, start: int, end: int | None) -> tuple[Document, str]:
+        """Returns characters [start, end) of the canonical text; end None means its end.
+
+        Raises DocumentNotFound, DocumentNotReady, InvalidRange.
+        """
+        document = await self.get(caller, document_id)
+        if not document.has_text:
+            raise DocumentNotReady
+        stop = document.character_count if end is None else end
+        require_range(start, stop, document.character_count)
+        return document, await self._texts.read_range(caller.tenant_id, document.version_id, start, stop)
+
+    async def list_chunks(self, caller: Caller, document_id: str, first: int, limit: int) -> list[Chunk]:
+        """Returns at most limit chunks from number `first` on, none before there are any. Raises DocumentNotFound."""
+        document = await self.get(caller, document_id)
+        return await self._texts.list_chunks(caller.tenant_id, document.version_id, first, limit)
+
+    async def read_content(self, caller: Caller, document: Document) -> AsyncIterator[bytes]:
+        """Yields the file as it was uploaded, in frames of at most 256 KiB. Raises DocumentNotFound."""
+        placement = Placement(caller.tenant_id, document.document_id, document.version_id)
+        try:
+            async for frame in self._objects.read(placement.raw_key, FRAME_BYTES):
+                yield frame
+        except ObjectMissing as error:  # deleted since the row was read
+            raise DocumentNotFound from error
+
+
+def require_range(start: int, end: int, character_count: int) -> None:
+    """Raises InvalidRange unless 0 <= start <= end <= character_count and the range fits an answer."""
+    if not start <= end <= character_count:
+        raise InvalidRange(
+            f"The text has {character_count} characters: choose 0 <= start_offset <= end_offset <= {character_count}."
+        )
+    if end - start > MAX_CHARACTERS:
+        raise InvalidRange(f"An answer holds {MAX_CHARACTERS} characters: read longer texts in ranges.")

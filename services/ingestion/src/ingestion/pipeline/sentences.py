@@ -1,0 +1,113 @@
+"""Finds sentences by punctuation, in the scripts people upload, without a model.
+
+Wrong guesses are cheap here (a chunk begins at an odd place), so the rules are few. Every quantifier
+is bounded: a line of a million full stops takes linear time.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[int, int]
+
+_PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
+_CLOSERS = "[\"'”’»›)\\]}]{0,4}"
+_END = re.compile(
+    # Latin, Greek, Cyrillic, Arabic, Persian, Urdu, Devanagari, Armenian, Ethiopic: a blank follows.
+    rf"[.!?…؟۔।॥։።]{{1,8}}{_CLOSERS}(?=\s)"
+    # Chinese and Japanese: no blank follows.
+    r"|[。！？｡]{1,8}[”’」』）》\"']{0,4}"
+    # A list item or table row begins.
+    r"|(?<=\S)(?=\n[^\S\n]{0,40}(?:[-*+•‣▪◦]|\d{1,3}[.)]|\|)[^\S\n])"
+)
+_LAST_WORD = re.compile(r"[^\W_](?:[^\W_]|\.(?=[^\W_]))*\Z")
+# Those after which a sentence does not end, even if a capital follows. "etc." and "Inc." may end one.
+_ABBREVIATIONS = frozenset(
+    word
+    for words in (
+        "mr mrs ms dr prof st rev hon gen col sgt capt lt sen rep gov mt messrs",
+        "eds cf vs v viz approx ca e.g i.e a.k.a et z.b d.h u.a bzw hrsg vgl ggf sog mme mlle sr sra srta dott sig",
+    )
+    for word in words.split()
+)
+# These are words, too: they abbreviate only before a number.
+_BEFORE_NUMBERS = frozenset(
+    "fig figs eq eqs sec sect ch chap vol vols no nos pp p art app tab ref refs ed nr abb kap bd núm pág".split()  # noqa: SIM905 - a list of words reads best as words
+)
+_LONGEST_WORD = 24
+
+
+def paragraph_spans(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield the non-blank stretches of text[start:end] between blank lines, trimmed."""
+    position = start
+    for gap in _PARAGRAPH_BREAK.finditer(text, start, end):
+        yield from _trim(text, position, gap.start())
+        position = gap.end()
+    yield from _trim(text, position, end)
+
+
+def sentence_spans(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield the sentences of the paragraph text[start:end], trimmed; together they hold all but blanks."""
+    position = start
+    for found in _END.finditer(text, start, end):
+        if found.end() > position and _ends_sentence(text, position, found.start(), found.end(), end):
+            yield from _trim(text, position, found.end())
+            position = found.end()
+    yield from _trim(text, position, end)
+
+
+def piece_spans(text: str, start: int, end: int, longest: int) -> Iterator[Span]:
+    """Yield text[start:end] in pieces of at most ``longest`` characters, cut at lines or words if possible."""
+    while end - start > longest:
+        cut = _find_cut(text, start, start + longest)
+        yield from _trim(text, start, cut)
+        start = cut
+    yield from _trim(text, start, end)
+
+
+def _trim(text: str, start: int, end: int) -> Iterator[Span]:
+    # Slices are cut out once, so that trimming a long stretch costs no more than reading it.
+    piece = text[start:end]
+    kept = piece.strip()
+    if kept:
+        begin = start + len(piece) - len(piece.lstrip())
+        yield begin, begin + len(kept)
+
+
+def _ends_sentence(text: str, start: int, mark: int, after: int, end: int) -> bool:
+    """Tell whether the punctuation text[mark:after] ends the sentence that began at start."""
+    if mark == after or text[mark] in "。！？｡":
+        return True
+    following = text[after : min(after + 60, end)].lstrip()[:1]
+    if following.islower() or following in {".", "…", ",", ";"}:
+        return False
+    return text[mark] != "." or not _is_abbreviation(text, start, mark, before_number=following.isdecimal())
+
+
+def _is_abbreviation(text: str, start: int, mark: int, *, before_number: bool) -> bool:
+    found = _LAST_WORD.search(text[max(start, mark - _LONGEST_WORD) : mark])
+    if not found:
+        return False
+    word = found.group()
+    initial = len(word) == 1 and word.isupper()
+    opens_item = word.isdecimal() and mark - len(word) <= start + 1
+    named = word.lower() in _ABBREVIATIONS or (before_number and word.lower() in _BEFORE_NUMBERS)
+    return initial or opens_item or named
+
+
+def _find_cut(text: str, start: int, limit: int) -> int:
+    """Return where to cut after start: after the last line or word before limit, never inside a letter."""
+    for separator in ("\n", " "):
+        cut = text.rfind(separator, start + (limit - start) // 4, limit)
+        if cut > start:
+            return cut
+    cut = limit
+    while cut > start + 1 and _continues_character(text[cut]):
+        cut -= 1
+    return cut if cut > start + 1 else limit
+
+
+def _continues_character(character: str) -> bool:
+    joiner = character in "\u200c\u200d" or "\ufe00" <= character <= "\ufe0f"
+    return joiner or unicodedata.category(character).startswith("M")

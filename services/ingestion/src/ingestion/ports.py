@@ -1,0 +1,225 @@
+"""What the flows of ingestion need from the outside world."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from ingestion.model import (
+    Caller,
+    Collection,
+    Document,
+    DocumentFilter,
+    DocumentState,
+    DocumentVersion,
+    IncomingFile,
+    Job,
+    PreparedText,
+    StoredFile,
+    Visibility,
+)
+from ingestion.text import Chunk, ContentType, ParsedDocument
+
+PageKey: TypeAlias = tuple[datetime, str]
+
+
+class Upload(Protocol):
+    """Files that are arriving, in one request."""
+
+    @property
+    def collection_id(self) -> str:
+        """Where the files shall go, empty for the default; a form may say so as late as behind its files."""
+        ...
+
+    def files(self) -> AsyncIterator[IncomingFile]:
+        """Yields one file after the other. Raises UploadStalled, InvalidMultipart."""
+        ...
+
+
+class OpenSpan(Protocol):
+    """Opens a span of the trace; with a carrier it continues the trace the carrier was taken from."""
+
+    def __call__(self, name: str, carrier: Mapping[str, str] | None = None) -> AbstractContextManager[object]:
+        """Returns the span, to be entered."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Keeps files under keys. Raises DependencyUnavailable when it does not answer."""
+
+    async def put(self, key: str, content: AsyncIterator[bytes]) -> None:
+        """Stores all of content, or nothing if the iterator raises or the call is cancelled."""
+        ...
+
+    async def copy(self, source: str, target: str) -> None:
+        """Makes target the same object as source. Raises ObjectMissing."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Removes objects; a missing one is no error."""
+        ...
+
+    async def delete_prefix(self, prefix: str) -> None:
+        """Removes every object whose key begins with prefix."""
+        ...
+
+    def read(self, key: str, frame_bytes: int) -> AsyncIterator[bytes]:
+        """Yields an object in frames of at most frame_bytes. Raises ObjectMissing."""
+        ...
+
+    async def download(self, key: str, path: Path) -> None:
+        """Writes an object into a file. Raises ObjectMissing."""
+        ...
+
+    async def list_older(self, prefix: str, age: timedelta) -> list[str]:
+        """Returns the keys under prefix that nothing has written to for that long."""
+        ...
+
+    async def remove_staging(self, prefix: str, age: timedelta) -> int:
+        """Removes half-written files of that age that no key leads to; returns how many."""
+        ...
+
+
+class CollectionStore(Protocol):
+    """Collections. A caller sees their own and those of the whole tenant."""
+
+    async def create(self, caller: Caller, display_name: str, visibility: Visibility) -> Collection:
+        """Adds a collection. Raises CollectionExists."""
+        ...
+
+    async def find(self, caller: Caller, collection_id: str) -> Collection | None:
+        """Returns a collection that the caller may see."""
+        ...
+
+    async def list_page(self, caller: Caller, limit: int, before: PageKey | None) -> list[Collection]:
+        """Returns at most limit collections, newest first, that are older than `before`."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """Documents as people see them; what is being deleted is gone already."""
+
+    async def create(
+        self, caller: Caller, collection_id: str, files: Sequence[StoredFile], carrier: Mapping[str, str]
+    ) -> list[Document]:
+        """Adds a document, a version and a job for each file, all or none.
+
+        An empty collection_id means the caller's default collection, which is
+        created on first use. Raises CollectionNotFound.
+        """
+        ...
+
+    async def require_writable(self, caller: Caller, collection_id: str) -> None:
+        """Raises CollectionNotFound unless the caller may put documents there."""
+        ...
+
+    async def find(self, caller: Caller, document_id: str) -> Document | None:
+        """Returns a document that the caller may see."""
+        ...
+
+    async def list_page(
+        self, caller: Caller, wanted: DocumentFilter, limit: int, before: PageKey | None
+    ) -> list[Document]:
+        """Returns at most limit documents, newest first, that are older than `before`."""
+        ...
+
+    async def begin_delete(self, caller: Caller, document_id: str, carrier: Mapping[str, str]) -> None:
+        """Hides a document, stops work on it and queues its removal. Raises DocumentNotFound."""
+        ...
+
+    async def has_version(self, tenant_id: str, version_id: str) -> bool:
+        """Tells whether an upload was committed."""
+        ...
+
+
+class TextStore(Protocol):
+    """Canonical texts and the chunks cut from them."""
+
+    async def read_range(self, tenant_id: str, version_id: str, start: int, end: int) -> str:
+        """Returns characters [start, end) of a text, in code points."""
+        ...
+
+    async def list_chunks(self, tenant_id: str, version_id: str, first: int, limit: int) -> list[Chunk]:
+        """Returns at most limit chunks from chunk number `first` on."""
+        ...
+
+
+class JobQueue(Protocol):
+    """The queue of jobs. A claim is a lease; an expired one is anybody's."""
+
+    async def claim(self, lease_seconds: float) -> Job | None:
+        """Takes the next due job, turn by turn between tenants."""
+        ...
+
+    async def renew(self, job: Job, lease_seconds: float) -> bool:
+        """Extends the lease; False if the claim is no longer the job's newest."""
+        ...
+
+    async def release(self, job: Job, *, delay_seconds: float, attempts: int, error: str) -> bool:
+        """Puts the job back, due after the delay. False if the claim is no longer the job's newest."""
+        ...
+
+
+class WorkStore(Protocol):
+    """What the worker writes. Every write raises LeaseLost if the claim is no longer the job's newest."""
+
+    async def load(self, job: Job) -> DocumentVersion:
+        """Returns what the job is about."""
+        ...
+
+    async def load_prepared(self, job: Job) -> PreparedText | None:
+        """Returns the text and chunks that an earlier attempt stored."""
+        ...
+
+    async def enter(self, job: Job, state: DocumentState) -> None:
+        """Shows the state the work has reached."""
+        ...
+
+    async def store_prepared(self, job: Job, prepared: PreparedText) -> None:
+        """Replaces the version's text and chunks with these."""
+        ...
+
+    async def record_progress(self, job: Job, indexed_count: int) -> None:
+        """Shows how many chunks are indexed."""
+        ...
+
+    async def finish(self, job: Job, state: DocumentState, *, reason: str = "", message: str = "") -> None:
+        """Ends the job with an end state; READY makes its version the active one."""
+        ...
+
+    async def remove_document(self, job: Job) -> None:
+        """Removes the document, everything under it and the job."""
+        ...
+
+
+class Parser(Protocol):
+    """Reads the text of a file, within limits of memory and time."""
+
+    async def parse(self, path: Path, content_type: ContentType) -> ParsedDocument:
+        """Returns the canonical text and its places. Raises ParseFailure."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """Counts tokens of cl100k_base. Safe to call from a thread."""
+
+    def count(self, text: str) -> int:
+        """Returns how many tokens text has."""
+        ...
+
+
+class PassageIndex(Protocol):
+    """The search index. Raises AppError with the code of the failure; UNAVAILABLE means wait and try again."""
+
+    def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncIterator[int]:
+        """Sends the chunks and yields how many are durable; the last value counts all."""
+        ...
+
+    async def activate(self, version: DocumentVersion, chunk_count: int) -> None:
+        """Makes the version the one that searches see."""
+        ...
+
+    async def delete(self, tenant_id: str, document_id: str) -> None:
+        """Hides the document from every search and removes its vectors."""
+        ...

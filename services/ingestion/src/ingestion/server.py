@@ -1,0 +1,87 @@
+"""The composition root of the server: what is plugged into what."""
+
+import asyncio
+from functools import partial
+
+import grpc
+from docuchat.ingestion.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
+from docuchat.ingestion.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
+from servicekit.database import Database
+from servicekit.errors import AppError
+from servicekit.rpc.client import open_channel
+from servicekit.rpc.server import run_service
+from servicekit.telemetry import get_logger
+
+from ingestion.clients.identity import build_identity
+from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
+from ingestion.config import Settings
+from ingestion.model import UploadLimits
+from ingestion.parsers.sniff import confirm_content_type, sniff_content_type
+from ingestion.pipeline.discard import UploadDiscarder
+from ingestion.pipeline.read import DocumentReader
+from ingestion.pipeline.receive import UploadReceiver
+from ingestion.ports import PassageIndex
+from ingestion.servicers.collections import CollectionServicer
+from ingestion.servicers.documents import DocumentServicer
+from ingestion.servicers.frames import Pace
+from ingestion.stores.collections import PostgresCollectionStore
+from ingestion.stores.documents import PostgresDocumentStore
+from ingestion.stores.objects import ObstoreObjectStore
+from ingestion.stores.texts import PostgresTextStore
+
+# A caller waits for this, and the job does it anyway.
+HIDE_SECONDS = 2.0
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM."""
+    database = Database.connect(
+        settings.database_url.get_secret_value(), name="ingestion", pool_size=settings.database_pool_size
+    )
+    objects = ObstoreObjectStore.connect(settings.object_store_url)
+    auth = open_channel(settings.auth_target)
+    retrieval = open_channel(settings.retrieval_target, identity=build_identity(settings, auth))
+    index = GrpcPassageIndex(retrieval, call_seconds=HIDE_SECONDS)
+    discarder = UploadDiscarder(objects, PostgresDocumentStore(database))
+    try:
+        await run_service(
+            settings,
+            name="ingestion",
+            add_servicers=partial(add_servicers, settings=settings, database=database, objects=objects, index=index),
+            checks={"postgresql": database.ping, "object store": objects.ping},
+            background=[partial(sweep_for_ever, discarder, settings.sweep_seconds)],
+        )
+    finally:
+        await retrieval.close()
+        await auth.close()
+        await database.close()
+
+
+def add_servicers(
+    server: grpc.aio.Server,
+    *,
+    settings: Settings,
+    database: Database,
+    objects: ObstoreObjectStore,
+    index: PassageIndex,
+) -> None:
+    """Adds the services of ingestion to a server."""
+    documents = PostgresDocumentStore(database)
+    limits = UploadLimits(max_file_bytes=settings.max_upload_bytes, max_files=settings.max_upload_files)
+    receiver = UploadReceiver(objects, documents, sniff_content_type, confirm_content_type, limits)
+    reader = DocumentReader(documents, PostgresTextStore(database), objects)
+    pace = Pace(idle_seconds=settings.upload_idle_seconds, total_seconds=settings.upload_total_seconds)
+    add_DocumentServiceServicer_to_server(DocumentServicer(receiver, reader, documents, index, pace), server)
+    add_CollectionServiceServicer_to_server(CollectionServicer(PostgresCollectionStore(database)), server)
+
+
+async def sweep_for_ever(discarder: UploadDiscarder, seconds: float) -> None:
+    """Removes what abandoned uploads left behind, now and every so often."""
+    log = get_logger("sweep")
+    while True:
+        try:
+            removed = await discarder.sweep()
+            log.info("swept", removed=removed)
+        except AppError as error:
+            log.warning("sweep put off", reason=error.reason)
+        await asyncio.sleep(seconds)

@@ -1,0 +1,49 @@
+"""The RPC edge of CollectionService."""
+
+from docuchat.ingestion.v1 import collection_service_pb2 as pb
+from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceServicer
+from servicekit.identity import current_principal
+from servicekit.rpc.call import ServicerContext
+from servicekit.rpc.paging import page_size
+
+from ingestion.convert import decode_page_key, encode_page_key, to_caller, to_collection_message, to_visibility
+from ingestion.pipeline.collections import create_collection, get_collection
+from ingestion.ports import CollectionStore
+
+PAGES = "collections"
+
+
+class CollectionServicer(CollectionServiceServicer):
+    """Groups of documents."""
+
+    def __init__(self, collections: CollectionStore) -> None:
+        self._collections = collections
+
+    async def CreateCollection(
+        self, request: pb.CreateCollectionRequest, context: ServicerContext
+    ) -> pb.CreateCollectionResponse:
+        """Creates an empty collection."""
+        caller = to_caller(current_principal())
+        visibility = to_visibility(request.visibility)
+        created = await create_collection(self._collections, caller, request.display_name, visibility)
+        return pb.CreateCollectionResponse(collection=to_collection_message(created))
+
+    async def GetCollection(
+        self, request: pb.GetCollectionRequest, context: ServicerContext
+    ) -> pb.GetCollectionResponse:
+        """Returns one collection."""
+        found = await get_collection(self._collections, to_caller(current_principal()), request.collection_id)
+        return pb.GetCollectionResponse(collection=to_collection_message(found))
+
+    async def ListCollections(
+        self, request: pb.ListCollectionsRequest, context: ServicerContext
+    ) -> pb.ListCollectionsResponse:
+        """Lists the collections the caller may see, newest first."""
+        size = page_size(request.page_size)
+        before = decode_page_key(PAGES, request.page_token)
+        found = await self._collections.list_page(to_caller(current_principal()), size + 1, before)
+        page, last = found[:size], found[size - 1 : size]
+        more = encode_page_key(PAGES, last[0].create_time, last[0].collection_id) if len(found) > size else ""
+        return pb.ListCollectionsResponse(
+            collections=[to_collection_message(one) for one in page], next_page_token=more
+        )

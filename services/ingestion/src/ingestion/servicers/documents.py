@@ -1,0 +1,120 @@
+"""The RPC edge of DocumentService."""
+
+from collections.abc import AsyncIterator
+
+from docuchat.ingestion.v1 import document_service_pb2 as pb
+from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceServicer
+from google.api.httpbody_pb2 import HttpBody
+from servicekit.identity import current_principal
+from servicekit.rpc.call import ServicerContext
+from servicekit.rpc.paging import encode_page_token, page_size
+from servicekit.telemetry import trace_carrier
+
+from ingestion.convert import (
+    content_headers,
+    decode_chunk_index,
+    decode_page_key,
+    encode_page_key,
+    to_caller,
+    to_chunk_message,
+    to_document_message,
+    to_state,
+)
+from ingestion.model import DocumentFilter
+from ingestion.pipeline.delete import request_delete
+from ingestion.pipeline.read import DocumentReader
+from ingestion.pipeline.receive import UploadReceiver
+from ingestion.ports import DocumentStore, PassageIndex
+from ingestion.servicers.frames import Pace, open_upload
+
+PAGES = "documents"
+BINARY = "application/octet-stream"
+
+
+class DocumentServicer(DocumentServiceServicer):
+    """Takes documents in and gives back what was made of them."""
+
+    def __init__(
+        self,
+        receiver: UploadReceiver,
+        reader: DocumentReader,
+        documents: DocumentStore,
+        index: PassageIndex,
+        pace: Pace,
+    ) -> None:
+        self._receiver = receiver
+        self._reader = reader
+        self._documents = documents
+        self._index = index
+        self._pace = pace
+
+    async def UploadDocuments(
+        self, request_iterator: AsyncIterator[pb.UploadDocumentsRequest], context: ServicerContext
+    ) -> pb.UploadDocumentsResponse:
+        """Stores one file or several and queues them."""
+        upload = await open_upload(request_iterator, self._pace)
+        documents = await self._receiver.receive(to_caller(current_principal()), upload, trace_carrier())
+        return pb.UploadDocumentsResponse(documents=[to_document_message(document) for document in documents])
+
+    async def CreateDocumentFromText(
+        self, request: pb.CreateDocumentFromTextRequest, context: ServicerContext
+    ) -> pb.CreateDocumentFromTextResponse:
+        """Stores text that is no file and queues it."""
+        caller = to_caller(current_principal())
+        document = await self._receiver.receive_text(
+            caller, request.collection_id, request.filename, request.text, trace_carrier()
+        )
+        return pb.CreateDocumentFromTextResponse(document=to_document_message(document))
+
+    async def GetDocument(self, request: pb.GetDocumentRequest, context: ServicerContext) -> pb.GetDocumentResponse:
+        """Returns one document with its state."""
+        document = await self._reader.get(to_caller(current_principal()), request.document_id)
+        return pb.GetDocumentResponse(document=to_document_message(document))
+
+    async def ListDocuments(
+        self, request: pb.ListDocumentsRequest, context: ServicerContext
+    ) -> pb.ListDocumentsResponse:
+        """Lists the documents the caller may see, newest first."""
+        size = page_size(request.page_size)
+        wanted = DocumentFilter(to_state(request.state), request.collection_id)
+        before = decode_page_key(PAGES, request.page_token)
+        found = await self._documents.list_page(to_caller(current_principal()), wanted, size + 1, before)
+        page, last = found[:size], found[size - 1 : size]
+        more = encode_page_key(PAGES, last[0].create_time, last[0].document_id) if len(found) > size else ""
+        return pb.ListDocumentsResponse(documents=[to_document_message(one) for one in page], next_page_token=more)
+
+    async def DeleteDocument(
+        self, request: pb.DeleteDocumentRequest, context: ServicerContext
+    ) -> pb.DeleteDocumentResponse:
+        """Makes a document invisible and has its parts removed."""
+        caller = to_caller(current_principal())
+        await request_delete(self._documents, self._index, caller, request.document_id, trace_carrier())
+        return pb.DeleteDocumentResponse()
+
+    async def ListChunks(self, request: pb.ListChunksRequest, context: ServicerContext) -> pb.ListChunksResponse:
+        """Lists a document's chunks in order."""
+        pages = f"chunks of {request.document_id}"
+        size, first = page_size(request.page_size), decode_chunk_index(pages, request.page_token)
+        caller = to_caller(current_principal())
+        found = await self._reader.list_chunks(caller, request.document_id, first, size + 1)
+        more = encode_page_token(pages, (str(found[size].chunk_index),)) if len(found) > size else ""
+        return pb.ListChunksResponse(chunks=[to_chunk_message(chunk) for chunk in found[:size]], next_page_token=more)
+
+    async def GetDocumentText(
+        self, request: pb.GetDocumentTextRequest, context: ServicerContext
+    ) -> pb.GetDocumentTextResponse:
+        """Returns the canonical text, or a range of it."""
+        end = request.end_offset if request.HasField("end_offset") else None
+        caller = to_caller(current_principal())
+        document, text = await self._reader.read_text(caller, request.document_id, request.start_offset, end)
+        return pb.GetDocumentTextResponse(text=text, version_id=document.version_id)
+
+    async def GetDocumentContent(
+        self, request: pb.GetDocumentContentRequest, context: ServicerContext
+    ) -> AsyncIterator[HttpBody]:
+        """Streams the file as it was uploaded, as an attachment that a browser will not run."""
+        caller = to_caller(current_principal())
+        document = await self._reader.get(caller, request.document_id)
+        await context.send_initial_metadata(content_headers(document.filename))
+        async for frame in self._reader.read_content(caller, document):
+            yield HttpBody(content_type=BINARY, data=frame)

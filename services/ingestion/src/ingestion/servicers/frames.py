@@ -1,0 +1,92 @@
+"""The frames of an upload: kept to a pace, and read as one raw file or as a multipart form."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from docuchat.ingestion.v1 import document_service_pb2 as pb
+from python_multipart.multipart import parse_options_header
+
+from ingestion.errors import InvalidMultipart, UploadStalled
+from ingestion.model import IncomingFile
+from ingestion.ports import Upload
+from ingestion.servicers.multipart import MultipartUpload
+
+MULTIPART = b"multipart/form-data"
+MAX_BOUNDARY_BYTES = 200
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How slowly an upload may come: min_bytes every idle_seconds, and all of it in total_seconds."""
+
+    idle_seconds: float = 30.0
+    total_seconds: float = 1800.0
+    min_bytes: int = 1024
+
+
+class RawUpload:
+    """An Upload whose body is the file."""
+
+    def __init__(self, collection_id: str, filename: str, content: AsyncIterator[bytes] | None) -> None:
+        self.collection_id = collection_id
+        self._filename = filename
+        self._content = content
+
+    async def files(self) -> AsyncIterator[IncomingFile]:
+        """Yields the file; nothing if no frame came at all."""
+        if self._content is not None:
+            yield IncomingFile(self._filename, self._content)
+
+
+async def open_upload(requests: AsyncIterator[pb.UploadDocumentsRequest], pace: Pace) -> Upload:
+    """Returns the upload that the first frame announces. Raises UploadStalled, InvalidMultipart."""
+    paced = keep_pace(requests, pace)
+    first = await anext(paced, None)
+    if first is None:
+        return RawUpload("", "", None)
+    content = read_bodies(first, paced)
+    media_type, options = parse_options_header(first.file.content_type)
+    if media_type != MULTIPART:
+        return RawUpload(first.collection_id, first.filename, content)
+    boundary = options.get(b"boundary", b"")
+    if not 0 < len(boundary) <= MAX_BOUNDARY_BYTES:
+        raise InvalidMultipart("its content type names no boundary")
+    return MultipartUpload(first.collection_id, boundary, content)
+
+
+async def read_bodies(
+    first: pb.UploadDocumentsRequest, rest: AsyncIterator[pb.UploadDocumentsRequest]
+) -> AsyncIterator[bytes]:
+    """Yields the bytes of every frame."""
+    yield first.file.data
+    async for request in rest:
+        yield request.file.data
+
+
+async def keep_pace(
+    requests: AsyncIterator[pb.UploadDocumentsRequest], pace: Pace
+) -> AsyncIterator[pb.UploadDocumentsRequest]:
+    """Yields frames on; raises UploadStalled when they come too slowly.
+
+    Only waiting for the client counts. A drop of bytes now and then does not
+    start the clock anew, or an upload could be held open for days.
+    """
+    clock = asyncio.get_running_loop().time
+    waited = waited_in_all = 0.0
+    received = 0
+    while True:
+        began = clock()
+        try:
+            async with asyncio.timeout(min(pace.idle_seconds - waited, pace.total_seconds - waited_in_all)):
+                frame = await anext(requests, None)
+        except TimeoutError as error:
+            raise UploadStalled(pace.idle_seconds) from error
+        if frame is None:
+            return
+        waited += clock() - began
+        waited_in_all += clock() - began
+        received += len(frame.file.data)
+        if received >= pace.min_bytes:
+            waited, received = 0.0, 0
+        yield frame

@@ -1,0 +1,131 @@
+"""Files in whatever obstore speaks to: a local folder, S3, or memory."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
+from obstore.store import ObjectStore as Obstore
+from servicekit.errors import DependencyUnavailable
+
+from ingestion.errors import ObjectMissing
+
+PART_BYTES = 5 * 1024 * 1024  # the least that S3 takes as a part
+PARTS_IN_FLIGHT = 2
+TRANSFER_SECONDS = 300.0
+CALL_SECONDS = 30.0
+
+
+class ObstoreObjectStore:
+    """An ObjectStore; obstore writes to a staging name or a multipart upload, so no reader sees half an object."""
+
+    def __init__(self, store: Obstore) -> None:
+        self._store = store
+
+    @classmethod
+    def connect(cls, url: str) -> "ObstoreObjectStore":
+        """Opens file:///folder (made if missing), s3://bucket/prefix (AWS_* variables apply) or memory:///."""
+        if url.startswith("file:"):
+            return cls(from_url(url, mkdir=True, automatic_cleanup=True))
+        return cls(from_url(url))
+
+    async def put(self, key: str, content: AsyncIterator[bytes]) -> None:
+        """Stores all of content, or nothing if the iterator raises or the call is cancelled."""
+        with _translated(key):
+            await obstore.put_async(
+                self._store, key, content, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT, use_multipart=True
+            )
+
+    async def copy(self, source: str, target: str) -> None:
+        """Makes target the same object as source. Raises ObjectMissing."""
+        with _translated(source):
+            async with asyncio.timeout(TRANSFER_SECONDS):
+                await obstore.copy_async(self._store, source, target)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Removes objects; a missing one is no error."""
+        for key in keys:
+            try:
+                with _translated(key):
+                    async with asyncio.timeout(CALL_SECONDS):
+                        await obstore.delete_async(self._store, key)
+            except ObjectMissing:
+                continue
+
+    async def delete_prefix(self, prefix: str) -> None:
+        """Removes every object whose key begins with prefix."""
+        await self.delete([key async for key, _ in self._list(prefix)])
+
+    async def read(self, key: str, frame_bytes: int) -> AsyncIterator[bytes]:
+        """Yields an object in frames of at most frame_bytes. Raises ObjectMissing."""
+        with _translated(key):
+            async with asyncio.timeout(CALL_SECONDS):
+                parts = (await obstore.get_async(self._store, key)).stream(min_chunk_size=frame_bytes)
+            while (part := await _next_part(parts)) is not None:
+                view = memoryview(part)
+                for start in range(0, len(view), frame_bytes):
+                    yield bytes(view[start : start + frame_bytes])
+
+    async def download(self, key: str, path: Path) -> None:
+        """Writes an object into a file. Raises ObjectMissing."""
+        with path.open("wb") as file:
+            async with asyncio.timeout(TRANSFER_SECONDS):
+                async for frame in self.read(key, PART_BYTES):
+                    file.write(frame)
+
+    async def list_older(self, prefix: str, age: timedelta) -> list[str]:
+        """Returns the keys under prefix that nothing has written to for that long."""
+        limit = datetime.now(UTC) - age
+        return [key async for key, modified in self._list(prefix) if modified < limit]
+
+    async def remove_staging(self, prefix: str, age: timedelta) -> int:
+        """Removes what a killed process left half-written, and returns how many files that were.
+
+        Only a local folder has such files, invisible to list_older; on S3 a
+        lifecycle rule for incomplete multipart uploads does this.
+        """
+        if not isinstance(self._store, LocalStore) or self._store.prefix is None:
+            return 0
+        return await asyncio.to_thread(_remove_staging, Path(self._store.prefix) / prefix, age)
+
+    async def ping(self) -> str:
+        """Returns the kind of store. Raises DependencyUnavailable when it does not answer."""
+        with _translated("ping"):
+            async with asyncio.timeout(CALL_SECONDS):
+                await obstore.list_with_delimiter_async(self._store, "ping")
+        return type(self._store).__name__
+
+    async def _list(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
+        with _translated(prefix):
+            async for page in obstore.list(self._store, prefix.rstrip("/")):
+                for meta in page:
+                    yield meta["path"], meta["last_modified"]
+
+
+async def _next_part(parts: AsyncIterator[bytes]) -> bytes | None:
+    # The time a slow reader takes between two parts is not the store's.
+    async with asyncio.timeout(CALL_SECONDS):
+        return await anext(parts, None)
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ObjectMissing(key) from error
+    except (BaseError, TimeoutError) as error:
+        raise DependencyUnavailable("object store") from error
+
+
+def _remove_staging(folder: Path, age: timedelta) -> int:
+    limit = time.time() - age.total_seconds()
+    stale = [path for path in folder.rglob("*#*") if path.is_file() and path.stat().st_mtime < limit]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return len(stale)

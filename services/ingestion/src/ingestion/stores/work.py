@@ -1,0 +1,135 @@
+"""What the worker writes, each write fenced by its claim."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import sqlalchemy as sa
+from servicekit.database import Database
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ingestion.errors import LeaseLost
+from ingestion.model import DocumentState, DocumentVersion, Job, PreparedText, Visibility
+from ingestion.stores.jobs import held_by
+from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
+from ingestion.stores.texts import read_characters, read_chunks, replace_chunks, replace_text
+from ingestion.text import ContentType, ParsedDocument
+
+
+class PostgresWorkStore:
+    """A WorkStore: every transaction locks the job's row, and ends if a newer claim holds it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, job: Job) -> DocumentVersion:
+        """Returns what the job is about."""
+        statement = (
+            sa.select(DOCUMENTS, VERSIONS.c.content_type, COLLECTIONS.c.visibility, COLLECTIONS.c.owner_user_id)
+            .join(COLLECTIONS, COLLECTIONS.c.collection_id == DOCUMENTS.c.collection_id)
+            .join(VERSIONS, VERSIONS.c.document_id == DOCUMENTS.c.document_id)
+            .where(VERSIONS.c.version_id == job.version_id)
+        )
+        async with self._fenced(job) as connection:
+            return _to_version(job, (await connection.execute(statement)).mappings().one())
+
+    async def load_prepared(self, job: Job) -> PreparedText | None:
+        """Returns the text and chunks that an earlier attempt stored."""
+        statement = sa.select(VERSIONS).where(VERSIONS.c.version_id == job.version_id)
+        async with self._fenced(job) as connection:
+            row = (await connection.execute(statement)).mappings().one()
+            if not row["has_text"]:
+                return None
+            text = await read_characters(connection, job.version_id, 0, row["character_count"])
+            chunks = tuple(await read_chunks(connection, job.version_id, 0, row["chunk_count"]))
+        document = ParsedDocument(text=text, pages=(), headings=(), title=row["title"], page_count=row["page_count"])
+        return PreparedText(
+            document=document,
+            chunks=chunks,
+            title=row["title"],
+            language=row["language"],
+            token_count=row["token_count"],
+        )
+
+    async def enter(self, job: Job, state: DocumentState) -> None:
+        """Shows the state the work has reached."""
+        async with self._fenced(job) as connection:
+            await _set_state(connection, job, state)
+
+    async def store_prepared(self, job: Job, prepared: PreparedText) -> None:
+        """Replaces the version's text and chunks with these."""
+        async with self._fenced(job) as connection:
+            await replace_text(connection, job.tenant_id, job.version_id, prepared.document.text)
+            await replace_chunks(connection, job.tenant_id, job.version_id, prepared.chunks)
+            await _update_version(connection, job, **_facts(prepared))
+
+    async def record_progress(self, job: Job, indexed_count: int) -> None:
+        """Shows how many chunks are indexed."""
+        async with self._fenced(job) as connection:
+            await _update_version(connection, job, indexed_chunk_count=indexed_count)
+
+    async def finish(self, job: Job, state: DocumentState, *, reason: str = "", message: str = "") -> None:
+        """Ends the job with an end state; READY makes its version the active one."""
+        ended: dict[str, object] = {
+            "state_reason": reason,
+            "state_message": message,
+            "process_time": sa.func.clock_timestamp(),
+        }
+        if state is DocumentState.READY:
+            ended["active_version_id"] = job.version_id
+        async with self._fenced(job) as connection:
+            await _set_state(connection, job, state, **ended)
+            await connection.execute(sa.delete(JOBS).where(held_by(job)))
+
+    async def remove_document(self, job: Job) -> None:
+        """Removes the document, everything under it and the job."""
+        async with self._fenced(job) as connection:
+            await connection.execute(sa.delete(DOCUMENTS).where(DOCUMENTS.c.document_id == job.document_id))
+            await connection.execute(sa.delete(JOBS).where(held_by(job)))
+
+    @asynccontextmanager
+    async def _fenced(self, job: Job) -> AsyncIterator[AsyncConnection]:
+        """Opens a transaction in which no other claim of the job can begin. Raises LeaseLost."""
+        statement = sa.select(JOBS.c.job_id).where(held_by(job)).with_for_update()
+        async with self._database.transaction(tenant_id=job.tenant_id) as connection:
+            if (await connection.execute(statement)).one_or_none() is None:
+                raise LeaseLost
+            yield connection
+
+
+async def _set_state(connection: AsyncConnection, job: Job, state: DocumentState, **values: object) -> None:
+    statement = (
+        sa.update(DOCUMENTS)
+        .where(DOCUMENTS.c.document_id == job.document_id)
+        .values(state=state.value, update_time=sa.func.clock_timestamp(), **values)
+    )
+    await connection.execute(statement)
+
+
+async def _update_version(connection: AsyncConnection, job: Job, **values: object) -> None:
+    await connection.execute(sa.update(VERSIONS).where(VERSIONS.c.version_id == job.version_id).values(**values))
+
+
+def _facts(prepared: PreparedText) -> dict[str, object]:
+    return {
+        "title": prepared.title,
+        "language": prepared.language,
+        "page_count": prepared.document.page_count,
+        "chunk_count": len(prepared.chunks),
+        "indexed_chunk_count": 0,
+        "token_count": prepared.token_count,
+        "character_count": len(prepared.document.text),
+        "has_text": True,
+    }
+
+
+def _to_version(job: Job, row: sa.RowMapping) -> DocumentVersion:
+    private = row["visibility"] == Visibility.PRIVATE.value
+    return DocumentVersion(
+        tenant_id=job.tenant_id,
+        document_id=job.document_id,
+        version_id=job.version_id,
+        collection_id=row["collection_id"],
+        private_to_user_id=row["owner_user_id"] if private else "",
+        filename=row["filename"],
+        content_type=ContentType(row["content_type"]),
+    )

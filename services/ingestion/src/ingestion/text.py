@@ -1,0 +1,97 @@
+"""The nouns of text: what a parser hands to the chunker, and what the chunker hands on.
+
+Every offset counts Unicode code points in the canonical text of one document version, the same
+string that ``GET /v1/documents/{id}/text`` returns, so anyone can check a quote with a slice.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ContentType(StrEnum):
+    """The kinds of document that can be parsed, by media type."""
+
+    PDF = "application/pdf"
+    DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    MARKDOWN = "text/markdown"
+    TEXT = "text/plain"
+
+
+class FailureReason(StrEnum):
+    """Why a file has no canonical text, as the end state of its document shows it."""
+
+    ENCRYPTED = "ENCRYPTED"
+    CORRUPT = "CORRUPT"
+    EMPTY = "EMPTY"
+    TOO_MANY_PAGES = "TOO_MANY_PAGES"
+    PARSE_LIMIT = "PARSE_LIMIT"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its number from 1, and the offset of its first character."""
+
+    number: int
+    start_offset: int
+
+
+@dataclass(frozen=True)
+class Heading:
+    """One heading: its depth from 1, its words, and the offset at which its section starts."""
+
+    level: int
+    title: str
+    start_offset: int
+
+
+@dataclass(frozen=True)
+class ParsedDocument:
+    r"""The canonical text of a file and the places in it.
+
+    ``text`` is NFC with ``\n`` newlines and no control characters; it may be blank when the file
+    holds no letters or digits. ``pages`` is empty (and ``page_count`` 0) for types without pages;
+    it and ``headings`` are in order of offset.
+    """
+
+    text: str
+    pages: tuple[Page, ...]
+    headings: tuple[Heading, ...]
+    title: str
+    page_count: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One passage: ``text`` equals ``canonical[start_offset:end_offset]`` exactly.
+
+    ``page_start`` and ``page_end`` are the pages of its first and last character, 0 for types
+    without pages. ``heading_path`` goes from the outermost title to the innermost.
+    ``page_break_offsets`` are the absolute offsets of pages that start inside it.
+    """
+
+    chunk_index: int
+    text: str
+    start_offset: int
+    end_offset: int
+    page_start: int
+    page_end: int
+    token_count: int
+    heading_path: tuple[str, ...]
+    page_break_offsets: tuple[int, ...]
+
+
+class ParseFailure(Exception):
+    """Raised when a file cannot become text; trying the same bytes again would not help.
+
+    PARSE_LIMIT is the exception to that: a busy machine can be slow enough to reach a limit.
+    """
+
+    def __init__(self, reason: FailureReason, message: str) -> None:
+        # Both go to Exception so that the error survives pickling.
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        """Return the reason and the sentence for people."""
+        return f"{self.reason}: {self.message}"

@@ -1,0 +1,181 @@
+"""The object store on a folder and in memory, and the sweep of what uploads leave behind."""
+
+import asyncio
+import os
+import time
+from datetime import timedelta
+
+import obstore.store
+import pytest
+from ingestion.errors import ObjectMissing
+from ingestion.model import Placement
+from ingestion.pipeline.discard import UploadDiscarder
+from ingestion.server import sweep_for_ever
+from ingestion.stores.objects import ObstoreObjectStore
+from servicekit.errors import AppError, Code
+
+NOW = timedelta(0)
+
+
+@pytest.fixture(params=["file", "memory"])
+def objects(request, tmp_path):
+    url = f"file://{tmp_path}/made/objects" if request.param == "file" else "memory:///"
+    return ObstoreObjectStore.connect(url)
+
+
+async def content(*frames, error=None, hang=False):
+    for frame in frames:
+        yield frame
+    if hang:
+        await asyncio.sleep(60)
+    if error is not None:
+        raise error
+
+
+async def read(objects, key, frame_bytes=1000):
+    return [frame async for frame in objects.read(key, frame_bytes)]
+
+
+async def keys(objects, prefix=""):
+    return sorted([key async for key, _ in objects._list(prefix)])
+
+
+async def test_an_object_comes_back_as_it_was_put_in_frames_of_the_size_asked_for(objects, tmp_path):
+    data = [bytes([number]) * 700_000 for number in range(20)]
+    await objects.put("a/b/raw", content(*data))
+    frames = await read(objects, "a/b/raw", 262_144)
+    assert b"".join(frames) == b"".join(data)
+    assert max(map(len, frames)) <= 262_144
+    await objects.download("a/b/raw", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"".join(data)
+
+
+async def test_nothing_is_left_of_a_put_that_fails_or_is_cancelled(objects, tmp_path):
+    part = b"x" * 6_000_000
+    with pytest.raises(RuntimeError, match="too large"):
+        await objects.put("a/b", content(part, part, error=RuntimeError("too large")))
+    task = asyncio.ensure_future(objects.put("a/c", content(part, part, hang=True)))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(5):
+        while any(path.is_file() for path in tmp_path.rglob("*")):  # noqa: ASYNC110 - obstore cleans up in its threads
+            await asyncio.sleep(0.02)
+    assert await keys(objects) == []
+
+
+async def test_objects_are_copied_deleted_and_missed(objects, tmp_path):
+    await objects.put("in/1", content(b"text"))
+    await objects.copy("in/1", "out/1")
+    await objects.delete(["in/1", "in/1"])
+    assert await read(objects, "out/1") == [b"text"]
+    for miss in (objects.copy("in/1", "x"), read(objects, "in/1"), objects.download("in/1", tmp_path / "x")):
+        with pytest.raises(ObjectMissing):
+            await miss
+
+
+async def test_a_prefix_is_deleted_with_all_below_and_nothing_beside(objects):
+    for key in ("t/d1/v1/raw", "t/d1/v2/raw", "t/d10/v/raw"):
+        await objects.put(key, content(b"x"))
+    await objects.delete_prefix("t/d1/")
+    assert await keys(objects) == ["t/d10/v/raw"]
+
+
+async def test_only_what_is_old_enough_is_listed_as_old(objects):
+    await objects.put("in/1", content(b"x"))
+    assert await objects.list_older("in/", timedelta(hours=1)) == []
+    await asyncio.sleep(0.01)
+    assert await objects.list_older("in/", NOW) == ["in/1"]
+
+
+async def test_the_staging_file_of_a_killed_upload_is_removed_when_it_is_old(tmp_path):
+    objects = ObstoreObjectStore.connect(f"file://{tmp_path}")
+    left, fresh = tmp_path / "incoming/t/d/v#1", tmp_path / "incoming/t/d/w#1"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    fresh.touch()
+    os.utime(left, (time.time() - 7200, time.time() - 7200))
+    assert await objects.remove_staging("incoming/", timedelta(hours=1)) == 1
+    assert (left.exists(), fresh.exists()) == (False, True)
+
+
+async def test_a_store_that_does_not_answer_is_unavailable(tmp_path):
+    objects = ObstoreObjectStore(
+        obstore.store.S3Store(
+            "bucket",
+            endpoint="http://127.0.0.1:9",
+            access_key_id="x",
+            secret_access_key="x",
+            client_options={"allow_http": True, "connect_timeout": "1s"},
+            retry_config={"max_retries": 0},
+        )
+    )
+    for call in (objects.ping(), read(objects, "x"), objects.delete(["x"]), objects.put("x", content(b"x"))):
+        with pytest.raises(AppError) as caught:
+            await call
+        assert (caught.value.code, caught.value.reason) == (Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
+    assert await objects.remove_staging("in/", NOW) == 0
+
+
+async def test_ping_names_the_kind_of_store(objects):
+    assert await objects.ping() in {"LocalStore", "MemoryStore"}
+
+
+class FakeRows:
+    """The one question that discarding asks of a DocumentStore."""
+
+    def __init__(self, *committed):
+        self.committed = committed
+        self.away = False
+
+    async def has_version(self, tenant_id, version_id):
+        if self.away:
+            raise AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "postgresql")
+        return version_id in self.committed
+
+
+async def test_the_sweep_keeps_the_file_of_a_commit_and_removes_that_of_none(memory_objects, monkeypatch):
+    monkeypatch.setattr("ingestion.pipeline.discard.ABANDONED_AFTER", NOW)
+    committed, lost = Placement("t", "d1", "v1"), Placement("t", "d2", "v2")
+    for placement in (committed, lost):
+        await memory_objects.put(placement.incoming_key, content(b"x"))
+        await memory_objects.copy(placement.incoming_key, placement.raw_key)
+    await asyncio.sleep(0.01)
+    assert await UploadDiscarder(memory_objects, FakeRows("v1")).sweep() == 2
+    assert await keys(memory_objects) == [committed.raw_key]
+
+
+async def test_what_cannot_be_decided_now_is_left_to_the_sweep(memory_objects):
+    placement = Placement("t", "d", "v")
+    await memory_objects.put(placement.incoming_key, content(b"x"))
+    await memory_objects.copy(placement.incoming_key, placement.raw_key)
+    rows = FakeRows("v")
+    rows.away = True
+    await UploadDiscarder(memory_objects, rows).discard_in_peace([placement])
+    assert await keys(memory_objects) == [placement.incoming_key, placement.raw_key]
+
+
+async def test_an_answer_is_given_though_temporary_objects_cannot_be_removed():
+    class Away:
+        async def delete(self, keys):
+            raise AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "object store")
+
+    await UploadDiscarder(Away(), FakeRows()).forget([Placement("t", "d", "v")])
+
+
+async def test_the_sweep_goes_on_after_an_outage():
+    class Flickering:
+        calls = 0
+
+        async def sweep(self):
+            self.calls += 1
+            if self.calls == 1:
+                raise AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "object store")
+            return 0
+
+    discarder = Flickering()
+    task = asyncio.ensure_future(sweep_for_ever(discarder, 0.01))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert discarder.calls > 2

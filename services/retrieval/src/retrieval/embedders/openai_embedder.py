@@ -1,0 +1,98 @@
+"""Embeddings from OpenAI, or from any server that speaks its API."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Omit, omit
+
+from retrieval.embedders.pieces import Limits, embed_in_pieces
+from retrieval.embedders.retry import Failure, RetryPolicy, call_provider
+from retrieval.model import EmbedderUnavailable, Vector
+
+LENGTHS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+# OpenAI takes 8,192 tokens a text and 300,000 a request.
+LIMITS = Limits(piece_bytes=8000, batch_bytes=280_000, batch_texts=256)
+QUERY_SECONDS = 15.0
+REQUEST_SECONDS = 30.0
+
+
+class OpenAIEmbedder:
+    """Vectors of an OpenAI model, all of one length."""
+
+    def __init__(self, client: AsyncOpenAI, model: str, dimensions: int, policy: RetryPolicy) -> None:
+        self._client = client
+        self._model = model
+        self._dimensions = dimensions
+        self._policy = policy
+
+    @classmethod
+    async def open(
+        cls, *, api_key: str, base_url: str, model: str, dimensions: int = 0, policy: RetryPolicy | None = None
+    ) -> Self:
+        """Connects. base_url "" is OpenAI's own.
+
+        dimensions 0 is the model's own length; of a model not known here it is
+        found by embedding a word. Raises EmbedderUnavailable.
+        """
+        client = AsyncOpenAI(
+            # A local server may want no key; the SDK wants a string.
+            api_key=api_key or "none",
+            base_url=base_url or None,
+            max_retries=0,
+            timeout=REQUEST_SECONDS,
+        )
+        embedder = cls(client, model, dimensions or LENGTHS.get(model, 0), policy or RetryPolicy())
+        if not embedder.dimensions:
+            embedder._dimensions = len(await embedder.embed_query("length"))
+        return embedder
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._model
+
+    @property
+    def dimensions(self) -> int:
+        """The length of every vector."""
+        return self._dimensions
+
+    async def embed_query(self, text: str) -> Vector:
+        """Returns the unit vector of a query. Raises EmbedderUnavailable."""
+        policy = replace(self._policy, total_seconds=min(self._policy.total_seconds, QUERY_SECONDS))
+        (vector,) = await embed_in_pieces([text], LIMITS, lambda batch: self._request(batch, policy))
+        return vector
+
+    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
+        """Returns one unit vector per text, in order. Raises EmbedderUnavailable."""
+        return await embed_in_pieces(texts, LIMITS, lambda batch: self._request(batch, self._policy))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.close()
+
+    async def _request(self, batch: Sequence[str], policy: RetryPolicy) -> list[Vector]:
+        answer = await call_provider(
+            lambda: self._client.embeddings.create(input=list(batch), model=self._model, dimensions=self._shorten()),
+            policy,
+            (APIError,),
+            read_failure,
+        )
+        rows = sorted(answer.data, key=lambda row: row.index)
+        vectors = [np.array(row.embedding, dtype=np.float32) for row in rows]
+        if len(vectors) != len(batch) or any(len(vector) != (self._dimensions or len(vector)) for vector in vectors):
+            raise EmbedderUnavailable
+        return vectors
+
+    def _shorten(self) -> int | Omit:
+        # Servers other than OpenAI's may not know the parameter, so it is sent only where it changes something.
+        return omit if self._dimensions in (0, LENGTHS.get(self._model)) else self._dimensions
+
+
+def read_failure(error: Exception) -> Failure:
+    """Returns how an attempt failed."""
+    if isinstance(error, APIStatusError):
+        return Failure(error.status_code, error.response.headers)
+    # What came back did not fit, unless nothing came back at all.
+    return Failure(0 if isinstance(error, APIConnectionError) else 422, {})

@@ -1,0 +1,155 @@
+"""The embedded engine, over its socket."""
+
+import json
+from collections.abc import Sequence
+from typing import TypeVar
+
+import grpc
+from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
+from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
+from google.protobuf.message import Message
+from servicekit.rpc.client import open_channel
+from servicekit.telemetry import get_logger
+
+from retrieval.index.deadlines import Deadlines
+from retrieval.index.generation import Generation
+from retrieval.index.payload import to_match, to_payload
+from retrieval.index.scope_filter import (
+    KEYWORD_KEYS,
+    TENANT_KEY,
+    Condition,
+    PointFilter,
+    restrict_to_document,
+    restrict_to_scope,
+    restrict_to_tenant,
+    restrict_to_version,
+)
+from retrieval.model import IndexUnavailable, Matches, Point, Scope, SparseVector, Vector
+
+# The engine does nothing else while it stores a batch, so a batch is a few milliseconds' worth.
+UPSERT_POINTS = 64
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+
+class EdgeVectorIndex:
+    """A client of the engine process. A collection the engine does not know is prepared on the way."""
+
+    def __init__(self, target: str, generation: Generation, *, deadlines: Deadlines | None = None) -> None:
+        """Connects to target, "unix:/path", when first used."""
+        self._deadlines = deadlines or Deadlines()
+        self._channel = open_channel(target, identity=_no_identity, timeout_seconds=self._deadlines.read)
+        self._stub = EngineServiceStub(self._channel)
+        self._generation = generation
+        self._collection = generation.collection
+
+    async def prepare(self) -> None:
+        """Creates or opens the collection."""
+        request = engine_pb2.PrepareCollectionRequest(
+            collection=self._collection,
+            dimensions=self._generation.dimensions,
+            keyword_keys=KEYWORD_KEYS,
+            tenant_key=TENANT_KEY,
+        )
+        await self._call(self._stub.PrepareCollection, request, self._deadlines.prepare)
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Stores points durably, a few dozen at a time."""
+        for start in range(0, len(points), UPSERT_POINTS):
+            batch = [_to_proto(point) for point in points[start : start + UPSERT_POINTS]]
+            request = engine_pb2.UpsertPointsRequest(collection=self._collection, points=batch)
+            await self._call_prepared(self._stub.UpsertPoints, request, self._deadlines.write)
+
+    async def match(
+        self, scope: Scope, version_ids: Sequence[str], dense: Vector, sparse: SparseVector, limit: int
+    ) -> Matches:
+        """Returns both legs from one round trip."""
+        request = engine_pb2.MatchPointsRequest(
+            collection=self._collection,
+            filter=_to_filter(restrict_to_scope(scope, version_ids)),
+            corpus=_to_filter(restrict_to_tenant(scope.tenant_id)),
+            dense=dense.tolist(),
+            sparse=_to_sparse(sparse),
+            limit=limit,
+        )
+        found = await self._call_prepared(self._stub.MatchPoints, request, self._deadlines.read)
+        dense_leg, sparse_leg = (
+            [to_match(json.loads(row.payload), row.score) for row in leg] for leg in (found.dense, found.sparse)
+        )
+        return Matches(dense_leg, sparse_leg)
+
+    async def count(self, tenant_id: str, version_id: str) -> int:
+        """Returns the exact number of points of a version."""
+        kept = _to_filter(restrict_to_version(tenant_id, version_id))
+        request = engine_pb2.CountPointsRequest(collection=self._collection, filter=kept)
+        return (await self._call_prepared(self._stub.CountPoints, request, self._deadlines.read)).point_count
+
+    async def delete_document(self, tenant_id: str, document_id: str, *, keep_version_id: str = "") -> None:
+        """Removes the points of a document, except those of one version."""
+        gone = _to_filter(restrict_to_document(tenant_id, document_id, keep_version_id))
+        request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)
+        await self._call_prepared(self._stub.DeletePoints, request, self._deadlines.write)
+
+    async def ping(self) -> str:
+        """Returns the engine's name and version."""
+        info = await self._call(self._stub.GetInfo, engine_pb2.GetInfoRequest(), self._deadlines.ping)
+        return info.engine_version
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._channel.close()
+
+    async def _call_prepared(
+        self, method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]", request: Request, seconds: float
+    ) -> Response:
+        try:
+            return await self._call(method, request, seconds)
+        except _CollectionUnknown:
+            await self.prepare()
+            return await self._call(method, request, seconds)
+
+    async def _call(
+        self, method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]", request: Request, seconds: float
+    ) -> Response:
+        try:
+            # A restart of the engine takes a second or two: waiting for it beats failing at once.
+            return await method(request, timeout=seconds, wait_for_ready=True)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise _CollectionUnknown from error
+            get_logger("index").warning("engine call failed", code=error.code().name, details=error.details())
+            raise IndexUnavailable from error
+
+
+class _CollectionUnknown(IndexUnavailable):
+    """Raised when the engine has no such collection: its files are new, or another folder's."""
+
+
+async def _no_identity() -> str:
+    # A caller's token has no business in the engine, which would not read it.
+    return ""
+
+
+def _to_proto(point: Point) -> engine_pb2.EnginePoint:
+    return engine_pb2.EnginePoint(
+        point_id=point.point_id,
+        dense=point.dense.tolist(),
+        sparse=_to_sparse(point.sparse),
+        payload=json.dumps(to_payload(point.version, point.chunk)).encode(),
+    )
+
+
+def _to_sparse(vector: SparseVector) -> engine_pb2.EngineSparseVector:
+    return engine_pb2.EngineSparseVector(indices=vector.indices, values=vector.values)
+
+
+def _to_filter(kept: PointFilter) -> engine_pb2.EngineFilter:
+    return engine_pb2.EngineFilter(
+        must=[_to_condition(condition) for condition in kept.must],
+        must_not=[_to_condition(condition) for condition in kept.must_not],
+    )
+
+
+def _to_condition(condition: Condition) -> engine_pb2.EngineCondition:
+    return engine_pb2.EngineCondition(key=condition.key, any_of=condition.any_of)

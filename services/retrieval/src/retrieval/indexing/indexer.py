@@ -1,0 +1,104 @@
+"""How the chunks of a version enter the index, become visible and leave it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from servicekit.telemetry import span
+
+from retrieval.indexing.read_ahead import read_ahead
+from retrieval.model import Chunk, DocumentDeleted, DocumentVersion, Point, Vector, VersionIncomplete
+from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
+
+
+def name_point(version_id: str, chunk_index: int) -> str:
+    """Returns a chunk's point id (UUIDv5, RFC 9562): the same on every retry, so nothing is stored twice."""
+    return str(uuid5(UUID(version_id), str(chunk_index)))
+
+
+@dataclass(frozen=True)
+class Indexer:
+    """Writes the index. Chunks stay invisible until their version is activated."""
+
+    embedder: Embedder
+    weigher: TermWeigher
+    index: VectorIndex
+    registry: VersionRegistry
+
+    async def index_chunks(
+        self, version: DocumentVersion, batches: AsyncIterator[Sequence[Chunk]]
+    ) -> AsyncGenerator[int, None]:
+        """Stores chunks and yields, batch by batch, how many are durable so far.
+
+        The next batch is embedded while this one is stored; no more than these
+        two are held. A version without chunks is confirmed with 0. Raises
+        DocumentDeleted, EmbedderUnavailable or IndexUnavailable; what was
+        confirmed stays, and sending a chunk again rewrites it.
+        """
+        await self.registry.begin_version(version)
+        durable = 0
+        async with aclosing(self._embed(version, batches)) as embedded, aclosing(read_ahead(embedded)) as ready:
+            async for points in ready:
+                await self._store(version, points)
+                durable += len(points)
+                yield durable
+        if not durable:
+            yield 0
+
+    async def activate_version(self, tenant_id: str, document_id: str, version_id: str, chunk_count: int) -> None:
+        """Shows one version and removes the points of the others. Doing it again changes nothing.
+
+        Raises DocumentDeleted; VersionIncomplete unless exactly chunk_count points are stored.
+        """
+        await self.registry.check_writable(tenant_id, document_id)
+        found = await self.index.count(tenant_id, version_id)
+        if found != chunk_count:
+            raise VersionIncomplete(chunk_count, found)
+        if await self.registry.activate_version(tenant_id, document_id, version_id):
+            await self.index.delete_document(tenant_id, document_id, keep_version_id=version_id)
+            await self.registry.forget_retired_versions(tenant_id, document_id)
+
+    async def delete_document(self, tenant_id: str, document_id: str) -> None:
+        """Hides a document at once, then removes its points. Doing it again changes nothing.
+
+        Raises IndexUnavailable when it is hidden and its points are still there.
+        """
+        await self.registry.bury_document(tenant_id, document_id)
+        await self._remove_points(tenant_id, document_id)
+
+    async def _embed(
+        self, version: DocumentVersion, batches: AsyncIterator[Sequence[Chunk]]
+    ) -> AsyncGenerator[list[Point], None]:
+        async for chunks in batches:
+            with span("retrieval.embed_passages", chunks=len(chunks)):
+                vectors = await self.embedder.embed_passages([chunk.text for chunk in chunks])
+            # Weighing a batch takes tens of milliseconds, which the event loop has not got.
+            yield await asyncio.to_thread(self._make_points, version, chunks, vectors)
+
+    def _make_points(self, version: DocumentVersion, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> list[Point]:
+        return [
+            Point(
+                point_id=name_point(version.version_id, chunk.chunk_index),
+                version=version,
+                chunk=chunk,
+                dense=vector,
+                sparse=self.weigher.weigh_passage(chunk.text, version.language),
+            )
+            for chunk, vector in zip(chunks, vectors, strict=True)
+        ]
+
+    async def _store(self, version: DocumentVersion, points: Sequence[Point]) -> None:
+        with span("retrieval.upsert", points=len(points)):
+            await self.index.upsert(points)
+        # A tombstone set before this check is seen here; one set after it removes these points itself.
+        try:
+            await self.registry.check_writable(version.tenant_id, version.document_id)
+        except DocumentDeleted:
+            await self._remove_points(version.tenant_id, version.document_id)
+            raise
+
+    async def _remove_points(self, tenant_id: str, document_id: str) -> None:
+        await self.index.delete_document(tenant_id, document_id)
+        await self.registry.forget_retired_versions(tenant_id, document_id)

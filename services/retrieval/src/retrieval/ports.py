@@ -1,0 +1,109 @@
+"""What the flows of retrieval need from the outside world."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from retrieval.model import DocumentVersion, Matches, Point, Scope, SparseVector, Vector
+
+
+class Embedder(Protocol):
+    """Turns text into vectors of one model. Never cuts text off silently."""
+
+    @property
+    def model(self) -> str:
+        """The model's name, part of the index generation."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """The length of every vector."""
+        ...
+
+    async def embed_query(self, text: str) -> Vector:
+        """Returns one unit vector; served ahead of bulk work. Raises EmbedderUnavailable."""
+        ...
+
+    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
+        """Returns one unit vector per text, in order. Raises EmbedderUnavailable."""
+        ...
+
+
+class TermWeigher(Protocol):
+    """Makes BM25 sparse vectors, the same for both engines."""
+
+    def weigh_passage(self, text: str, language: str) -> SparseVector:
+        """Returns the term frequencies of a passage."""
+        ...
+
+    def weigh_query(self, text: str, language: str) -> SparseVector:
+        """Returns the query terms."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """The vector database, embedded or a cluster. Every call has a deadline; raises IndexUnavailable."""
+
+    async def prepare(self) -> None:
+        """Creates the collection and payload indexes where they are missing."""
+        ...
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Stores points durably; a point with a known id is rewritten."""
+        ...
+
+    async def match(
+        self, scope: Scope, version_ids: Sequence[str], dense: Vector, sparse: SparseVector, limit: int
+    ) -> Matches:
+        """Returns both legs, best first, at most limit each. The one place that builds the tenant filter.
+
+        version_ids, if not empty, narrows to these versions.
+        """
+        ...
+
+    async def count(self, tenant_id: str, version_id: str) -> int:
+        """Returns the exact number of points of a version."""
+        ...
+
+    async def delete_document(self, tenant_id: str, document_id: str, *, keep_version_id: str = "") -> None:
+        """Removes the points of a document, except those of one version."""
+        ...
+
+    async def ping(self) -> str:
+        """Returns the engine's version."""
+        ...
+
+    async def close(self) -> None:
+        """Releases what was opened."""
+        ...
+
+
+class VersionRegistry(Protocol):
+    """Which version of a document searches may see. Shared by all replicas; raises DependencyUnavailable."""
+
+    async def begin_version(self, version: DocumentVersion) -> None:
+        """Records that a version may have points from now on, invisible ones. Raises DocumentDeleted."""
+        ...
+
+    async def check_writable(self, tenant_id: str, document_id: str) -> None:
+        """Raises DocumentDeleted if the document has its tombstone."""
+        ...
+
+    async def activate_version(self, tenant_id: str, document_id: str, version_id: str) -> bool:
+        """Makes one version the visible one, in one transaction. Raises DocumentDeleted.
+
+        Returns whether the points of the document's other versions may go now:
+        not while a version that began later is still being indexed.
+        """
+        ...
+
+    async def forget_retired_versions(self, tenant_id: str, document_id: str) -> None:
+        """Drops the records of versions that were visible once and whose points are gone."""
+        ...
+
+    async def bury_document(self, tenant_id: str, document_id: str) -> None:
+        """Sets the tombstone: invisible from the commit on, and closed to new chunks for good."""
+        ...
+
+    async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:
+        """Returns those of the versions that are active."""
+        ...

@@ -1,0 +1,83 @@
+"""From a query to the passages its asker may see."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from servicekit.telemetry import span
+
+from retrieval.model import EmptyQuery, Hit, Match, Matches, Scope
+from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
+from retrieval.search.fusion import drop_repeats, fuse
+from retrieval.search.leg_weights import weigh_legs
+
+DEFAULT_TOP_K = 8
+MAX_TOP_K = 50
+SPARE = 4
+LEAST_CANDIDATES = 50
+MAX_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """The only way to search."""
+
+    embedder: Embedder
+    weigher: TermWeigher
+    index: VectorIndex
+    registry: VersionRegistry
+    known_languages: frozenset[str] | None = None  # of the embedder; None: all
+
+    async def search(self, scope: Scope, query: str, top_k: int = DEFAULT_TOP_K) -> list[Hit]:
+        """Returns at most top_k (no more than 50) visible passages, best first.
+
+        Raises EmptyQuery, EmbedderUnavailable, IndexUnavailable.
+        """
+        if is_blank(query):
+            raise EmptyQuery
+        wanted = min(top_k, MAX_TOP_K)
+        with span("retrieval.embed_query"):
+            dense = await self.embedder.embed_query(query)
+        sparse = self.weigher.weigh_query(query, "")
+        limit = max(SPARE * wanted, LEAST_CANDIDATES)
+        hits: list[Hit] = []
+        for _ in range(MAX_ROUNDS):
+            with span("retrieval.match", limit=limit):
+                matches = await self.index.match(scope, (), dense, sparse, limit)
+            visible = await self._keep_visible(scope, matches)
+            weights = weigh_legs(query, visible.sparse, self.known_languages)
+            hits = drop_repeats(fuse(visible, weights))
+            if len(hits) >= wanted or max(len(matches.dense), len(matches.sparse)) < limit:
+                break
+            limit *= SPARE
+        return hits[:wanted]
+
+    async def _keep_visible(self, scope: Scope, matches: Matches) -> Matches:
+        """Asks the registry after the index, so that a deletion or activation acknowledged before is never missed.
+
+        It comes before fusion: what nobody may see must not hold a rank.
+        """
+        both = (*matches.dense, *matches.sparse)
+        version_ids = sorted({match.version.version_id for match in both})
+        with span("retrieval.find_visible", versions=len(version_ids)):
+            visible = await self.registry.find_visible(scope.tenant_id, version_ids)
+        return Matches(
+            dense=_keep(matches.dense, scope, visible),
+            sparse=_keep(matches.sparse, scope, visible),
+        )
+
+
+def is_blank(query: str) -> bool:
+    """Whether a query has nothing but spaces and characters that do not print."""
+    return all(unicodedata.category(character)[0] in "ZC" for character in query)
+
+
+def _keep(leg: Sequence[Match], scope: Scope, visible: frozenset[str]) -> list[Match]:
+    # The index filtered by tenant and user already; this is the second wall, and it costs nothing.
+    return [
+        match
+        for match in leg
+        if match.version.version_id in visible
+        and match.version.tenant_id == scope.tenant_id
+        and match.version.private_to_user_id in ("", scope.user_id)
+    ]

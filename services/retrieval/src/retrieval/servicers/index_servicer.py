@@ -1,0 +1,44 @@
+"""IndexService at the RPC edge."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
+from docuchat.retrieval.v1 import index_service_pb2_grpc
+from servicekit.rpc.call import ServicerContext
+
+from retrieval.convert import read_batches, read_header
+from retrieval.indexing.indexer import Indexer
+
+
+class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):
+    """Takes chunks, activations and deletions from other services, which name the tenant."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self._indexer = indexer
+
+    async def IndexChunks(
+        self, request_iterator: AsyncIterator[index_pb2.IndexChunksRequest], context: ServicerContext
+    ) -> AsyncIterator[index_pb2.IndexChunksResponse]:
+        """Confirms batch by batch what is durable."""
+        requests = aiter(request_iterator)
+        version = await read_header(requests)
+        async with aclosing(self._indexer.index_chunks(version, read_batches(requests))) as confirmed:
+            async for count in confirmed:
+                yield index_pb2.IndexChunksResponse(indexed_count=count)
+
+    async def ActivateVersion(
+        self, request: index_pb2.ActivateVersionRequest, context: ServicerContext
+    ) -> index_pb2.ActivateVersionResponse:
+        """Makes a complete version the visible one."""
+        await self._indexer.activate_version(
+            request.tenant_id, request.document_id, request.version_id, request.chunk_count
+        )
+        return index_pb2.ActivateVersionResponse()
+
+    async def DeleteDocument(
+        self, request: index_pb2.DeleteDocumentRequest, context: ServicerContext
+    ) -> index_pb2.DeleteDocumentResponse:
+        """Hides a document and removes its points."""
+        await self._indexer.delete_document(request.tenant_id, request.document_id)
+        return index_pb2.DeleteDocumentResponse()

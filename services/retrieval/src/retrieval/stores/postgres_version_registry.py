@@ -1,0 +1,135 @@
+"""Which version of a document is visible, in PostgreSQL."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from servicekit.database import Database
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from retrieval.model import DocumentDeleted, DocumentVersion
+from retrieval.stores.tables import documents, versions
+
+
+class State(StrEnum):
+    """Where a version stands. As long as it may have points it has a row, so orphaned points can be found."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+
+
+class PostgresVersionRegistry:
+    """A VersionRegistry. Every write locks the document's row first, so verdicts on one document queue up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin_version(self, version: DocumentVersion) -> None:
+        """Records a version as pending; an active one stays active. Raises DocumentDeleted."""
+        async with self._database.transaction(tenant_id=version.tenant_id) as connection:
+            await _lock_living(connection, version.tenant_id, version.document_id)
+            row = insert(versions).values(
+                tenant_id=version.tenant_id,
+                document_id=version.document_id,
+                version_id=version.version_id,
+                state=State.PENDING,
+            )
+            await connection.execute(
+                row.on_conflict_do_update(
+                    index_elements=versions.primary_key.columns,
+                    set_={"state": State.PENDING, "begin_time": func.now()},
+                    where=versions.c.state != State.ACTIVE,
+                )
+            )
+
+    async def check_writable(self, tenant_id: str, document_id: str) -> None:
+        """Raises DocumentDeleted if the document has its tombstone."""
+        buried = select(documents.c.delete_time).where(
+            documents.c.tenant_id == tenant_id, documents.c.document_id == document_id
+        )
+        async with self._database.transaction(tenant_id=tenant_id) as connection:
+            if (await connection.execute(buried)).scalar_one_or_none() is not None:
+                raise DocumentDeleted
+
+    async def activate_version(self, tenant_id: str, document_id: str, version_id: str) -> bool:
+        """Flips visibility; returns whether the other versions' points may go. Raises DocumentDeleted."""
+        async with self._database.transaction(tenant_id=tenant_id) as connection:
+            await _lock_living(connection, tenant_id, document_id)
+            await _retire_active(connection, tenant_id, document_id)
+            await _set_active(connection, tenant_id, document_id, version_id)
+            return not await _is_overtaken(connection, tenant_id, document_id, version_id)
+
+    async def forget_retired_versions(self, tenant_id: str, document_id: str) -> None:
+        """Drops the records of retired versions, whose points are gone; a pending one may still get some."""
+        gone = and_(_of_document(tenant_id, document_id), versions.c.state == State.RETIRED)
+        async with self._database.transaction(tenant_id=tenant_id) as connection:
+            await connection.execute(delete(versions).where(gone))
+
+    async def bury_document(self, tenant_id: str, document_id: str) -> None:
+        """Sets the tombstone and retires the active version; also for a document whose chunks are yet to come."""
+        async with self._database.transaction(tenant_id=tenant_id) as connection:
+            row = insert(documents).values(tenant_id=tenant_id, document_id=document_id, delete_time=func.now())
+            await connection.execute(
+                row.on_conflict_do_update(
+                    index_elements=documents.primary_key.columns,
+                    set_={"delete_time": func.coalesce(documents.c.delete_time, func.now())},
+                )
+            )
+            await _retire_active(connection, tenant_id, document_id)
+
+    async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:
+        """Returns those of the versions that are active, in one query."""
+        if not version_ids:
+            return frozenset()
+        visible = select(versions.c.version_id).where(
+            versions.c.tenant_id == tenant_id,
+            versions.c.version_id.in_(version_ids),
+            versions.c.state == State.ACTIVE,
+        )
+        async with self._database.transaction(tenant_id=tenant_id) as connection:
+            return frozenset((await connection.execute(visible)).scalars())
+
+
+def _of_document(tenant_id: str, document_id: str) -> ColumnElement[bool]:
+    return and_(versions.c.tenant_id == tenant_id, versions.c.document_id == document_id)
+
+
+async def _lock_living(connection: AsyncConnection, tenant_id: str, document_id: str) -> None:
+    row = insert(documents).values(tenant_id=tenant_id, document_id=document_id)
+    # An update that changes nothing locks the row and returns it, whether it was there before or not.
+    locked = row.on_conflict_do_update(
+        index_elements=documents.primary_key.columns, set_={"document_id": row.excluded.document_id}
+    )
+    if (await connection.execute(locked.returning(documents.c.delete_time))).scalar_one() is not None:
+        raise DocumentDeleted
+
+
+async def _retire_active(connection: AsyncConnection, tenant_id: str, document_id: str) -> None:
+    active = and_(_of_document(tenant_id, document_id), versions.c.state == State.ACTIVE)
+    await connection.execute(update(versions).where(active).values(state=State.RETIRED))
+
+
+async def _set_active(connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str) -> None:
+    row = insert(versions).values(
+        tenant_id=tenant_id,
+        document_id=document_id,
+        version_id=version_id,
+        state=State.ACTIVE,
+        activate_time=func.now(),
+    )
+    await connection.execute(
+        row.on_conflict_do_update(
+            index_elements=versions.primary_key.columns,
+            set_={"state": State.ACTIVE, "activate_time": func.coalesce(versions.c.activate_time, func.now())},
+        )
+    )
+
+
+async def _is_overtaken(connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str) -> bool:
+    """Whether a version that began after this one is still being indexed."""
+    document = _of_document(tenant_id, document_id)
+    began = select(versions.c.begin_time).where(document, versions.c.version_id == version_id).scalar_subquery()
+    later = exists().where(document, versions.c.state == State.PENDING, versions.c.begin_time > began)
+    return bool((await connection.execute(select(later))).scalar_one())

@@ -1,0 +1,45 @@
+from tests.http_client import HttpClient
+
+QUESTION = "Who built the lighthouse of Norwick, and when?"
+
+
+def test_ctrl_c_and_a_second_start_keep_everything(stack, owner, lighthouse):
+    asked = owner.ask(QUESTION)
+    conversation_id = asked[0]["started"]["conversation_id"]
+    document = f"/v1/documents/{lighthouse['document_id']}"
+    paths = [document, f"{document}/text", f"{document}/chunks", f"/v1/conversations/{conversation_id}/messages"]
+    before = [owner.http.get(path).json for path in paths]
+    hits = owner.http.post("/v1/search", query=QUESTION).json
+
+    running = stack.processes()
+    assert stack.stop() == 0
+    assert stack.survivors(running) == []
+    stack.start()
+
+    assert [owner.http.get(path).json for path in paths] == before
+    assert owner.http.post("/v1/search", query=QUESTION).json == hits
+    again = owner.ask(QUESTION, conversation_id=conversation_id)
+    assert again[-1]["completed"]["conversation_id"] == conversation_id
+    login = stack.http.post("/v1/auth/refresh", refresh_token=owner.refresh_token)
+    assert HttpClient(stack.port, login.json["tokens"]["access_token"]).get("/v1/me").status == 200
+
+
+def test_retrieval_is_started_again_and_meanwhile_every_answer_is_honest(stack, owner, lighthouse):
+    """Log-in and documents go on; asking and health say what is missing until it is back."""
+    killed = stack.kill("retrieval")
+    events = owner.ask(QUESTION)
+    health = stack.http.get("/health")
+    assert owner.http.get(f"/v1/documents/{lighthouse['document_id']}").status == 200
+    assert "error" in events[-1] or events[-1]["completed"]["finish_reason"] == "STOP"
+    assert events[-1].get("error", {}).get("reason", "RETRIEVAL_UNAVAILABLE") == "RETRIEVAL_UNAVAILABLE"
+    assert (health.status, health.reason) == (503, "DEPENDENCY_UNAVAILABLE")
+    stack.wait_healthy(30)
+    assert stack.processes()["retrieval"]["pid"] != killed
+    assert owner.ask(QUESTION)[-1]["completed"]["finish_reason"] == "STOP"
+
+
+def test_no_message_is_left_streaming(owner, lighthouse):
+    for conversation in owner.http.get("/v1/conversations", page_size=100).json["conversations"]:
+        path = f"/v1/conversations/{conversation['conversation_id']}/messages"
+        states = {message["state"] for message in owner.http.get(path, page_size=100).json["messages"]}
+        assert states <= {"COMPLETE", "FAILED", "CANCELLED"}

@@ -1,0 +1,83 @@
+import re
+
+import pytest
+from docuchat.common.v1 import access_pb2
+
+# Open to callers without a token and still not for the outside: name -> why it has no HTTP path.
+INTERNAL = {
+    "docuchat.auth.v1.AuthService.IssueServiceToken": "its caller is a service, and the secret is the authentication",
+}
+FOR_PEOPLE = {access_pb2.ACCESS_PUBLIC, access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN, access_pb2.ACCESS_STAFF}
+CODES = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED"} | {
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "INTERNAL",
+}
+PATHS = """
+/health /status /.well-known/jwks.json /v1/me /v1/search /v1/ask /v1/collections /v1/conversations
+/v1/auth/sign-up /v1/auth/login /v1/auth/refresh /v1/auth/logout
+/v1/documents /v1/documents:from-text /v1/documents/{document_id} /v1/documents/{document_id}/text
+/v1/documents/{document_id}/content /v1/documents/{document_id}/chunks
+"""
+
+
+def test_there_is_something_to_check(methods):
+    assert {"docuchat.chat.v1.ChatService.Ask", "docuchat.retrieval.v1.IndexService.IndexChunks"} <= {
+        method.name for method in methods
+    }
+
+
+def test_every_method_says_who_may_call_it(methods):
+    assert [method.name for method in methods if method.access == access_pb2.ACCESS_UNSPECIFIED] == []
+
+
+def test_every_method_for_people_has_an_http_path_or_a_reason(methods):
+    without = {method.name for method in methods if method.access in FOR_PEOPLE and not method.http}
+    assert without == set(INTERNAL)
+
+
+def test_no_method_between_services_has_an_http_path(methods):
+    assert [method.name for method in methods if method.access == access_pb2.ACCESS_SERVICE and method.http] == []
+
+
+def test_no_two_methods_share_a_verb_and_path(methods):
+    rules = [(method.http.WhichOneof("pattern"), method.http) for method in methods if method.http]
+    paths = [(verb, re.sub(r"\{[^}]+\}", "{}", getattr(rule, verb))) for verb, rule in rules]
+    assert sorted(set(paths)) == sorted(paths)
+
+
+def test_every_path_variable_is_a_field_of_the_request(methods):
+    for method in (method for method in methods if method.http):
+        path = getattr(method.http, method.http.WhichOneof("pattern"))
+        variables = set(re.findall(r"\{([a-z_]+)", path))
+        assert variables <= set(method.descriptor.input_type.fields_by_name), method.name
+
+
+@pytest.mark.parametrize("path", PATHS.split())
+def test_the_paths_that_clients_rely_on_exist(methods, path):
+    rules = [method.http for method in methods if method.http]
+    assert path in {getattr(rule, rule.WhichOneof("pattern")) for rule in rules}
+
+
+def test_every_method_lists_its_errors(methods):
+    assert [method.name for method in methods if not lists_errors(method.comment)] == []
+
+
+def lists_errors(comment):
+    """Whether a comment names its errors, as code and reason, or says that there are none."""
+    _, found, listed = comment.partition("Errors include:")
+    return bool(found) and (
+        "none of its own" in listed or re.search(rf"- ({'|'.join(sorted(CODES))})\b", listed) is not None
+    )
+
+
+def test_every_reason_a_comment_names_exists(methods, own_files):
+    known = {value.name for file in own_files for enum in file.enum_type for value in enum.value}
+    for method in methods:
+        _, _, listed = method.comment.partition("Errors include:")
+        heads = [line.split(":")[0] for line in listed.splitlines() if line.strip().startswith("- ")]
+        named = {word for head in heads for word in re.findall(r"\b[A-Z][A-Z_]+\b", head)}
+        assert named - CODES - known == set(), method.name

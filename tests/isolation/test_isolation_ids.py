@@ -1,0 +1,217 @@
+"""Whoever may not see a thing gets the same bytes as for a thing that is not there, whatever the method."""
+
+import json
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+from docuchat.common.v1 import access_pb2
+from google.api import annotations_pb2
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message_factory import GetMessageClass
+
+from tests.http_client import HttpClient
+from tests.transports import JsonTransport, all_methods, find_method
+
+MISSING = "3c1d0f4e-8a57-4c8f-9a55-0f6f3e0c1d2b"
+QUESTION = "Who built the lighthouse of Norwick?"
+OPEN = {access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN}
+INGESTION, CHAT, RETRIEVAL = "docuchat.ingestion.v1", "docuchat.chat.v1", "docuchat.retrieval.v1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """How a method is tried: what else its request needs, and what a foreign id must come to."""
+
+    fields: dict = field(default_factory=dict)
+    reason: str = ""
+    """Empty: it answers, as if there were nothing."""
+
+
+NOTHING = Row()
+ROWS = {
+    "docuchat.auth.v1.UserService.GetMe": NOTHING,
+    f"{INGESTION}.CollectionService.CreateCollection": Row({"display_name": "x"}),
+    f"{INGESTION}.CollectionService.GetCollection": Row(reason="COLLECTION_NOT_FOUND"),
+    f"{INGESTION}.CollectionService.ListCollections": NOTHING,
+    f"{INGESTION}.DocumentService.UploadDocuments": Row(reason="COLLECTION_NOT_FOUND"),
+    f"{INGESTION}.DocumentService.CreateDocumentFromText": Row({"text": "x"}, "COLLECTION_NOT_FOUND"),
+    f"{INGESTION}.DocumentService.GetDocument": Row(reason="DOCUMENT_NOT_FOUND"),
+    f"{INGESTION}.DocumentService.ListDocuments": NOTHING,
+    f"{INGESTION}.DocumentService.DeleteDocument": Row(reason="DOCUMENT_NOT_FOUND"),
+    f"{INGESTION}.DocumentService.ListChunks": Row(reason="DOCUMENT_NOT_FOUND"),
+    f"{INGESTION}.DocumentService.GetDocumentText": Row(reason="DOCUMENT_NOT_FOUND"),
+    f"{INGESTION}.DocumentService.GetDocumentContent": Row(reason="DOCUMENT_NOT_FOUND"),
+    f"{RETRIEVAL}.SearchService.Search": Row({"query": QUESTION}),
+    f"{CHAT}.ChatService.Ask": Row({"question": QUESTION}, "CONVERSATION_NOT_FOUND"),
+    f"{CHAT}.ConversationService.GetConversation": Row(reason="CONVERSATION_NOT_FOUND"),
+    f"{CHAT}.ConversationService.ListConversations": NOTHING,
+    f"{CHAT}.ConversationService.DeleteConversation": Row(reason="CONVERSATION_NOT_FOUND"),
+    f"{CHAT}.ConversationService.ListMessages": Row(reason="CONVERSATION_NOT_FOUND"),
+}
+UPLOAD = f"{INGESTION}.DocumentService.UploadDocuments"
+
+
+def public_methods():
+    return [method for method in all_methods() if method.GetOptions().Extensions[access_pb2.access] in OPEN]
+
+
+def id_fields():
+    """Yields method name and field for each id that a person can send; bots do not exist yet."""
+    for method in public_methods():
+        for item in method.input_type.fields:
+            if item.name.endswith(("_id", "_ids")) and item.name != "bot_id":
+                yield method.full_name, item
+
+
+def test_every_method_open_to_people_has_a_row():
+    assert {method.full_name for method in public_methods()} == set(ROWS)
+
+
+@pytest.fixture(scope="module")
+def conversation_id(owner, lighthouse):
+    return owner.ask(QUESTION)[0]["started"]["conversation_id"]
+
+
+@pytest.fixture(scope="module")
+def treasures(owner, lighthouse, conversation_id):
+    """What others must not reach, by the singular of the field that names it."""
+    created = owner.http.post("/v1/collections", display_name="Private").json["collection"]
+    return {
+        "document_id": lighthouse["document_id"],
+        "collection_id": created["collection_id"],
+        "conversation_id": conversation_id,
+    }
+
+
+@pytest.fixture(params=["stranger", "colleague"])
+def outsider(request):
+    """Someone of another tenant, and another user of the same one."""
+    return request.getfixturevalue(request.param)
+
+
+def send(stack, account, method, fields):
+    """Returns the raw HTTP answer without what differs from call to call."""
+    if method == UPLOAD:
+        reply = HttpClient(stack.port, account.token).send(
+            "POST", f"/v1/documents?filename=a.md&collection_id={fields['collection_id']}", b"# A\n\nText."
+        )
+    else:
+        reply = send_json(stack, account, method, fields)
+    if reply.headers.get("content-type", "").startswith("text/event-stream"):
+        return reply.status, [tidy(event) for event in reply.events]
+    return reply.status, tidy(reply.json)
+
+
+def send_json(stack, account, method, fields):
+    rule = find_method(method).GetOptions().Extensions[annotations_pb2.http]
+    verb = rule.WhichOneof("pattern")
+    path, rest = getattr(rule, verb), dict(fields)
+    for name in fields:
+        if f"{{{name}}}" in path:
+            path = path.replace(f"{{{name}}}", rest.pop(name))
+    client = HttpClient(stack.port, account.token)
+    if rule.body:
+        return client.post(path, **rest)
+    return client.get(path, **rest) if verb == "get" else client.send(verb.upper(), path)
+
+
+VOLATILE = {"request_id", "conversation_id", "message_id", "latency_ms", "time_to_first_token_ms"}
+
+
+def tidy(value):
+    if isinstance(value, dict):
+        return {key: tidy(item) for key, item in value.items() if key not in VOLATILE}
+    return [tidy(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("method", "item"), [pytest.param(*row, id=f"{row[0]}-{row[1].name}") for row in id_fields()])
+def test_a_foreign_id_answers_like_a_missing_one(stack, outsider, treasures, method, item):
+    foreign = treasures[item.name.removesuffix("s")]
+    row = ROWS[method]
+    answers = [
+        send(stack, outsider, method, row.fields | {item.name: [number] if item.is_repeated else number})
+        for number in (foreign, MISSING)
+    ]
+    assert answers[0] == answers[1]
+    assert foreign not in json.dumps(answers[0])
+    status, answer = answers[0]
+    if row.reason and not item.is_repeated:
+        assert status == 404
+        assert answer["details"][0]["reason"] == row.reason
+    elif method.endswith(".Ask"):
+        assert answer[-1]["completed"]["finish_reason"] == "NO_ANSWER"
+
+
+def test_lists_and_searches_of_others_hold_nothing_of_ours(outsider, lighthouse, treasures):
+    http = outsider.http
+    answers = [
+        http.get("/v1/documents"),
+        http.get("/v1/documents", state="READY"),
+        http.get("/v1/collections"),
+        http.get("/v1/conversations"),
+        http.post("/v1/search", query=QUESTION, top_k=50),
+    ]
+    assert {answer.status for answer in answers} == {200}
+    for secret in (*treasures.values(), "Lindqvist", "lighthouse.pdf"):
+        assert all(secret not in answer.body.decode() for answer in answers), secret
+
+
+def test_an_answer_to_others_rests_on_nothing_of_ours(outsider, lighthouse):
+    events = outsider.ask(QUESTION)
+    assert events[-1]["completed"]["finish_reason"] == "NO_ANSWER"
+    assert "Lindqvist" not in json.dumps(events)
+    assert lighthouse["document_id"] not in json.dumps(events)
+
+
+def test_what_others_tried_to_delete_is_still_there(owner, outsider, treasures, lighthouse):
+    outsider.http.delete(f"/v1/documents/{treasures['document_id']}")
+    outsider.http.delete(f"/v1/conversations/{treasures['conversation_id']}")
+    assert owner.http.get(f"/v1/documents/{treasures['document_id']}").json["document"]["state"] == "READY"
+    assert owner.http.get(f"/v1/conversations/{treasures['conversation_id']}").status == 200
+
+
+def test_a_shared_collection_opens_to_the_tenant_and_to_nobody_else(owner, colleague, stranger):
+    created = owner.http.post("/v1/collections", display_name="Shared", visibility="TENANT").json["collection"]
+    reply = owner.http.post(
+        "/v1/documents:from-text",
+        text="# Canteen\n\nThe canteen closes at two in the afternoon.",
+        collection_id=created["collection_id"],
+    )
+    document = owner.wait(reply.json["document"]["document_id"])
+    path = f"/v1/documents/{document['document_id']}"
+    assert colleague.http.get(path).status == 200
+    assert "canteen closes" in json.dumps(colleague.ask("When does the canteen close?"))
+    assert stranger.http.get(path).status == 404
+    assert stranger.http.post("/v1/search", query="canteen").json["hits"] == []
+
+
+@pytest.mark.parametrize("header", ["x-tenant-id", "x-user-id", "x-role", "x-docuchat-tenant"])
+def test_a_header_does_not_make_someone_else_of_the_caller(owner, stranger, lighthouse, header):
+    value = {"x-user-id": owner.user_id, "x-role": "STAFF"}.get(header, owner.tenant_id)
+    reply = stranger.http.send("GET", f"/v1/documents/{lighthouse['document_id']}", headers={header: value})
+    assert (reply.status, reply.reason) == (404, "DOCUMENT_NOT_FOUND")
+
+
+def internal_methods():
+    """What the gateway must not route: methods for services, and those without an HTTP path."""
+    for method in all_methods():
+        access = method.GetOptions().Extensions[access_pb2.access]
+        if access == access_pb2.ACCESS_SERVICE or not method.GetOptions().HasExtension(annotations_pb2.http):
+            yield method
+
+
+@pytest.mark.parametrize("method", [pytest.param(row, id=row.full_name) for row in internal_methods()])
+def test_an_internal_method_cannot_be_reached_through_the_gateway(stack, owner, method):
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    request = ParseDict({}, GetMessageClass(method.input_type)())
+    with grpc.insecure_channel(f"127.0.0.1:{stack.port}") as channel:
+        send = channel.stream_stream(path, request_serializer=lambda message: message.SerializeToString())
+        answer = send(iter([request]), timeout=10, metadata=[("authorization", f"Bearer {owner.token}")])
+        with pytest.raises(grpc.RpcError) as caught:
+            list(answer)
+    assert caught.value.code() in {grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND}
+    assert JsonTransport(stack.port).call("docuchat.common.v1.StatusService.GetHealth", {}).code == "OK"
+    for kind in ("application/json", "application/grpc-web+proto"):
+        reply = owner.http.send("POST", path, b"{}", {"content-type": kind})
+        assert reply.status == 404 or reply.headers.get("grpc-status") in {"5", "12"}

@@ -1,0 +1,126 @@
+"""The whole stack as its users start it, in a folder of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.http_client import HttpClient
+
+HEALTHY_SECONDS = 90
+STOP_SECONDS = 60
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
+# A killed worker's job is free again after the lease: the tests need not wait the usual 30 s.
+SETTINGS = {"DOCUCHAT_LEASE_SECONDS": "5", "DOCUCHAT_HEARTBEAT_SECONDS": "1"}
+
+
+def free_port() -> int:
+    """Returns a port on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class RunningStack:
+    """`python -m launcher` on a home folder and a port; both stay the same over restarts."""
+
+    home: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.home.with_suffix(".log")
+
+    @property
+    def http(self) -> HttpClient:
+        """A client without a token."""
+        return HttpClient(self.port)
+
+    def start(self) -> float:
+        """Starts everything; returns the seconds until GET /health said SERVING."""
+        began = time.monotonic()
+        # No provider key and no .env of the developer's may change what the tests see.
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS
+        environment |= {"DOCUCHAT_HOME": str(self.home), "DOCUCHAT_PORT": str(self.port)}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "launcher"],
+                env=environment,
+                cwd=self.home.parent,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait_healthy(HEALTHY_SECONDS)
+        return time.monotonic() - began
+
+    def wait_healthy(self, seconds: float) -> None:
+        """Waits until every service answers. Raises RuntimeError with the logs' last lines."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            if self.is_healthy():
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"the stack is not healthy\n{self.describe()}")
+
+    def is_healthy(self) -> bool:
+        try:
+            return self.http.get("/health").json == {"status": "SERVING"}
+        except (OSError, ValueError):
+            return False
+
+    def stop(self) -> int:
+        """Presses Ctrl-C; returns the launcher's exit status. Raises TimeoutExpired if it hangs."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+    def end(self) -> None:
+        """Ends what a failed test may have left."""
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+
+    def processes(self) -> dict[str, dict]:
+        """Returns what runs, by name: pid, state, address and more, from the launcher's state file."""
+        state = json.loads((self.home / "run" / "state.json").read_text())
+        return {row["name"]: row for row in state["processes"]}
+
+    def survivors(self, before: dict[str, dict]) -> list[str]:
+        """Returns the names of earlier processes that are still there."""
+        return [name for name, row in before.items() if row["pid"] and _is_same(row["pid"], row["created"])]
+
+    def kill(self, name: str) -> int:
+        """Kills one process as a power cut would; returns its pid."""
+        pid = self.processes()[name]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def describe(self) -> str:
+        """Returns the last lines of every log."""
+        logs = [self.log, *sorted((self.home / "logs").glob("*.log"))]
+        return "\n".join(f"--- {log.name}\n{_tail(log)}" for log in logs if log.exists())
+
+
+def _is_same(pid: int, created: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-12:])
