@@ -49,10 +49,10 @@ protos: $(SYNCED) ## Generate the stubs from protos/
 	$(RUN) python libs/genproto/generate.py
 
 bench: $(SYNCED) ## Measure speed on a running stack (DOC=path of a PDF)
-	$(RUN) python tests/load/bench.py $(ARGS)
+	$(RUN) python tests/load/bench.py $(if $(DOC),--document $(DOC)) $(ARGS)
 
 eval: $(SYNCED) ## Measure retrieval quality (BEIR=folder in BEIR format)
-	$(RUN) python tests/evals/retrieval.py $(ARGS)
+	$(RUN) python tests/evals/measure_retrieval.py $(BEIR)
 
 clean: ## Remove the environment, caches and the local stack's data
 	rm -rf .venv .tools .build .docuchat .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -108,6 +108,18 @@ class RunningStack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def wait_for_another(self, name: str, killed: int, seconds: float) -> None:
+        """Waits until the launcher has started a process in place of a killed one."""
+        end = time.monotonic() + seconds
+        while self.processes()[name]["pid"] in (None, killed):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{name} was not started again\n{self.describe()}")
+            time.sleep(0.05)
+
+    def stored_files(self) -> set[Path]:
+        """Returns every file that ingestion keeps, finished or not."""
+        return {path for path in (self.home / "data" / "ingestion").rglob("*") if path.is_file()}
+
     def describe(self) -> str:
         """Returns the last lines of every log."""
         logs = [self.log, *sorted((self.home / "logs").glob("*.log"))]

@@ -7,11 +7,6 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import grpc
-from docuchat.auth.v1 import auth_service_pb2, user_service_pb2
-from docuchat.chat.v1 import chat_service_pb2, conversation_service_pb2
-from docuchat.common.v1 import status_service_pb2
-from docuchat.ingestion.v1 import collection_service_pb2, document_service_pb2
-from docuchat.retrieval.v1 import engine_service_pb2, index_service_pb2, search_service_pb2
 from google.api import annotations_pb2, httpbody_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.json_format import MessageToDict, ParseDict
@@ -19,6 +14,11 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from docuchat.auth.v1 import auth_service_pb2, user_service_pb2
+from docuchat.chat.v1 import chat_service_pb2, conversation_service_pb2
+from docuchat.common.v1 import status_service_pb2
+from docuchat.ingestion.v1 import collection_service_pb2, document_service_pb2
+from docuchat.retrieval.v1 import engine_service_pb2, index_service_pb2, search_service_pb2
 from tests.http_client import HttpClient, Reply
 from tests.web_client import WebClient
 

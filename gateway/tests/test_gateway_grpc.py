@@ -1,13 +1,17 @@
 """gRPC and gRPC-Web callers: the same methods, proper statuses, and no way to what is internal."""
 
+import base64
+
 import grpc
 import pytest
+from google.api import httpbody_pb2
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
 from docuchat.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, chat_service_pb2_grpc
 from docuchat.ingestion.v1 import document_service_pb2, document_service_pb2_grpc
 from gateway.descriptors import is_public, list_services, load_files
-from google.api import httpbody_pb2
-from grpc_status import rpc_status
 
 INTERNAL = [
     f"/{service.full_name}/{method.name}"
@@ -31,6 +35,14 @@ def web_call(gateway, path, request):
         else:
             messages.append(payload)
     return reply, messages, {**reply.headers, **trailers}
+
+
+def read_reason(error):
+    """Return the reason of a call's one ErrorInfo; from_call also compares code and message with the details."""
+    (detail,) = rpc_status.from_call(error).details
+    info = error_details_pb2.ErrorInfo()
+    assert detail.Unpack(info)
+    return info.reason
 
 
 def test_a_grpc_stream_passes(gateway):
@@ -73,9 +85,24 @@ def test_errors_of_the_gateway_are_grpc_statuses_with_plain_messages(gateway, lo
     with lonely_gateway.channel() as channel, pytest.raises(grpc.RpcError) as caught:
         auth_service_pb2_grpc.AuthServiceStub(channel).Login(auth_service_pb2.LoginRequest())
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-    assert caught.value.details().startswith("UPSTREAM_UNAVAILABLE: ")
+    assert read_reason(caught.value) == "UPSTREAM_UNAVAILABLE"
     _, _, trailers = web_call(lonely_gateway, "/docuchat.auth.v1.AuthService/Login", auth_service_pb2.LoginRequest())
-    assert (trailers["grpc-status"], trailers["grpc-message"][:20]) == ("14", "UPSTREAM_UNAVAILABLE")
+    assert (trailers["grpc-status"], trailers["grpc-message"][:19]) == ("14", "The service behind ")
+    assert b"UPSTREAM_UNAVAILABLE" in base64.b64decode(trailers["grpc-status-details-bin"] + "==")
+
+
+def test_a_message_too_large_and_a_call_too_long_have_their_own_codes_and_reasons(gateway, hasty_gateway):
+    calls = [(gateway, "a" * 9_000_000), (hasty_gateway, "slow@example.org")]
+    seen = []
+    for target, email in calls:
+        request = auth_service_pb2.LoginRequest(email=email)
+        with target.channel() as channel, pytest.raises(grpc.RpcError) as caught:
+            auth_service_pb2_grpc.AuthServiceStub(channel).Login(request)
+        seen.append((caught.value.code(), read_reason(caught.value)))
+    assert seen == [
+        (grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "UPSTREAM_TIMEOUT"),
+    ]
 
 
 def test_there_are_internal_methods_to_keep_out():

@@ -10,12 +10,13 @@ from concurrent import futures
 
 import grpc
 import pytest
-from gateway.config import Address
-from gateway.reflection import build_reflection_server
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from gateway.config import Address
+from gateway.reflection import build_reflection_server
 
 SERVICES = ("docuchat.auth.v1.AuthService", "docuchat.chat.v1.ChatService")
 

@@ -1,6 +1,7 @@
 """The console's files, and that they cost the API nothing."""
 
 import pytest
+
 from gateway.config import read_config
 
 TARGETS = {f"DOCUCHAT_{name}_TARGET": "127.0.0.1:1" for name in ("AUTH", "INGESTION", "RETRIEVAL", "CHAT")}

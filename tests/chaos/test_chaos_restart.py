@@ -1,3 +1,10 @@
+import os
+import signal
+import time
+
+import pytest
+
+from tests.documents import make_report
 from tests.http_client import HttpClient
 
 QUESTION = "Who built the lighthouse of Norwick, and when?"
@@ -36,6 +43,36 @@ def test_retrieval_is_started_again_and_meanwhile_every_answer_is_honest(stack, 
     stack.wait_healthy(30)
     assert stack.processes()["retrieval"]["pid"] != killed
     assert owner.ask(QUESTION)[-1]["completed"]["finish_reason"] == "STOP"
+
+
+@pytest.mark.parametrize("name", ["auth", "chat", "ingestion", "engine", "postgres", "gateway"])
+def test_a_process_that_dies_is_back_in_seconds_with_everything_it_had(stack, owner, lighthouse, name):
+    killed = stack.kill(name)
+    stack.wait_for_another(name, killed, 30)
+    stack.wait_healthy(30)
+    assert owner.http.get("/v1/me").json["user"]["user_id"] == owner.user_id
+    assert owner.text(lighthouse["document_id"])
+    assert owner.ask(QUESTION)[-1]["completed"]["finish_reason"] == "STOP"
+
+
+def test_a_killed_launcher_leaves_nothing_that_the_next_one_cannot_take_over(stack, owner):
+    document_id = owner.upload(make_report(20, seed=13).encode(), "report.md")
+    running = stack.processes()
+    os.kill(stack.process.pid, signal.SIGKILL)
+    stack.process.wait(10)
+    stack.start()
+    assert stack.survivors(running) == []
+    document = owner.wait(document_id)
+    assert (document["state"], len(owner.chunks(document_id))) == ("READY", document["chunk_count"])
+
+
+def test_a_job_outlives_several_workers(stack, owner):
+    document_id = owner.upload(make_report(60, seed=17).encode(), "report.md")
+    for _ in range(3):
+        stack.wait_for_another("worker", stack.kill("worker"), 30)
+        time.sleep(1)
+    document = owner.wait(document_id, 120)
+    assert (document["state"], len(owner.chunks(document_id))) == ("READY", document["chunk_count"])
 
 
 def test_no_message_is_left_streaming(owner, lighthouse):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from docuchat.common.v1 import access_pb2
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+
+from docuchat.common.v1 import access_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE_NUMBER, METHOD_NUMBER = 6, 2

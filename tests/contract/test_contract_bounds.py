@@ -1,7 +1,8 @@
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
+
 from buf.validate import validate_pb2
 from docuchat.common.v1 import access_pb2
-from google.protobuf.descriptor import FieldDescriptor
 
 from .conftest import find_messages
 

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from docuchat.common.v1 import access_pb2
 
 # Open to callers without a token and still not for the outside: name -> why it has no HTTP path.

@@ -35,8 +35,8 @@ def test_search_finds_the_passage_with_its_place(owner, lighthouse):
 
 def test_search_finds_a_word_that_no_embedding_knows(user):
     document = user.upload_ready(make_report(8, seed=3).encode(), "gauges.md")
-    hits = user.http.post("/v1/search", query=code_of(3, 5), top_k=2).json["hits"]
-    assert code_of(3, 5) in hits[0]["text"]
+    hits = user.http.post("/v1/search", query=code_of(3, 5), top_k=3).json["hits"]
+    assert [code_of(3, 5) in hit["text"] for hit in hits].count(True) == 1
     assert hits[0]["document_id"] == document["document_id"]
 
 

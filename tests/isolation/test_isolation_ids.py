@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import grpc
 import pytest
-from docuchat.common.v1 import access_pb2
 from google.api import annotations_pb2
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 
+from docuchat.common.v1 import access_pb2
 from tests.http_client import HttpClient
 from tests.transports import JsonTransport, all_methods, find_method
 

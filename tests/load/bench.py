@@ -17,9 +17,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from docuchat_client import DocuChat, DocuChatError
 from rich.console import Console
 from rich.table import Table
+
+from docuchat_client import DocuChat, DocuChatError
 
 SECTIONS = 100
 QUESTIONS = (

@@ -131,20 +131,16 @@ BAD_FILES = {
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_a_file_that_cannot_be_taken_is_refused_and_nothing_is_kept(transport, stack, user, name):
     content, filename, reason = BAD_FILES[name]
-    before = stored_files(stack)
+    before = stack.stored_files()
     assert_failed(transport.upload(content, filename, user.token), "INVALID_ARGUMENT", reason)
     assert user.http.get("/v1/documents").json["documents"] == []
-    assert stored_files(stack) <= before
-
-
-def stored_files(stack):
-    return {path for path in (stack.home / "data" / "ingestion").rglob("*") if path.is_file()}
+    assert stack.stored_files() <= before
 
 
 def test_an_upload_without_a_token_is_refused(transport, stack):
-    before = stored_files(stack)
+    before = stack.stored_files()
     assert_failed(transport.upload(b"# A\n\nText.", "a.md"), "UNAUTHENTICATED", "TOKEN_MISSING")
-    assert stored_files(stack) <= before
+    assert stack.stored_files() <= before
 
 
 BAD_DOCUMENTS = {
@@ -172,11 +168,11 @@ def test_a_document_that_cannot_be_read_says_why(transport, user, name):
 
 
 def test_one_bad_file_of_a_form_keeps_the_others_out_too(stack, user):
-    before = stored_files(stack)
+    before = stack.stored_files()
     reply = user.http.upload_form(("a.md", b"# A\n\nText."), ("b.bin", b"\x7fELF" + bytes(99)))
     assert (reply.status, reply.reason) == (400, "UNSUPPORTED_TYPE")
     assert user.http.get("/v1/documents").json["documents"] == []
-    assert stored_files(stack) <= before
+    assert stack.stored_files() <= before
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+import yaml
+
 import auth.config
 import chat.config
 import ingestion.config
-import pytest
 import retrieval.config
-import yaml
 from gateway.config import read_config
 
 ROOT = Path(__file__).parents[3]

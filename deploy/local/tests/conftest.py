@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from launcher.home import Home
 from launcher.spec import ProcessSpec
 

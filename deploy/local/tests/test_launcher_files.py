@@ -10,6 +10,7 @@ import sys
 import psutil
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from launcher.home import AlreadyRunningError, Home, hold_lock
 from launcher.keys import load_keys
 from launcher.plan import find_free_ports

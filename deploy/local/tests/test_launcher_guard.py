@@ -7,6 +7,7 @@ import sys
 
 import psutil
 import pytest
+
 from launcher import guard
 
 PARENT = """

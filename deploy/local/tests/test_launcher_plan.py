@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from gateway.config import read_config
 from launcher.keys import load_keys
 from launcher.plan import find_free_ports, gateway_environment, list_processes, make_plan

@@ -6,6 +6,7 @@ import signal
 
 import asyncpg
 import pytest
+
 from launcher import postgres
 from launcher.plan import find_free_ports
 from launcher.spec import State
@@ -57,8 +58,18 @@ def test_a_folder_of_another_version_is_refused_with_advice(home):
         postgres.create_cluster(home.postgres, PASSWORD)
 
 
-def test_a_folder_that_is_no_cluster_is_reported(home):
+def test_a_folder_that_is_no_cluster_is_not_touched(home):
     home.postgres.mkdir()
     (home.postgres / "stranger").touch()
-    with pytest.raises(postgres.PostgresSetupError, match="initdb failed"):
+    with pytest.raises(postgres.PostgresSetupError, match="DOCUCHAT_HOME"):
         postgres.create_cluster(home.postgres, PASSWORD)
+    assert [path.name for path in home.postgres.iterdir()] == ["stranger"]
+
+
+def test_a_start_that_was_interrupted_is_begun_anew(home):
+    half = home.root / "postgres.new"
+    half.mkdir()
+    (half / "PG_VERSION").write_text("18\n")
+    postgres.create_cluster(home.postgres, PASSWORD)
+    assert (home.postgres / "global" / "pg_control").exists()
+    assert not half.exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from launcher.plan import find_free_ports
 
 

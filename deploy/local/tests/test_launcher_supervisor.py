@@ -7,6 +7,7 @@ import time
 
 import psutil
 import pytest
+
 from launcher.spec import State
 from launcher.supervisor import Backoff, Supervisor, TaskFailedError
 
@@ -137,6 +138,26 @@ async def test_a_process_that_ignores_the_signal_is_ended_after_its_grace(superv
     started = time.monotonic()
     await supervisor.stop()
     assert 0.3 <= time.monotonic() - started < 5
+
+
+async def test_kill_ends_a_stop_that_takes_too_long(supervise, python_spec, tmp_path):
+    code = f"""
+        import pathlib, signal, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        pathlib.Path({str(tmp_path / "deaf")!r}).touch()
+        time.sleep(60)
+    """
+    specs = [
+        python_spec("other", SLEEP),
+        python_spec("deaf", code, probe=FileProbe(tmp_path / "deaf"), grace_seconds=30),
+    ]
+    supervisor, events = supervise(*specs)
+    await asyncio.wait_for(supervisor.wait_ready(), 10)
+    stopping = asyncio.create_task(supervisor.stop())
+    await until(lambda: seen(events, State.STOPPING) == ["deaf"])
+    supervisor.kill()
+    await asyncio.wait_for(stopping, 5)
+    assert seen(events, State.STOPPED) == ["deaf", "other"]
 
 
 async def test_stopping_in_the_middle_of_starting_leaves_nothing(supervise, python_spec, tmp_path):

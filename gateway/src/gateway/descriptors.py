@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import docuchat
-from docuchat.common.v1 import access_pb2
 from google.api import annotations_pb2
 from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.rpc import error_details_pb2
+
+import docuchat
+from docuchat.common.v1 import access_pb2
 
 STATUS_SERVICE = "docuchat.common.v1.StatusService"
 _ROUTED_ACCESS = frozenset({access_pb2.ACCESS_PUBLIC, access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN})

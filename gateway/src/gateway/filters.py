@@ -75,7 +75,7 @@ def _jwt_provider(config: GatewayConfig) -> Node:
             },
             "cache_duration": "300s",
             # The listener must not wait for keys that come through itself.
-            "async_fetch": {"fast_listener": True, "failed_refetch_duration": "2s"},
+            "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
         },
     }
 

@@ -26,6 +26,16 @@ class Reply:
     """Only with one of these Envoy response flags; with any if empty."""
     when: Node | None = None
     """A further condition, as an Envoy access log filter."""
+    rpc_code: int | None = None
+    """The code for gRPC callers, where that is another."""
+
+    @property
+    def rpc_status(self) -> Status:
+        """What gRPC callers get; its message must be fixed, since it is also encoded beforehand."""
+        detail = Any()
+        detail.Pack(ErrorInfo(reason=self.reason, domain=DOMAIN))
+        message = self.message.replace(": %LOCAL_REPLY_BODY%", ".")
+        return Status(code=self.rpc_code or self.grpc_code, message=message, details=[detail])
 
 
 def _details_begin(prefix: str) -> Node:
@@ -53,10 +63,16 @@ REPLIES = (
     Reply(
         "INVALID_HTTP",
         3,
-        "The request is not valid HTTP, or has an underscore in a header's name or %%2F in its path.",
+        "The request is not valid HTTP, or has an underscore in a header's name or an escaped slash in its path.",
         (400, 400),
     ),
-    Reply("UNKNOWN_PATH", 5, "Nothing answers to this method and path; check both for a typing error.", (404, 404)),
+    Reply(
+        "UNKNOWN_PATH",
+        5,
+        "Nothing answers to this method and path; check both for a typing error.",
+        (404, 404),
+        rpc_code=12,
+    ),
     Reply("METHOD_NOT_ALLOWED", 12, "This path does not answer to this HTTP method.", (405, 405)),
     Reply("REQUEST_TIMEOUT", 4, "The request did not arrive in time; send it again, faster.", (408, 408)),
     Reply("BODY_TOO_LARGE", 3, "The body is larger than the gateway takes; send less at once.", (413, 413)),
@@ -90,21 +106,19 @@ def build_local_replies() -> Node:
 
 def _grpc_mapper(reply: Reply) -> Node:
     # The body becomes grpc-message, so it must not be JSON; Envoy's own guess at the status knows only the HTTP status.
-    headers = {"grpc-status": str(reply.grpc_code), "grpc-status-details-bin": _encode_details(reply)}
+    status = reply.rpc_status
+    headers = {"grpc-status": str(status.code), "grpc-status-details-bin": _encode(status)}
     return {
         "filter": _all_of(*_conditions(reply), *_speaks_grpc()),
         "headers_to_add": [
             {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for name, value in headers.items()
         ],
-        "body_format_override": {"text_format_source": {"inline_string": reply.message}},
+        "body_format_override": {"text_format_source": {"inline_string": status.message}},
     }
 
 
-def _encode_details(reply: Reply) -> str:
-    detail = Any()
-    detail.Pack(ErrorInfo(reason=reply.reason, domain=DOMAIN))
-    status = Status(code=reply.grpc_code, message=reply.message, details=[detail])
+def _encode(status: Status) -> str:
     return base64.b64encode(status.SerializeToString(deterministic=True)).rstrip(b"=").decode()
 
 

@@ -63,8 +63,9 @@ def _times(total: int, idle: int) -> Node:
     return {
         "timeout": f"{total}s",
         "idle_timeout": f"{idle}s",
-        # A client's own grpc-timeout counts too, up to ours.
-        "max_stream_duration": {"max_stream_duration": f"{total}s", "grpc_timeout_header_max": f"{total}s"},
+        # A client's own grpc-timeout counts too. Its limit is a little longer than ours, so that where both would end
+        # a call it is ours that does, with its reason.
+        "max_stream_duration": {"grpc_timeout_header_max": f"{total + 1}s"},
     }
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - servicers carry the protos' method names
 """A toy stack behind one address: it keeps documents in a dict and answers with one fixed citation."""
 
 import asyncio
@@ -6,6 +5,9 @@ import time
 
 import pytest
 import pytest_asyncio
+from google.api import httpbody_pb2
+from structlog.testing import capture_logs
+
 from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer, add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer, add_UserServiceServicer_to_server
@@ -30,9 +32,7 @@ from docuchat.ingestion.v1.document_service_pb2_grpc import (
 from docuchat.retrieval.v1 import hit_pb2, search_service_pb2
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceServicer, add_SearchServiceServicer_to_server
 from docuchat_client import DocuChat
-from google.api import httpbody_pb2
 from servicekit.errors import AppError, Code
-from structlog.testing import capture_logs
 
 USER = "0b9f8f9e-64f5-4f8e-9d29-3f4f1a0f7c11"
 TENANT = "5c1d4a53-6a52-4c31-8d3c-2d8d9d3e0a11"

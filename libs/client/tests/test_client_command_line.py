@@ -3,11 +3,12 @@ import json
 import stat
 
 import pytest
+from typer.testing import CliRunner
+
 from docuchat.common.v1 import status_service_pb2
 from docuchat.ingestion.v1.document_pb2 import Document
 from docuchat_client.cli.app import build_app
 from docuchat_client.cli.terminal import show_safely
-from typer.testing import CliRunner
 
 PASSWORD = "correct horse battery staple"
 ANSWER = "مرخصی زایمان ۳۹ هفته است [1]"

@@ -1,7 +1,8 @@
 import grpc
 import pytest
-from docuchat_client.errors import GatewayUnreachable, read_error
 from grpc.aio import AioRpcError, Metadata
+
+from docuchat_client.errors import GatewayUnreachable, read_error
 
 
 def failed(code, details, trailing=()):

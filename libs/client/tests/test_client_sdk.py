@@ -2,6 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from docuchat.ingestion.v1.collection_pb2 import Collection
 from docuchat.ingestion.v1.document_pb2 import Document
 from docuchat_client import DocuChat, DocuChatError, DocumentNotUsable, GatewayUnreachable, NotReadyInTime

@@ -2,11 +2,12 @@ import asyncio
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
 from servicekit.database import Database
 from servicekit.errors import DependencyUnavailable
 from servicekit.provision import provision_service
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
 
 TABLE = """
 CREATE TABLE toy.note (tenant_id text, body text);

@@ -1,4 +1,5 @@
 import pytest
+
 from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token, page_size
 
 

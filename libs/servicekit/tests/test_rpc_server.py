@@ -4,6 +4,8 @@ import time
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
+
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, conversation_service_pb2
 from docuchat.chat.v1.chat_service_pb2_grpc import (
     ChatServiceServicer,
@@ -29,7 +31,6 @@ from docuchat.retrieval.v1.index_service_pb2_grpc import (
     IndexServiceStub,
     add_IndexServiceServicer_to_server,
 )
-from google.rpc import error_details_pb2, status_pb2
 from servicekit.errors import AppError, Code, DependencyUnavailable
 from servicekit.identity import Role, current_principal
 from servicekit.rpc.access import MethodWithoutAccess, require_access_options

@@ -6,6 +6,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from servicekit.errors import AppError, DependencyUnavailable
 from servicekit.identity import Role
 from servicekit.tokens import RemoteJwks, StaticKeys, TokenExpired, TokenInvalid, TokenVerifier, parse_jwks

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from auth.config import Settings
 from auth.model import (
     Account,
@@ -22,8 +25,6 @@ from auth.model import (
 )
 from auth.ports import Needs
 from auth.server import assemble, make_hasher, make_signer, make_verifier, servicers_of
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from servicekit.identity import Role
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.server import build_server

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from auth.accounts.describe_me import describe_me
 from auth.accounts.issue_service_token import issue_service_token
 from auth.accounts.log_in import log_in

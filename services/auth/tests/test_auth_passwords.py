@@ -1,4 +1,5 @@
 import pytest
+
 from auth.accounts.common_passwords import COMMON_PASSWORDS
 from auth.accounts.names import clean_name, make_slug, normalise_email
 from auth.accounts.passwords import check_password, normalise_password

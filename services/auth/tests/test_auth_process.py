@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from auth.__main__ import choose, main
 from auth.model import FailureCount
 from auth.stores.failures import PostgresFailureStore

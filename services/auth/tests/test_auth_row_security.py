@@ -3,12 +3,13 @@
 import asyncpg
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
 from auth.accounts.log_in import log_in
 from auth.accounts.sessions import hash_refresh_token
 from auth.accounts.sign_up import sign_up
 from auth.model import InvalidCredentials, Registration
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 PASSWORD = "violet tractor hums at dawn"
 TABLES = """

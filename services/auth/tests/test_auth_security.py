@@ -7,11 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-from auth.model import HasherBusy
-from auth.security.keys import KeyFileError, load_published_key, load_signing_key, name_key, write_jwks
-from auth.security.passwords import Argon2PasswordHasher
-from auth.security.service_secrets import ConfiguredServiceSecrets
-from auth.security.tokens import Ed25519TokenSigner
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -22,6 +17,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+
+from auth.model import HasherBusy
+from auth.security.keys import KeyFileError, load_published_key, load_signing_key, name_key, write_jwks
+from auth.security.passwords import Argon2PasswordHasher
+from auth.security.service_secrets import ConfiguredServiceSecrets
+from auth.security.tokens import Ed25519TokenSigner
 from servicekit.identity import Role
 from servicekit.tokens import StaticKeys, TokenVerifier, parse_jwks
 

@@ -6,14 +6,15 @@ from datetime import timedelta
 import asyncpg
 import grpc
 import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
 from auth import model
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1 import error_reason_pb2, tenant_pb2, user_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceStub
 from docuchat.common.v1 import error_reason_pb2 as common_error_reason_pb2
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from servicekit.errors import AppError
 from servicekit.rpc.status import read_error
 from servicekit.tokens import StaticKeys, TokenVerifier, parse_jwks

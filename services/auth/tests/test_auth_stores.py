@@ -5,13 +5,14 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+
 from auth.model import EmailTaken, FailureCount, Session, SlugTaken, Tenant, User, Verdict
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.failures import PostgresFailureStore
 from auth.stores.sessions import PostgresSessionStore
 from servicekit.errors import AppError
 from servicekit.identity import Role
-from sqlalchemy import text
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

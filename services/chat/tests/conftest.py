@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+
 from chat.clients.search import GrpcPassageSearch
 from chat.clients.text import GrpcCanonicalText
 from chat.errors import ConversationNotFound
@@ -33,8 +34,29 @@ def load_beside(name):
 
 
 @pytest.fixture(scope="session")
-def openai_stub():
-    return load_beside("openai_stub")
+def stubs():
+    return load_beside("provider_stubs")
+
+
+@pytest.fixture
+def openai_stub(stubs):
+    return stubs.Dialect()
+
+
+@pytest.fixture
+def anthropic_stub(stubs):
+    return stubs.AnthropicDialect()
+
+
+@pytest.fixture
+def gemini_stub(stubs):
+    return stubs.GeminiDialect()
+
+
+@pytest.fixture(params=["openai", "anthropic", "gemini"])
+def dialect(request):
+    """Each provider in turn, as a local server speaks and breaks it."""
+    return request.getfixturevalue(f"{request.param}_stub")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 
 import grpc
 import pytest
+
 from chat.model import FinishReason, ProviderFinish, ProviderText
 from docuchat.chat.v1 import chat_service_pb2, conversation_service_pb2
 from docuchat.ingestion.v1 import document_service_pb2

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+
 from chat.model import Check
 from chat.turn.find_quote import find_quote
 from chat.turn.retrieve import SourceTexts

@@ -1,4 +1,5 @@
 import pytest
+
 from docuchat.chat.v1 import conversation_service_pb2
 from servicekit.errors import Code
 from servicekit.rpc.paging import encode_page_token

@@ -1,4 +1,5 @@
 import pytest
+
 from chat.model import Exchange, FinishReason, ProviderFinish, ProviderQuote, ProviderText
 from chat.providers.extractive import ExtractiveProvider
 from chat.providers.question_type import QuestionType, classify, rate_definition

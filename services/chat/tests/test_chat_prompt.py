@@ -1,4 +1,5 @@
 import pytest
+
 from chat.errors import ContextTooLong
 from chat.model import Exchange, Language
 from chat.turn.build_prompt import build_prompt, render_passage

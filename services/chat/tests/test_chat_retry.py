@@ -1,12 +1,13 @@
 import pytest
-from chat.errors import ProviderMisconfigured, ProviderRateLimited, ProviderUnavailable
-from chat.model import ProviderText
-from chat.providers.retry import RetryingProvider, RetryPolicy
-from chat.providers.traced import TracedProvider
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from chat.errors import ProviderMisconfigured, ProviderRateLimited, ProviderUnavailable
+from chat.model import ProviderText
+from chat.providers.observed import ObservedProvider
+from chat.providers.retry import RetryingProvider, RetryPolicy
 
 
 class Waits(list):
@@ -77,13 +78,13 @@ async def test_a_span_tells_model_and_tokens_and_no_content(openai_stub, prompt,
         openai_stub.run_stub(openai_stub.Stream(("SECRET-ANSWER",))) as stub,
         openai_stub.provider_of(stub) as provider,
     ):
-        await openai_stub.read(TracedProvider(provider), prompt)
+        await openai_stub.read(ObservedProvider(provider), prompt)
     (span,) = spans.get_finished_spans()
-    assert span.name == "chat some/model-1"
+    assert span.name == "chat some-model-1"
     assert dict(span.attributes) == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "some/model-1",
+        "gen_ai.request.model": "some-model-1",
         "gen_ai.request.stream": True,
         "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.usage.input_tokens": 21,
@@ -94,5 +95,5 @@ async def test_a_span_tells_model_and_tokens_and_no_content(openai_stub, prompt,
 async def test_a_span_of_a_failure_tells_its_reason(openai_stub, prompt, spans):
     async with openai_stub.run_stub(openai_stub.Refusal(401)) as stub, openai_stub.provider_of(stub) as provider:
         with pytest.raises(ProviderMisconfigured):
-            await openai_stub.read(TracedProvider(provider), prompt)
+            await openai_stub.read(ObservedProvider(provider), prompt)
     assert spans.get_finished_spans()[0].attributes["error.type"] == "PROVIDER_MISCONFIGURED"

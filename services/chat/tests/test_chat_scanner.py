@@ -2,6 +2,7 @@ import random
 import re
 
 import pytest
+
 from chat.turn.answer_grammar import expand_numbers
 from chat.turn.links import SourceLinks, is_remote
 from chat.turn.scan_answer import MAX_HELD, AnswerScanner, Marker, Visible

@@ -5,6 +5,7 @@ import sys
 
 import grpc
 import pytest
+
 from chat.__main__ import choose, main
 from chat.config import Settings
 from chat.errors import ProviderMisconfigured

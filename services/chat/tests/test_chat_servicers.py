@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+
 from docuchat.chat.v1 import conversation_pb2, conversation_service_pb2
 from servicekit.errors import AppError, Code
 

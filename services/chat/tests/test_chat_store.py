@@ -4,6 +4,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+
 from chat.errors import ConversationNotFound
 from chat.model import (
     Check,
@@ -16,7 +18,6 @@ from chat.model import (
     Usage,
 )
 from chat.stores.conversations import PostgresConversations, shorten
-from sqlalchemy import text
 
 CITATION = Citation(1, "a quote", Check.EXACT, 0, 9, "d", "v", "f.pdf", 3, 10, 17)
 OUTCOME = TurnOutcome(

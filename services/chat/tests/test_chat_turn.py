@@ -3,6 +3,7 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
+
 from chat.errors import ConversationNotFound, EmptyQuestion, ProviderUnavailable, RetrievalUnavailable
 from chat.model import (
     Check,

@@ -14,10 +14,11 @@ import pytest
 import pytest_asyncio
 import structlog
 import structlog.testing
+from google.api.httpbody_pb2 import HttpBody
+
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceStub
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
-from google.api.httpbody_pb2 import HttpBody
 from ingestion.config import Settings
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes

@@ -4,6 +4,7 @@ import time
 from itertools import pairwise
 
 import pytest
+
 from ingestion.parsers.pdf import parse_pdf
 from ingestion.pipeline.chunk import chunk_document
 from ingestion.text import Heading, Page, ParsedDocument

@@ -1,4 +1,5 @@
 import pytest
+
 from ingestion.pipeline.sentences import paragraph_spans, piece_spans, sentence_spans
 
 

@@ -1,6 +1,7 @@
 """File names as people see them."""
 
 import pytest
+
 from ingestion.convert import content_headers
 from ingestion.pipeline.filenames import clean_filename
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 import pytest_asyncio
+
 from docuchat.retrieval.v1 import index_service_pb2 as pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceServicer, add_IndexServiceServicer_to_server
 from ingestion.clients.retrieval_passage_index import BATCH_CHUNKS, WINDOW_CHUNKS, GrpcPassageIndex
@@ -123,11 +124,11 @@ async def test_the_window_opens_with_confirmations_and_lets_go_when_closed():
 
 
 async def test_an_error_of_retrieval_keeps_its_code_and_reason(retrieval):
-    retrieval.error = AppError(Code.UNAVAILABLE, "EMBEDDER_UNAVAILABLE", "away", retry_after_seconds=1)
+    retrieval.error = AppError(Code.FAILED_PRECONDITION, "DOCUMENT_DELETED", "gone")
     with pytest.raises(AppError) as caught:
-        async for _ in retrieval.index.index(VERSION, prepared(3000)):
+        async for _ in retrieval.index.index(VERSION, prepared(20)):
             pass
-    assert (caught.value.code, caught.value.reason) == (Code.UNAVAILABLE, "EMBEDDER_UNAVAILABLE")
+    assert (caught.value.code, caught.value.reason) == (Code.FAILED_PRECONDITION, "DOCUMENT_DELETED")
     retrieval.error = AppError(Code.FAILED_PRECONDITION, "VERSION_INCOMPLETE", "some are missing")
     with pytest.raises(AppError) as caught:
         await retrieval.index.activate(VERSION, 3)

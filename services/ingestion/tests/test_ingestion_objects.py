@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import obstore.store
 import pytest
+
 from ingestion.errors import ObjectMissing
 from ingestion.model import Placement
 from ingestion.pipeline.discard import UploadDiscarder

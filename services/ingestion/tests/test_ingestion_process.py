@@ -11,14 +11,15 @@ from contextlib import asynccontextmanager
 import jwt.algorithms
 import pytest
 import pytest_asyncio
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf import json_format
+
 from docuchat.auth.v1 import auth_service_pb2 as auth_pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer, add_AuthServiceServicer_to_server
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceServicer, add_IndexServiceServicer_to_server
-from google.api.httpbody_pb2 import HttpBody
-from google.protobuf import json_format
 from ingestion import __main__ as command
 from ingestion.config import Settings
 from ingestion.worker import clear_scratch

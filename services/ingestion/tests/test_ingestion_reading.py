@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from sqlalchemy import text
+
 from docuchat.ingestion.v1 import collection_pb2, document_pb2
 from docuchat.ingestion.v1 import collection_service_pb2 as collections_pb
 from docuchat.ingestion.v1 import document_service_pb2 as pb
@@ -13,7 +15,6 @@ from ingestion.stores.texts import SEGMENT_CHARACTERS, PostgresTextStore, replac
 from servicekit.identity import Role
 from servicekit.rpc.paging import encode_page_token
 from servicekit.rpc.status import read_error
-from sqlalchemy import text
 
 TEXT = ("The quick brown fox jumps over the lazy dog. " * 20).encode()
 

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.api.httpbody_pb2 import HttpBody
+
 from docuchat.ingestion.v1 import collection_service_pb2, document_pb2
 from docuchat.ingestion.v1 import document_service_pb2 as pb
-from google.api.httpbody_pb2 import HttpBody
 from servicekit.identity import Role
 from servicekit.rpc.status import read_error
 

@@ -5,6 +5,7 @@ import random
 from datetime import timedelta
 
 import pytest
+
 from docuchat.ingestion.v1 import document_pb2
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from ingestion.errors import LeaseLost

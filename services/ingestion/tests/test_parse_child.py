@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ingestion.parsers.child import ChildProcessParser
 from ingestion.parsers.limits import ParseLimits
 from ingestion.parsers.wire import decode_result, encode_document

@@ -2,6 +2,7 @@ import io
 import unicodedata
 
 import pytest
+
 from ingestion.parsers.furniture import remove_furniture
 from ingestion.parsers.layout import Lexicon, compose_page
 from ingestion.parsers.lines import Line, clean_line

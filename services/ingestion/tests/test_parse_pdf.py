@@ -1,4 +1,5 @@
 import pytest
+
 from ingestion.parsers.pdf import parse_pdf
 from ingestion.text import FailureReason, Heading, ParseFailure
 

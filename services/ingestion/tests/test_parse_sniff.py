@@ -2,6 +2,7 @@ import io
 import zipfile
 
 import pytest
+
 from ingestion.parsers.sniff import HEAD_BYTES, OLE_MAGIC, confirm_content_type, sniff_content_type
 from ingestion.text import ContentType
 

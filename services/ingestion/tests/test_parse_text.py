@@ -1,6 +1,7 @@
 import io
 
 import pytest
+
 from ingestion.parsers import sandbox
 from ingestion.parsers.docx import parse_docx
 from ingestion.parsers.limits import ParseLimits

@@ -7,6 +7,9 @@ import time
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
 from retrieval.embedders import minilm_cache
 from retrieval.embedders.lanes import Lane, count_processors
 from retrieval.embedders.minilm_cache import locate_graph, open_graph, write_graph
@@ -14,8 +17,6 @@ from retrieval.embedders.minilm_embedder import MiniLmEmbedder
 from retrieval.embedders.minilm_shape import find_model_folder
 from retrieval.embedders.pooling import combine, normalise
 from retrieval.embedders.token_windows import split_windows
-from safetensors.numpy import load_file
-from tokenizers import Tokenizer
 
 SENTENCE = "The owner of a copyright may forbid others to copy the work. "
 

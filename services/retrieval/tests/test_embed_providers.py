@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+
 from retrieval.embedders.gemini_embedder import GeminiEmbedder
 from retrieval.embedders.openai_embedder import OpenAIEmbedder
 from retrieval.embedders.pieces import Limits, group_batches, split_text

@@ -15,9 +15,10 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
 from retrieval.index.deadlines import Deadlines

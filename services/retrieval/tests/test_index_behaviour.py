@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qdrant_client import AsyncQdrantClient
+
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
 from retrieval.index.deadlines import Deadlines

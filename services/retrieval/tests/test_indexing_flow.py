@@ -4,6 +4,7 @@ from uuid import UUID, uuid4, uuid5
 
 import numpy as np
 import pytest
+
 from retrieval.indexing.indexer import Indexer
 from retrieval.indexing.read_ahead import read_ahead
 from retrieval.model import Chunk, DocumentDeleted, DocumentVersion, IndexUnavailable, SparseVector, VersionIncomplete

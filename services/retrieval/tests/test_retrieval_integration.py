@@ -13,6 +13,7 @@ from uuid import uuid4
 import grpc
 import pytest
 import pytest_asyncio
+
 from docuchat.common.v1 import status_service_pb2 as status_pb2
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2

@@ -4,9 +4,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from sqlalchemy.engine import make_url
+
 from retrieval.model import DocumentDeleted, DocumentVersion
 from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
-from sqlalchemy.engine import make_url
 
 TENANT, OTHER_TENANT = str(uuid4()), str(uuid4())
 

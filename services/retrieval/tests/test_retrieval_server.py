@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from pydantic import ValidationError
+
 from retrieval import __main__ as command
 from retrieval.config import EngineSettings, Settings
 from retrieval.embedders.gemini_embedder import GeminiEmbedder

@@ -8,11 +8,12 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
+from qdrant_client import AsyncQdrantClient
+
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
-from qdrant_client import AsyncQdrantClient
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
 from retrieval.model import IndexUnavailable

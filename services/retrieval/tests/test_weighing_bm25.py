@@ -1,6 +1,7 @@
 """The terms of passages and queries."""
 
 import pytest
+
 from retrieval.weighing.bm25_term_weigher import STEMMED, Bm25TermWeigher, fold
 
 WEIGHER = Bm25TermWeigher()

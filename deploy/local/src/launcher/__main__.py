@@ -32,6 +32,9 @@ def main(arguments: list[str]) -> int:
     except (AlreadyRunningError, SettingError, PostgresSetupError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except KeyboardInterrupt:
+        # Before the stack has begun to listen for signals itself.
+        return 130
 
 
 def _run(command: str, settings: Settings, *, as_json: bool) -> int:

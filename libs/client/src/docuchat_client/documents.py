@@ -11,7 +11,6 @@ from docuchat.ingestion.v1.collection_pb2 import Collection
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceStub
 from docuchat.ingestion.v1.document_pb2 import Chunk, Document
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
-
 from docuchat_client.connection import Connection
 from docuchat_client.errors import DocuChatError
 from docuchat_client.uploads import OnSent, make_frames

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from docuchat.ingestion.v1.document_service_pb2 import UploadDocumentsRequest
 from google.api import httpbody_pb2
+
+from docuchat.ingestion.v1.document_service_pb2 import UploadDocumentsRequest
 
 FRAME_BYTES = 256 * 1024
 

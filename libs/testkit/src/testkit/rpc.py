@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
+
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.server import build_server
-
 from testkit.tokens import TestTokens
 
 

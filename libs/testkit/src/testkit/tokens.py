@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from servicekit.identity import Role
 from servicekit.tokens import DEFAULT_AUDIENCE, DEFAULT_ISSUER, StaticKeys, TokenVerifier
 

@@ -14,6 +14,7 @@ the table of users; it would have to know each address or id beforehand.
 """
 
 from alembic import op
+
 from servicekit.migrations import enable_row_security
 
 revision = "0001"

@@ -6,15 +6,15 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from servicekit.config import ServiceSettings
-from servicekit.database import Database
-from servicekit.migrations import run_migrations
 
 from auth.accounts.unlock import unlock
 from auth.config import Settings
 from auth.security.keys import KeyFileError
 from auth.server import serve
 from auth.stores.failures import PostgresFailureStore
+from servicekit.config import ServiceSettings
+from servicekit.database import Database
+from servicekit.migrations import run_migrations
 
 USAGE = "usage: python -m auth [serve | migrate | unlock ADDRESS]"
 

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from auth.model import Me, Membership, Registration, ServiceToken, SignedUp, Tenant, Tokens, User
+from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
 
 
 def read_registration(request: auth_service_pb2.SignUpRequest) -> Registration:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from servicekit.identity import Role
-
 from auth.model import (
     Account,
     FailureCount,
@@ -20,6 +18,7 @@ from auth.model import (
     User,
     Verdict,
 )
+from servicekit.identity import Role
 
 
 class AccountStore(Protocol):

@@ -4,11 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import grpc
-from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
-from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
-from servicekit.database import Database
-from servicekit.rpc.server import run_service
-from servicekit.tokens import StaticKeys, TokenVerifier
 
 from auth.config import Settings
 from auth.model import Lifetimes
@@ -22,6 +17,11 @@ from auth.servicers.user import UserServicer
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.failures import PostgresFailureStore
 from auth.stores.sessions import PostgresSessionStore
+from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
+from servicekit.database import Database
+from servicekit.rpc.server import run_service
+from servicekit.tokens import StaticKeys, TokenVerifier
 
 
 async def serve(settings: Settings) -> None:

@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from servicekit.migrations import enable_row_security
 from sqlalchemy.dialects.postgresql import UUID
+
+from servicekit.migrations import enable_row_security
 
 revision = "0001"
 down_revision = None

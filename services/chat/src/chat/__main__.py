@@ -6,12 +6,12 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from servicekit.config import ServiceSettings
-from servicekit.errors import AppError
-from servicekit.migrations import run_migrations
 
 from chat.config import Settings
 from chat.server import serve
+from servicekit.config import ServiceSettings
+from servicekit.errors import AppError
+from servicekit.migrations import run_migrations
 
 USAGE = "usage: python -m chat [serve | migrate]"
 

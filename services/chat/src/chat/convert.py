@@ -4,10 +4,7 @@ import re
 import uuid
 from datetime import datetime
 
-from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, citation_pb2, conversation_pb2, usage_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
-from servicekit.identity import Principal
-from servicekit.rpc.paging import InvalidPageToken
 
 from chat.model import (
     Citation,
@@ -24,6 +21,9 @@ from chat.model import (
     TextDelta,
     Usage,
 )
+from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, citation_pb2, conversation_pb2, usage_pb2
+from servicekit.identity import Principal
+from servicekit.rpc.paging import InvalidPageToken
 
 POSITION = re.compile(r"[0-9]{1,18}")
 

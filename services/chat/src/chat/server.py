@@ -4,27 +4,24 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import grpc
-from docuchat.chat.v1.chat_service_pb2_grpc import add_ChatServiceServicer_to_server
-from docuchat.chat.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
-from servicekit.database import Database
-from servicekit.rpc.client import open_channel
-from servicekit.rpc.server import run_service
-from servicekit.tokenization import Cl100kTokenizer
 
 from chat.clients.search import GrpcPassageSearch
 from chat.clients.text import GrpcCanonicalText
 from chat.config import Settings
 from chat.ports import AnswerProvider, Conversations
-from chat.providers.extractive import ExtractiveProvider
-from chat.providers.openai import OpenAiOptions, OpenAiProvider
-from chat.providers.retry import RetryingProvider, RetryPolicy
-from chat.providers.traced import TracedProvider
+from chat.providers.choose_provider import choose_provider
 from chat.servicers.chat import ChatServicer
 from chat.servicers.conversation import ConversationServicer
 from chat.stores.conversations import PostgresConversations
 from chat.turn.answer_question import AnswerQuestion, TurnLimits
 from chat.turn.generate import AnswerBounds
 from chat.turn.persist import sweep_stale_turns
+from docuchat.chat.v1.chat_service_pb2_grpc import add_ChatServiceServicer_to_server
+from docuchat.chat.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
+from servicekit.database import Database
+from servicekit.rpc.client import open_channel
+from servicekit.rpc.server import run_service
+from servicekit.tokenization import Cl100kTokenizer
 
 STALE_MARGIN = timedelta(seconds=30)
 
@@ -54,21 +51,6 @@ async def serve(settings: Settings) -> None:
         finally:
             await provider.close()
             await database.close()
-
-
-def choose_provider(settings: Settings) -> AnswerProvider:
-    """Makes the provider that the settings choose. Raises ProviderMisconfigured for a model name that is none."""
-    if settings.provider_name == "extractive":
-        return TracedProvider(ExtractiveProvider())
-    options = OpenAiOptions(
-        model=settings.openai_model,
-        base_url=settings.openai_base_url or "https://api.openai.com/v1",
-        api_key=settings.openai_api_key,
-        temperature=None if settings.openai_temperature == "none" else settings.openai_temperature,
-        max_output_tokens=settings.max_output_tokens,
-        silence_seconds=settings.provider_silence_seconds,
-    )
-    return RetryingProvider(TracedProvider(OpenAiProvider(options)), RetryPolicy())
 
 
 def make_turn(

@@ -1,6 +1,7 @@
 """Collections, documents, versions, texts, chunks and jobs."""
 
 from alembic import op
+
 from servicekit.migrations import enable_row_security
 
 revision = "0001"

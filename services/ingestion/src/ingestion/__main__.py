@@ -3,11 +3,10 @@
 import asyncio
 import sys
 
-from servicekit.migrations import run_migrations
-
 from ingestion.config import Settings
 from ingestion.server import serve
 from ingestion.worker import work
+from servicekit.migrations import run_migrations
 
 
 async def migrate(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The settings of ingestion, for the server and the worker alike."""
 
 from pydantic import Field
+
 from servicekit.config import ServiceSettings
 
 

@@ -4,14 +4,14 @@ from datetime import datetime
 from urllib.parse import quote
 from uuid import UUID
 
-from docuchat.ingestion.v1 import collection_pb2, document_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
-from servicekit.identity import Principal
-from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token
 
+from docuchat.ingestion.v1 import collection_pb2, document_pb2
 from ingestion.model import Caller, Collection, Document, DocumentState, Visibility
 from ingestion.ports import PageKey
 from ingestion.text import Chunk
+from servicekit.identity import Principal
+from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token
 
 
 def to_caller(principal: Principal) -> Caller:

@@ -4,14 +4,9 @@ import asyncio
 from functools import partial
 
 import grpc
+
 from docuchat.ingestion.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from docuchat.ingestion.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
-from servicekit.database import Database
-from servicekit.errors import AppError
-from servicekit.rpc.client import open_channel
-from servicekit.rpc.server import run_service
-from servicekit.telemetry import get_logger
-
 from ingestion.clients.identity import build_identity
 from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
 from ingestion.config import Settings
@@ -28,6 +23,11 @@ from ingestion.stores.collections import PostgresCollectionStore
 from ingestion.stores.documents import PostgresDocumentStore
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.texts import PostgresTextStore
+from servicekit.database import Database
+from servicekit.errors import AppError
+from servicekit.rpc.client import open_channel
+from servicekit.rpc.server import run_service
+from servicekit.telemetry import get_logger
 
 # A caller waits for this, and the job does it anyway.
 HIDE_SECONDS = 2.0

@@ -9,10 +9,6 @@ from pathlib import Path
 from shutil import rmtree
 from time import time
 
-from servicekit.database import Database
-from servicekit.rpc.client import open_channel
-from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger, span
-
 from ingestion.clients.identity import build_identity
 from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
 from ingestion.config import Settings
@@ -28,7 +24,10 @@ from ingestion.ports import PassageIndex
 from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.work import PostgresWorkStore
-from ingestion.tokenizers.tiktoken_tokenizer import TiktokenTokenizer
+from servicekit.database import Database
+from servicekit.rpc.client import open_channel
+from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger, span
+from servicekit.tokenization import Cl100kTokenizer
 
 ABANDONED_SECONDS = 3600.0
 
@@ -41,7 +40,7 @@ async def work(settings: Settings) -> None:
     )
     objects = ObstoreObjectStore.connect(settings.object_store_url)
     auth = open_channel(settings.auth_target)
-    retrieval = open_channel(settings.retrieval_target, identity=build_identity(settings, auth))
+    retrieval = open_channel(settings.retrieval_target, identity=build_identity(settings, auth), retries=False)
     runner = build_runner(settings, database, objects, GrpcPassageIndex(retrieval))
     try:
         await run_until_signalled([runner] * settings.worker_concurrency, settings)
@@ -57,7 +56,7 @@ def build_runner(settings: Settings, database: Database, objects: ObstoreObjectS
     store = PostgresWorkStore(database)
     prepare = partial(
         prepare_text,
-        tokenizer=TiktokenTokenizer(),
+        tokenizer=Cl100kTokenizer(),
         size=settings.chunk_tokens,
         overlap=settings.chunk_overlap_tokens,
     )

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from servicekit.migrations import enable_row_security
 
 revision = "0001"

@@ -6,11 +6,11 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from servicekit.config import ServiceSettings
-from servicekit.migrations import run_migrations
 
 from retrieval.config import EngineSettings, Settings
 from retrieval.model import EmbedderUnavailable
+from servicekit.config import ServiceSettings
+from servicekit.migrations import run_migrations
 
 USAGE = "usage: python -m retrieval [serve | migrate | engine]"
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from servicekit.config import ServiceSettings
 
 DEFAULT_ENGINE_TARGET = "unix:/run/docuchat/engine.sock"

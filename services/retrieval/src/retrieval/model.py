@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from servicekit.errors import AppError, Code
 
 Vector = npt.NDArray[np.float32]

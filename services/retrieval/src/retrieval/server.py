@@ -7,13 +7,10 @@ from functools import partial
 from typing import Protocol
 
 import grpc
+from pydantic import SecretStr
+
 from docuchat.retrieval.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
 from docuchat.retrieval.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
-from pydantic import SecretStr
-from servicekit.database import Database
-from servicekit.rpc.server import run_service
-from servicekit.telemetry import get_logger
-
 from retrieval.config import EmbedderName, Settings
 from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
@@ -26,6 +23,9 @@ from retrieval.servicers.index_servicer import IndexServicer
 from retrieval.servicers.search_servicer import SearchServicer
 from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
 from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from servicekit.database import Database
+from servicekit.rpc.server import run_service
+from servicekit.telemetry import get_logger
 
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0

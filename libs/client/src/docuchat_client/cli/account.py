@@ -4,8 +4,8 @@ import os
 from typing import Annotated
 
 import typer
-from docuchat.auth.v1.tenant_pb2 import Membership
 
+from docuchat.auth.v1.tenant_pb2 import Membership
 from docuchat_client.cli.running import JsonFlag, gateway_url, run
 from docuchat_client.cli.terminal import Terminal, add_row, make_table
 from docuchat_client.client import DocuChat

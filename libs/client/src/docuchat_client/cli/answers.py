@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 from docuchat.chat.v1.ask_event_pb2 import AskCompleted, AskError, AskEvent
 from docuchat.chat.v1.citation_pb2 import Citation
-
 from docuchat_client.cli.terminal import Terminal, add_row, make_table
 from docuchat_client.errors import DocuChatError
 

@@ -1,8 +1,8 @@
 """The commands together, and the entry point."""
 
 import typer
-from docuchat.common.v1.status_service_pb2 import ServingStatus
 
+from docuchat.common.v1.status_service_pb2 import ServingStatus
 from docuchat_client.cli import account, demo, documents, questions
 from docuchat_client.cli.running import JsonFlag, run
 from docuchat_client.cli.terminal import Terminal, add_row, make_table, to_dict

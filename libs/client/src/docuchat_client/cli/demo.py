@@ -4,8 +4,8 @@ import secrets
 from importlib.resources import files
 
 import typer
-from docuchat.ingestion.v1.document_pb2 import Document
 
+from docuchat.ingestion.v1.document_pb2 import Document
 from docuchat_client.cli.answers import print_answer
 from docuchat_client.cli.running import JsonFlag, run
 from docuchat_client.cli.terminal import Terminal, to_dict

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from docuchat.ingestion.v1.document_pb2 import Document
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from docuchat.ingestion.v1.document_pb2 import Document
 from docuchat_client.cli.running import JsonFlag, describe, run
 from docuchat_client.cli.terminal import Terminal, add_row, make_table, show_safely, to_dict
 from docuchat_client.client import DocuChat

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import typer
-from docuchat.chat.v1.conversation_pb2 import Conversation, Message
 
+from docuchat.chat.v1.conversation_pb2 import Conversation, Message
 from docuchat_client.cli.answers import print_answer, shorten
 from docuchat_client.cli.running import JsonFlag, run
 from docuchat_client.cli.terminal import Terminal, add_row, make_table, to_dict

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from docuchat.common.v1 import access_pb2
-
 from servicekit.errors import AccessDenied
 from servicekit.identity import Principal, Role, TokenMissing, acting_as
 from servicekit.rpc.call import Call, Layer, is_infrastructure, read_access

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from docuchat.common.v1 import access_pb2
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
+
+from docuchat.common.v1 import access_pb2
 
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
 

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-from docuchat.auth.v1 import auth_service_pb2
-from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from grpc.aio import ClientCallDetails, Metadata
 
+from docuchat.auth.v1 import auth_service_pb2
+from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from servicekit.identity import find_principal
 from servicekit.rpc.deadline import cap_timeout
 from servicekit.rpc.status import read_error
@@ -113,14 +113,16 @@ class _StreamStream(_Outfit, grpc.aio.StreamStreamClientInterceptor):
 
 
 def open_channel(
-    target: str, *, identity: TokenSource = forward_caller, timeout_seconds: float = 10
+    target: str, *, identity: TokenSource = forward_caller, timeout_seconds: float = 10, retries: bool = True
 ) -> grpc.aio.Channel:
     """Opens a channel to a service; connects when first used.
 
     Every call gets the smaller of its own timeout (or `timeout_seconds`) and
     what the current call has left, the token of `identity`, and the trace.
-    UNAVAILABLE is tried three times in all, before any answer has begun.
+    UNAVAILABLE is tried three times in all, before any answer has begun;
+    `retries=False` is for callers that a retry policy of their own stands above.
     """
     shapes = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
     interceptors = [shape(identity, timeout_seconds) for shape in shapes]
-    return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS, interceptors=interceptors)
+    options = (*CHANNEL_OPTIONS, ("grpc.enable_retries", int(retries)))
+    return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import Any, cast
 
 import grpc
-from docuchat.auth.v1 import auth_service_pb2
-from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
-from docuchat.common.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from docuchat.auth.v1 import auth_service_pb2
+from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from docuchat.common.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from servicekit.config import ServiceSettings
 from servicekit.errors import AppError
 from servicekit.rpc.access import access_layer, require_access_options
@@ -29,6 +29,7 @@ from servicekit.tokens import RemoteJwks, TokenVerifier
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 HEALTH_INTERVAL_SECONDS = 2
+STARTING_INTERVAL_SECONDS = 0.2
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.so_reuseport", 0),
@@ -155,15 +156,17 @@ async def run_service(
 
 
 async def watch_health(server: RpcServer, status: StatusServicer) -> None:
-    """Keeps grpc.health.v1 in step with this service's own dependencies."""
+    """Keeps grpc.health.v1 in step with this service's own dependencies; looks often until they first answer."""
+    interval = STARTING_INTERVAL_SECONDS
     while True:
         try:
             await status.require_health()
         except AppError:
             await server.set_serving(serving=False)
         else:
+            interval = HEALTH_INTERVAL_SECONDS
             await server.set_serving(serving=True)
-        await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+        await asyncio.sleep(interval)
 
 
 async def run_until_stopped(work: Sequence[Callable[[], Awaitable[None]]]) -> None:

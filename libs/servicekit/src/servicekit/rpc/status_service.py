@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import grpc
+
 from docuchat.common.v1 import status_service_pb2 as pb
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceServicer, StatusServiceStub
-
 from servicekit.errors import AppError, DependencyUnavailable
 from servicekit.rpc.call import ServicerContext
 from servicekit.telemetry import get_logger

@@ -1,9 +1,8 @@
 """Tokens for services that call others on their own account."""
 
-from servicekit.identity import Role
-
 from auth.model import InvalidServiceCredentials, ServiceToken
 from auth.ports import Needs
+from servicekit.identity import Role
 
 
 def issue_service_token(needs: Needs, service_name: str, secret: str) -> ServiceToken:

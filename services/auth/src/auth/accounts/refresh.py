@@ -1,10 +1,9 @@
 """Trading a refresh token for new tokens."""
 
-from servicekit.telemetry import get_logger
-
 from auth.accounts.sessions import hash_refresh_token, judge_refresh, make_refresh_token, sign_tokens
 from auth.model import InvalidRefreshToken, Session, Tokens, Verdict
 from auth.ports import Needs
+from servicekit.telemetry import get_logger
 
 
 async def refresh(needs: Needs, refresh_token: str) -> Tokens:

@@ -4,13 +4,12 @@ import secrets
 import uuid
 from dataclasses import replace
 
-from servicekit.identity import Role
-
 from auth.accounts.names import clean_name, make_slug, normalise_email
 from auth.accounts.passwords import check_password, normalise_password
 from auth.accounts.sessions import open_session
 from auth.model import Membership, Registration, SignedUp, SlugTaken, Tenant, User
 from auth.ports import Needs
+from servicekit.identity import Role
 
 SLUG_SUFFIX_BYTES = 4
 

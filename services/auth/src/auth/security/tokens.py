@@ -6,9 +6,9 @@ from datetime import datetime
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from servicekit.identity import Role
 
 from auth.security.keys import name_key, write_jwks
+from servicekit.identity import Role
 
 
 class Ed25519TokenSigner:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from docuchat.auth.v1 import auth_service_pb2
-from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
 from google.api.httpbody_pb2 import HttpBody
 from grpc.aio import ServicerContext
 
@@ -14,6 +12,8 @@ from auth.accounts.log_out import log_out
 from auth.accounts.refresh import refresh
 from auth.accounts.sign_up import sign_up
 from auth.ports import Needs
+from docuchat.auth.v1 import auth_service_pb2
+from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
 
 Context = ServicerContext[Any, Any]
 JWKS_TYPE = "application/jwk-set+json"

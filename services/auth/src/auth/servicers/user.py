@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from docuchat.auth.v1 import user_service_pb2
-from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer
 from grpc.aio import ServicerContext
-from servicekit.identity import current_principal
 
 from auth import convert
 from auth.accounts.describe_me import describe_me
 from auth.ports import Needs
+from docuchat.auth.v1 import user_service_pb2
+from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer
+from servicekit.identity import current_principal
 
 
 class UserServicer(UserServiceServicer):

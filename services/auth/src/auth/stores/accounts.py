@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from servicekit.database import Database
-from servicekit.identity import Role
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.model import Account, EmailTaken, Me, Membership, SlugTaken, Tenant, User
 from auth.stores.tables import CREDENTIALS, MEMBERSHIPS, TENANTS, USERS
+from servicekit.database import Database
+from servicekit.identity import Role
 
 MAX_MEMBERSHIPS = 100
 

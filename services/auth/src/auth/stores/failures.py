@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Callable
 
-from servicekit.database import Database
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.model import FailureCount
 from auth.stores.tables import LOGIN_FAILURES
+from servicekit.database import Database
 
 
 class PostgresFailureStore:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from servicekit.database import Database
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.model import RefreshToken, Session, Trade, Verdict
 from auth.stores.tables import REFRESH_TOKENS, SESSIONS
+from servicekit.database import Database
 
 
 class PostgresSessionStore:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import grpc
+
+from chat.errors import RetrievalUnavailable
+from chat.model import Passage
 from docuchat.retrieval.v1 import hit_pb2, search_service_pb2
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
 from servicekit.errors import Code
 from servicekit.rpc.status import read_error
-
-from chat.errors import RetrievalUnavailable
-from chat.model import Passage
 
 TIMEOUT_SECONDS = 10.0
 CALLERS_FAULT = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.INVALID_ARGUMENT, Code.NOT_FOUND})

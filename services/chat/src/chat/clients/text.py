@@ -1,12 +1,12 @@
 """Canonical text from the ingestion service, as the caller."""
 
 import grpc
+
+from chat.model import Passage
 from docuchat.ingestion.v1 import document_service_pb2
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from servicekit.errors import AppError, Code
 from servicekit.rpc.status import read_error
-
-from chat.model import Passage
 
 TIMEOUT_SECONDS = 5.0
 

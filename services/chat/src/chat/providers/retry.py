@@ -6,12 +6,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from servicekit.errors import AppError
-from servicekit.telemetry import get_logger
-
 from chat.errors import ProviderRateLimited, ProviderUnavailable
 from chat.model import Prompt, ProviderPart
 from chat.ports import AnswerProvider
+from servicekit.errors import AppError
+from servicekit.telemetry import get_logger
 
 Sleep = Callable[[float], Awaitable[None]]
 

@@ -5,12 +5,12 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2
-from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceServicer
-from servicekit.identity import current_principal
 
 from chat.convert import to_event, to_owner, to_question
 from chat.turn.answer_question import AnswerQuestion
+from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2
+from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceServicer
+from servicekit.identity import current_principal
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 import grpc
+
+from chat.convert import read_conversation_key, read_message_key, to_conversation, to_message, to_owner
+from chat.ports import Conversations
 from docuchat.chat.v1 import conversation_service_pb2 as pb
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceServicer
 from servicekit.identity import current_principal
 from servicekit.rpc.paging import decode_page_token, encode_page_token, page_size
-
-from chat.convert import read_conversation_key, read_message_key, to_conversation, to_message, to_owner
-from chat.ports import Conversations
 
 Context = grpc.aio.ServicerContext[Any, Any]
 CONVERSATIONS = "conversations"

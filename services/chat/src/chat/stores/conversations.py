@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
-from servicekit.database import Database
 from sqlalchemy import delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +23,7 @@ from chat.model import (
 )
 from chat.stores.rows import citation_row, outcome_row, owner_row, to_citation, to_conversation, to_message
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
+from servicekit.database import Database
 
 TITLE_LENGTH = 80  # characters
 ANSWERED = (MessageState.COMPLETE, MessageState.CANCELLED)

@@ -5,9 +5,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from servicekit.errors import AppError
-from servicekit.telemetry import get_logger
-
 from chat.errors import EmptyQuestion
 from chat.model import (
     Event,
@@ -32,6 +29,8 @@ from chat.turn.persist import persist
 from chat.turn.retrieve import SourceTexts, retrieve
 from chat.turn.scan_answer import AnswerScanner, Marker, Piece, Visible
 from chat.turn.verify_citations import CitationVerifier
+from servicekit.errors import AppError
+from servicekit.telemetry import get_logger
 
 HISTORY_LIMIT = 6  # exchanges
 ANY_WORD = re.compile(r"[^\W_]")

@@ -3,11 +3,10 @@
 import asyncio
 from datetime import timedelta
 
-from servicekit.errors import AppError, DependencyUnavailable
-from servicekit.telemetry import get_logger
-
 from chat.model import OpenTurn, TurnOutcome
 from chat.ports import Conversations
+from servicekit.errors import AppError, DependencyUnavailable
+from servicekit.telemetry import get_logger
 
 PERSIST_SECONDS = 5.0
 SWEEP_SECONDS = 30.0

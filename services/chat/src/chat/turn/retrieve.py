@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from servicekit.errors import AppError
-from servicekit.telemetry import get_logger
-
 from chat.model import Passage, Question
 from chat.ports import CanonicalText, PassageSearch
+from servicekit.errors import AppError
+from servicekit.telemetry import get_logger
 
 TOP_K = 8
 

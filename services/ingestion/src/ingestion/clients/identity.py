@@ -1,9 +1,9 @@
 """Who ingestion is to the services it calls on its own account."""
 
 import grpc
-from servicekit.rpc.client import ServiceIdentity
 
 from ingestion.config import Settings
+from servicekit.rpc.client import ServiceIdentity
 
 
 def build_identity(settings: Settings, auth: grpc.aio.Channel) -> ServiceIdentity:

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 
 import grpc
+
 from docuchat.retrieval.v1 import index_service_pb2 as pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
-from servicekit.errors import AppError, Code
-from servicekit.rpc.status import read_error
-
 from ingestion.clients.window import SendWindow
 from ingestion.model import DocumentVersion, PreparedText
 from ingestion.text import Chunk
+from servicekit.errors import AppError, Code
+from servicekit.rpc.status import read_error
 
 BATCH_CHUNKS = 32
 WINDOW_CHUNKS = 256

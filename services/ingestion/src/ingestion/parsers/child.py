@@ -8,12 +8,11 @@ import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from pathlib import Path
 
-from servicekit.telemetry import get_logger
-
 from ingestion.parsers.limits import ParseLimits
 from ingestion.parsers.sandbox import OUT_OF_MEMORY
 from ingestion.parsers.wire import decode_result
 from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFailure
+from servicekit.telemetry import get_logger
 
 _READ_BYTES = 1024**2
 # SIGXCPU and SIGKILL end a child at its CPU limit (the second also one that the kernel picks for lack of

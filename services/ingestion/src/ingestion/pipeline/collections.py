@@ -1,10 +1,9 @@
 """Making and finding collections."""
 
-from servicekit.errors import AccessDenied, FieldViolation, InvalidField
-
 from ingestion.errors import CollectionNotFound
 from ingestion.model import Caller, Collection, Visibility
 from ingestion.ports import CollectionStore
+from servicekit.errors import AccessDenied, FieldViolation, InvalidField
 
 
 async def create_collection(

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import structlog
-from servicekit.errors import AppError
 
 from ingestion.model import Caller, Job, document_prefix
 from ingestion.ports import DocumentStore, ObjectStore, PassageIndex, WorkStore
+from servicekit.errors import AppError
 
 
 async def request_delete(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from servicekit.errors import AppError
 
 from ingestion.model import INCOMING_PREFIX, Placement
 from ingestion.ports import DocumentStore, ObjectStore
+from servicekit.errors import AppError
 
 # Longer than an upload may take, so nothing under way is taken for a left-over.
 ABANDONED_AFTER = timedelta(hours=1)

@@ -5,11 +5,11 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 
 import structlog
-from servicekit.errors import AppError
 
 from ingestion.errors import LeaseLost
 from ingestion.model import Job
 from ingestion.ports import JobQueue
+from servicekit.errors import AppError
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from servicekit.errors import AppError, Code
-
 from ingestion.text import FailureReason, ParseFailure
+from servicekit.errors import AppError, Code
 
 # What a document cannot cause: a peer or store that is away, full, restarting, or has not heard of our key yet.
 NOT_THE_DOCUMENT = frozenset({Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.CANCELLED, Code.UNAUTHENTICATED})

@@ -4,7 +4,6 @@ import asyncio
 import random
 
 import structlog
-from servicekit.errors import AppError
 
 from ingestion.errors import LeaseLost
 from ingestion.model import DocumentState, Job, JobKind
@@ -14,6 +13,7 @@ from ingestion.pipeline.process import DocumentProcessor
 from ingestion.pipeline.retry import RetryPolicy, backoff_seconds, is_final, is_outage, outage_seconds
 from ingestion.ports import JobQueue, OpenSpan, WorkStore
 from ingestion.text import ParseFailure
+from servicekit.errors import AppError
 
 GIVEN_UP = "PROCESSING_FAILED"
 GIVEN_UP_MESSAGE = "The document could not be processed although it was tried several times; upload it again."

@@ -2,13 +2,12 @@
 
 from docuchat.ingestion.v1 import collection_service_pb2 as pb
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceServicer
-from servicekit.identity import current_principal
-from servicekit.rpc.call import ServicerContext
-from servicekit.rpc.paging import page_size
-
 from ingestion.convert import decode_page_key, encode_page_key, to_caller, to_collection_message, to_visibility
 from ingestion.pipeline.collections import create_collection, get_collection
 from ingestion.ports import CollectionStore
+from servicekit.identity import current_principal
+from servicekit.rpc.call import ServicerContext
+from servicekit.rpc.paging import page_size
 
 PAGES = "collections"
 

@@ -2,14 +2,10 @@
 
 from collections.abc import AsyncIterator
 
+from google.api.httpbody_pb2 import HttpBody
+
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceServicer
-from google.api.httpbody_pb2 import HttpBody
-from servicekit.identity import current_principal
-from servicekit.rpc.call import ServicerContext
-from servicekit.rpc.paging import encode_page_token, page_size
-from servicekit.telemetry import trace_carrier
-
 from ingestion.convert import (
     content_headers,
     decode_chunk_index,
@@ -26,6 +22,10 @@ from ingestion.pipeline.read import DocumentReader
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import DocumentStore, PassageIndex
 from ingestion.servicers.frames import Pace, open_upload
+from servicekit.identity import current_principal
+from servicekit.rpc.call import ServicerContext
+from servicekit.rpc.paging import encode_page_token, page_size
+from servicekit.telemetry import trace_carrier
 
 PAGES = "documents"
 BINARY = "application/octet-stream"

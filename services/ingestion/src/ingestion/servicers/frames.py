@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from docuchat.ingestion.v1 import document_service_pb2 as pb
 from python_multipart.multipart import parse_options_header
 
+from docuchat.ingestion.v1 import document_service_pb2 as pb
 from ingestion.errors import InvalidMultipart, UploadStalled
 from ingestion.model import IncomingFile
 from ingestion.ports import Upload

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
-from servicekit.errors import FieldViolation, InvalidField
 
 from ingestion.errors import InvalidMultipart
 from ingestion.model import IncomingFile
+from servicekit.errors import FieldViolation, InvalidField
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 16

@@ -1,7 +1,6 @@
 """Collections in PostgreSQL, with the user wall in every query."""
 
 import sqlalchemy as sa
-from servicekit.database import Database
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,6 +9,7 @@ from ingestion.model import Caller, Collection, Visibility
 from ingestion.ports import PageKey
 from ingestion.stores.paging import newest_first
 from ingestion.stores.tables import COLLECTIONS
+from servicekit.database import Database
 
 DEFAULT_NAME = "My documents"
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from servicekit.database import Database
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -22,6 +21,7 @@ from ingestion.ports import PageKey
 from ingestion.stores import collections
 from ingestion.stores.paging import newest_first
 from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
+from servicekit.database import Database
 
 # What a reader gets: the version that searches see, or the first one on its way there.
 SHOWN_VERSION = sa.func.coalesce(DOCUMENTS.c.active_version_id, DOCUMENTS.c.version_id)

@@ -1,10 +1,10 @@
 """The queue of jobs in PostgreSQL: leases with a fence number, taken turn by turn between tenants."""
 
 import sqlalchemy as sa
-from servicekit.database import Database
 
 from ingestion.model import Job, JobKind
 from ingestion.stores.tables import JOBS
+from servicekit.database import Database
 
 # Finding the next tenant by index instead of reading 10,000 jobs of one: a "loose index scan".
 # Whoever was served longest ago comes first, so one tenant's pile delays nobody else.

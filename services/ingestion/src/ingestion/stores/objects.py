@@ -11,9 +11,9 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Obstore
-from servicekit.errors import DependencyUnavailable
 
 from ingestion.errors import ObjectMissing
+from servicekit.errors import DependencyUnavailable
 
 PART_BYTES = 5 * 1024 * 1024  # the least that S3 takes as a part
 PARTS_IN_FLIGHT = 2

@@ -9,11 +9,11 @@ or two segments that hold it.
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from servicekit.database import Database
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ingestion.stores.tables import CHUNKS, TEXT_SEGMENTS
 from ingestion.text import Chunk
+from servicekit.database import Database
 
 SEGMENT_CHARACTERS = 16_384
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import sqlalchemy as sa
-from servicekit.database import Database
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ingestion.errors import LeaseLost
@@ -13,6 +12,7 @@ from ingestion.stores.jobs import held_by
 from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
 from ingestion.stores.texts import read_characters, read_chunks, replace_chunks, replace_text
 from ingestion.text import ContentType, ParsedDocument
+from servicekit.database import Database
 
 
 class PostgresWorkStore:

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from servicekit.telemetry import get_logger
-
 from retrieval.model import EmbedderUnavailable
+from servicekit.telemetry import get_logger
 
 Result = TypeVar("Result")
 # How the SDKs fail on an answer that is not what they expect.

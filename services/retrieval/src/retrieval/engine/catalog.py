@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
-from servicekit.telemetry import get_logger
-
 from retrieval.engine.collection import Collection
 from retrieval.engine.errors import CollectionUnknown
+from servicekit.telemetry import get_logger
 
 Result = TypeVar("Result")
 FLUSH_SECONDS = 30.0

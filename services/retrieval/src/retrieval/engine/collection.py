@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 import qdrant_edge as edge
-from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 
+from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from retrieval.engine.convert import DENSE, SPARSE, to_filter, to_match, to_point, to_queries
 from retrieval.engine.errors import CollectionMismatch
 

@@ -3,6 +3,7 @@
 import json
 
 import qdrant_edge as edge
+
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 
 DENSE, SPARSE = "dense", "sparse"

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Protocol
 
 import grpc
+
 from docuchat.retrieval.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
+from retrieval.engine.catalog import Catalog
+from retrieval.engine.servicer import EngineServicer
 from servicekit.rpc.deadline import deadline_layer
 from servicekit.rpc.errors import error_layer
 from servicekit.rpc.interceptor import LayeredInterceptor
 from servicekit.rpc.observation import observation_layer
 from servicekit.rpc.server import RpcServer, run_until_stopped
 from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
-
-from retrieval.engine.catalog import Catalog
-from retrieval.engine.servicer import EngineServicer
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_CONCURRENT_RPCS = 256

@@ -4,9 +4,8 @@ from importlib.metadata import version
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1 import engine_service_pb2_grpc
-from servicekit.rpc.call import ServicerContext
-
 from retrieval.engine.catalog import Catalog
+from servicekit.rpc.call import ServicerContext
 
 
 class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):

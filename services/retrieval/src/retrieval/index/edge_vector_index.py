@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import grpc
+from google.protobuf.message import Message
+
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
-from google.protobuf.message import Message
-from servicekit.rpc.client import open_channel
-from servicekit.telemetry import get_logger
-
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.generation import Generation
 from retrieval.index.payload import to_match, to_payload
@@ -25,6 +23,8 @@ from retrieval.index.scope_filter import (
     restrict_to_version,
 )
 from retrieval.model import IndexUnavailable, Matches, Point, Scope, SparseVector, Vector
+from servicekit.rpc.client import open_channel
+from servicekit.telemetry import get_logger
 
 # The engine does nothing else while it stores a batch, so a batch is a few milliseconds' worth.
 UPSERT_POINTS = 64

@@ -8,7 +8,6 @@ from math import ceil
 import httpx
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
-from servicekit.telemetry import get_logger
 
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.generation import Generation
@@ -24,6 +23,7 @@ from retrieval.index.scope_filter import (
     restrict_to_version,
 )
 from retrieval.model import IndexUnavailable, Match, Matches, Point, Scope, SparseVector, Vector
+from servicekit.telemetry import get_logger
 
 DENSE, SPARSE = "dense", "sparse"
 UPSERT_POINTS = 128

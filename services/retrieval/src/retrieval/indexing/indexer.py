@@ -6,11 +6,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from servicekit.telemetry import span
-
 from retrieval.indexing.read_ahead import read_ahead
 from retrieval.model import Chunk, DocumentDeleted, DocumentVersion, Point, Vector, VersionIncomplete
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
+from servicekit.telemetry import span
 
 
 def name_point(version_id: str, chunk_index: int) -> str:

@@ -4,12 +4,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from servicekit.telemetry import span
-
 from retrieval.model import EmptyQuery, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.leg_weights import weigh_legs
+from servicekit.telemetry import span
 
 DEFAULT_TOP_K = 8
 MAX_TOP_K = 50

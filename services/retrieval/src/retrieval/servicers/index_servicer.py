@@ -5,10 +5,9 @@ from contextlib import aclosing
 
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import index_service_pb2_grpc
-from servicekit.rpc.call import ServicerContext
-
 from retrieval.convert import read_batches, read_header
 from retrieval.indexing.indexer import Indexer
+from servicekit.rpc.call import ServicerContext
 
 
 class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):

@@ -2,11 +2,10 @@
 
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
 from docuchat.retrieval.v1 import search_service_pb2_grpc
-from servicekit.identity import current_principal
-from servicekit.rpc.call import ServicerContext
-
 from retrieval.convert import to_hit_proto, to_scope
 from retrieval.search.searcher import DEFAULT_TOP_K, Searcher
+from servicekit.identity import current_principal
+from servicekit.rpc.call import ServicerContext
 
 
 class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from servicekit.database import Database
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from retrieval.model import DocumentDeleted, DocumentVersion
 from retrieval.stores.tables import documents, versions
+from servicekit.database import Database
 
 
 class State(StrEnum):

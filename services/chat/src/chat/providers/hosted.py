@@ -1,0 +1,134 @@
+"""What all providers over HTTP have in common: one bounded request, one stream, one way to fail."""
+
+import asyncio
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import SecretStr
+
+from chat.errors import ContentFiltered, ProviderMisconfigured, ProviderUnavailable
+from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderText, Usage
+from chat.providers.bound_response import open_client
+
+MODEL_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+
+Chunk = TypeVar("Chunk")
+Chunk_co = TypeVar("Chunk_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class ProviderOptions:
+    """Where and how to ask."""
+
+    model: str
+    base_url: str
+    api_key: SecretStr = field(default=SecretStr(""))
+    max_output_tokens: int = 1024
+    silence_seconds: float = 30  # before the first byte, and between any two chunks
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a chunk of a provider's stream says; token counts are cumulative, None where it holds none."""
+
+    text: str = ""
+    finish: str = ""  # in the provider's own word
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+    def after(self, earlier: "Piece") -> "Piece":
+        """Returns what is known once this chunk has followed the earlier ones; the text is this chunk's own."""
+        return Piece(
+            self.text,
+            self.finish or earlier.finish,
+            earlier.input_tokens if self.input_tokens is None else self.input_tokens,
+            earlier.output_tokens if self.output_tokens is None else self.output_tokens,
+        )
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens the provider reported, None unless it reported both."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return Usage(self.input_tokens, self.output_tokens, reported_by_provider=True)
+
+
+class Chunks(Protocol[Chunk_co]):
+    """A stream as the SDKs give it."""
+
+    def __anext__(self) -> Awaitable[Chunk_co]:
+        """Returns the next chunk. Raises StopAsyncIteration and whatever the SDK raises."""
+        ...
+
+
+class HostedProvider(ABC, Generic[Chunk]):
+    """One request, one stream; trying again is RetryingProvider's business."""
+
+    name: ClassVar[str]
+    finishes: ClassVar[Mapping[str, FinishReason]]  # by the provider's word; other words mean STOP
+    filters: ClassVar[frozenset[str]]  # the words for an answer that a filter stopped
+
+    def __init__(self, options: ProviderOptions) -> None:
+        if not MODEL_NAME.fullmatch(options.model):
+            raise ProviderMisconfigured
+        self._options = options
+        self._http = open_client(limit_bytes=MAX_RESPONSE_BYTES, silence_seconds=options.silence_seconds)
+
+    @property
+    def model(self) -> str:
+        """The model asked for."""
+        return self._options.model
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
+        """Yields text as it comes, and the end with the tokens the provider reports."""
+        with self._translated_errors():
+            opened = await self._open(prompt)
+        known = Piece()
+        async with opened as chunks:
+            while (piece := await self._next_piece(chunks)) is not None:
+                known = piece.after(known)
+                if piece.text:
+                    yield ProviderText(piece.text)
+        yield ProviderFinish(self._read_finish(known.finish), known.usage)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def _next_piece(self, chunks: Chunks[Chunk]) -> Piece | None:
+        with self._translated_errors():
+            try:
+                async with asyncio.timeout(self._options.silence_seconds):
+                    piece = self._read(await anext(chunks))
+            except StopAsyncIteration:
+                return None
+            except TimeoutError as error:
+                # Comment lines and pings keep a connection from being silent, and are no answer.
+                raise ProviderUnavailable from error
+        if not isinstance(piece.text, str):
+            raise ProviderUnavailable
+        return piece
+
+    def _read_finish(self, reason: str) -> FinishReason:
+        if reason in self.filters:
+            raise ContentFiltered
+        if not reason:  # the stream broke off
+            raise ProviderUnavailable
+        return self.finishes.get(reason, FinishReason.STOP)
+
+    @abstractmethod
+    async def _open(self, prompt: Prompt) -> AbstractAsyncContextManager[Chunks[Chunk]]:
+        """Sends the request and returns its stream, which leaving the context closes."""
+
+    @abstractmethod
+    def _read(self, chunk: Chunk) -> Piece:
+        """Returns what a chunk says; may raise anything for a malformed one."""
+
+    @abstractmethod
+    def _translated_errors(self) -> AbstractContextManager[None]:
+        """Returns translate_errors for this SDK."""

@@ -1,0 +1,100 @@
+"""Uploads that break off, and many at once."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from google.api import httpbody_pb2
+
+from docuchat.ingestion.v1 import document_service_pb2
+from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
+
+AT_ONCE = 30
+CLEAN_SECONDS = 10
+
+
+def break_off_http(stack, user):
+    """Says that 5 MB will come, sends a tenth and hangs up."""
+    head = f"POST /v1/documents?filename=a.txt HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {user.token}\r\n"
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+        connection.sendall(f"{head}content-length: 5000000\r\n\r\n".encode() + b"hello world " * 40_000)
+        time.sleep(0.3)
+
+
+def break_off_grpc(stack, user):
+    """Cancels a client stream between two frames."""
+
+    def frames():
+        yield document_service_pb2.UploadDocumentsRequest(
+            filename="a.txt", file=httpbody_pb2.HttpBody(data=b"hello world " * 20_000)
+        )
+        time.sleep(5)
+
+    metadata = [("authorization", f"Bearer {user.token}")]
+    with grpc.insecure_channel(f"127.0.0.1:{stack.port}") as channel:
+        call = DocumentServiceStub(channel).UploadDocuments.future(frames(), timeout=10, metadata=metadata)
+        time.sleep(0.3)
+        call.cancel()
+
+
+@pytest.mark.parametrize("break_off", [break_off_http, break_off_grpc], ids=["http", "grpc"])
+def test_an_upload_that_breaks_off_leaves_nothing(stack, user, break_off):
+    before = stack.stored_files()
+    break_off(stack, user)
+    end = time.monotonic() + CLEAN_SECONDS
+    while stack.stored_files() - before and time.monotonic() < end:
+        time.sleep(0.1)
+    assert stack.stored_files() - before == set()
+    assert user.http.get("/v1/documents").json["documents"] == []
+
+
+def test_a_body_of_unknown_length_is_taken(stack, user):
+    body = b"# Tide\n\nThe tide turns at noon."
+    head = f"POST /v1/documents?filename=tide.md HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {user.token}\r\n"
+    framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+        connection.sendall(f"{head}transfer-encoding: chunked\r\n\r\n".encode() + framed)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    (document,) = user.http.get("/v1/documents").json["documents"]
+    assert document["size_bytes"] == len(body)
+
+
+def test_many_uploads_at_once_all_become_ready(user):
+    def upload(number):
+        return user.upload(f"# Note {number}\n\nThe harbour light number {number} is green.".encode(), f"{number}.md")
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ids = list(pool.map(upload, range(AT_ONCE)))
+    assert len(set(ids)) == AT_ONCE
+    assert {user.wait(document_id, 90)["state"] for document_id in ids} == {"READY"}
+
+
+def test_the_same_file_twice_is_two_documents(user):
+    ids = {user.upload(b"# Same\n\nThe same bytes.", "same.md") for _ in range(2)}
+    assert len(ids) == 2
+    assert {user.wait(document_id)["state"] for document_id in ids} == {"READY"}
+
+
+NAMES = {
+    "../../etc/passwd.md": "passwd.md",
+    "C:\\boot.md": "boot.md",
+    "a\u202efdp.md": "afdp.md",
+    "a\r\nset-cookie: b=c.md": "aset-cookie: b=c.md",
+    "فهرست می‌شود.md": "فهرست می‌شود.md",
+    "a b&c=d.md": "a b&c=d.md",
+}
+
+
+@pytest.mark.parametrize("filename", NAMES)
+def test_a_name_is_kept_as_a_name_and_never_a_path(stack, user, filename):
+    outside = set(stack.home.parent.iterdir())
+    document = user.upload_ready(b"# Name\n\nText.", filename)
+    assert document["filename"] == NAMES[filename]
+    assert not any("passwd" in path.name for path in stack.stored_files())
+    assert set(stack.home.parent.iterdir()) == outside
+    content = user.http.get(f"/v1/documents/{document['document_id']}/content")
+    assert content.status == 200
+    assert content.headers["content-disposition"].startswith("attachment")
+    assert "set-cookie" not in content.headers
