@@ -68,10 +68,14 @@ function drawProgress(doc) {
 }
 
 function describeState(doc) {
-  if (doc.state === "READY") return doc.page_count ? `${doc.page_count} pages, ${doc.chunk_count} chunks` : `${doc.chunk_count} chunks`;
+  if (doc.state === "READY") return [count(doc.page_count, "page"), count(doc.chunk_count, "chunk")].filter(Boolean).join(", ");
   if (doc.state === "FAILED") return doc.state_message || doc.state_reason;
   if (doc.state === "NO_TEXT") return "holds no text";
   return doc.state.toLowerCase();
+}
+
+function count(number, noun) {
+  return number ? `${number} ${noun}${number === 1 ? "" : "s"}` : "";
 }
 
 function showUploadError(error) {
