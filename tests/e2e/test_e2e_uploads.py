@@ -81,7 +81,7 @@ NAMES = {
     "../../etc/passwd.md": "passwd.md",
     "C:\\boot.md": "boot.md",
     "a\u202efdp.md": "afdp.md",
-    "a\r\nset-cookie: b=c.md": "aset-cookie: b=c.md",
+    "a\r\nset-cookie: b=c.md": "a set-cookie: b=c.md",
     "فهرست می‌شود.md": "فهرست می‌شود.md",
     "a b&c=d.md": "a b&c=d.md",
 }
@@ -98,3 +98,39 @@ def test_a_name_is_kept_as_a_name_and_never_a_path(stack, user, filename):
     assert content.status == 200
     assert content.headers["content-disposition"].startswith("attachment")
     assert "set-cookie" not in content.headers
+
+
+FORM = "multipart/form-data"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "reason"),
+    [
+        (f"{FORM}; boundary=x", b"--x\r\ngarbage", "INVALID_MULTIPART"),
+        (FORM, b"--x\r\n\r\n--x--", "INVALID_MULTIPART"),
+        (f"{FORM}; boundary=x", b"--x--\r\n", "NO_FILE"),
+    ],
+    ids=["cut off", "without a boundary", "without a part"],
+)
+def test_a_form_that_cannot_be_read_is_refused(user, content_type, body, reason):
+    reply = user.http.send("POST", "/v1/documents", body, {"content-type": content_type})
+    assert (reply.status, reply.reason) == (400, reason)
+
+
+def test_a_form_with_more_files_than_allowed_stores_none(stack, user):
+    before = stack.stored_files()
+    reply = user.http.upload_form(*((f"{number}.md", b"# File\n\nText.") for number in range(21)))
+    assert (reply.status, reply.reason) == (400, "TOO_MANY_FILES")
+    assert user.http.get("/v1/documents").json["documents"] == []
+    assert stack.stored_files() <= before
+
+
+def test_text_outside_the_basic_plane_keeps_its_offsets(user):
+    text = "# 😀 Zoo\n\nThe 👩‍👩‍👧 family 🎉 lives in Zürich. The zebra 🦓 was born in 1999 in Kyoto.\n"
+    document = user.upload_ready(text.encode(), "zoo.md")
+    canonical, chunks = user.text(document["document_id"]), user.chunks(document["document_id"])
+    assert document["character_count"] == len(canonical)
+    assert all(chunk["text"] == canonical[chunk["start_offset"] : chunk["end_offset"]] for chunk in chunks)
+    (citation, *_) = [event["citation"] for event in user.ask("Where was the zebra born?") if "citation" in event]
+    assert "🦓" in citation["quote"]
+    assert citation["quote"] == canonical[citation["start_offset"] : citation["end_offset"]]

@@ -95,6 +95,8 @@ def _transcoder(config: GatewayConfig, services: list[str], descriptors: Path) -
         proto_descriptor=str(descriptors),
         services=services,
         convert_grpc_status=True,
+        # Forms and URLSearchParams write a blank as a plus sign.
+        query_param_unescape_plus=True,
         max_request_body_size=config.limits.message_bytes,
         max_response_body_size=config.limits.message_bytes,
         print_options={

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from chat.providers.anthropic import AnthropicProvider
 from chat.providers.gemini import GeminiProvider
-from chat.providers.hosted import ProviderOptions
 from chat.providers.openai import OpenAiProvider
+from chat.providers.options import ProviderOptions
 
 
 @dataclass
@@ -43,6 +43,7 @@ class ProviderStub:
         self.requests = []
         self.headers = []
         self.sent = 0
+        self.begun = asyncio.Event()
         self.closed = asyncio.Event()
         self.base_url = ""
 
@@ -80,6 +81,7 @@ class ProviderStub:
             writer.write(self.dialect.text(text))
             await writer.drain()
             self.sent += 1
+            self.begun.set()
             await asyncio.sleep(act.pause)
         for raw in act.raw:
             writer.write(raw)
@@ -188,7 +190,7 @@ class AnthropicDialect(Dialect):
 
 class GeminiDialect(Dialect):
     provider = GeminiProvider
-    name, path, prefix = "gemini", "/v1beta/models/some-model-1:streamgeneratecontent?alt=sse", ""
+    name, path, prefix = "gemini", "/v1/models/some-model-1:streamgeneratecontent?alt=sse", ""
     good_end, long_end, filtered_end = "STOP", "MAX_TOKENS", "SAFETY"
 
     def text(self, text):

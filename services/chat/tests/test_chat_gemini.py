@@ -19,6 +19,7 @@ async def test_the_request_carries_instructions_contents_and_bounds(gemini_stub,
     assert [content["role"] for content in sent["contents"]] == ["user", "model", "user"]
     assert sent["contents"][-1]["parts"] == [{"text": prompt.request}]
     assert sent["generationConfig"] == {"maxOutputTokens": 1024}
+    assert "x-server-timeout: 120" in stub.headers[0]
     assert f"x-goog-api-key: {gemini_stub.KEY}" in stub.headers[0]
 
 

@@ -15,7 +15,7 @@ from chat.errors import (
     ProviderUnavailable,
 )
 from chat.model import FinishReason, ProviderFinish, ProviderText, Usage
-from chat.providers.hosted import ProviderOptions
+from chat.providers.options import ProviderOptions
 from chat.providers.retry import RetryingProvider, RetryPolicy
 
 
@@ -170,8 +170,7 @@ async def test_a_reader_that_is_cancelled_closes_the_connection_within_a_second(
     script = dialect.Stream(("word ",), end="hang")
     async with dialect.run_stub(script) as stub, dialect.provider_of(stub, silence_seconds=30) as provider:
         reading = asyncio.ensure_future(dialect.read(provider, prompt))
-        while not stub.sent:
-            await asyncio.sleep(0.01)
+        await stub.begun.wait()
         reading.cancel()
         await asyncio.wait_for(stub.closed.wait(), 1)
         with pytest.raises(asyncio.CancelledError):

@@ -1,5 +1,7 @@
 import pytest
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -69,7 +71,7 @@ async def test_a_provider_that_wants_a_long_rest_gets_no_second_attempt(openai_s
 def spans(monkeypatch):
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(trace, "get_tracer", lambda name, *_, **__: provider.get_tracer(name))
     return exporter
 
 
@@ -90,6 +92,62 @@ async def test_a_span_tells_model_and_tokens_and_no_content(openai_stub, prompt,
         "gen_ai.usage.input_tokens": 21,
         "gen_ai.usage.output_tokens": 7,
     }
+
+
+@pytest.fixture
+def read_metrics(monkeypatch):
+    """Returns a function that gives what each histogram holds: (attributes, count, sum)."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    monkeypatch.setattr(metrics, "get_meter", provider.get_meter)
+
+    def read():
+        (resource,) = reader.get_metrics_data().resource_metrics
+        (scope,) = resource.scope_metrics
+        return {
+            metric.name: [(dict(point.attributes), point.count, point.sum) for point in metric.data.data_points]
+            for metric in scope.metrics
+        }
+
+    yield read
+    provider.shutdown()
+
+
+async def read_observed(dialect, prompt, script):
+    async with dialect.run_stub(script) as stub, dialect.provider_of(stub) as provider:
+        return await dialect.read(ObservedProvider(provider), prompt)
+
+
+async def test_metrics_tell_tokens_duration_and_the_first_chunk(dialect, prompt, read_metrics):
+    await read_observed(dialect, prompt, dialect.Stream(("one ", "two"), pause=0.05))
+    found = read_metrics()
+    name = {"gemini": "gcp.gemini"}.get(dialect.name, dialect.name)
+    base = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": name,
+        "gen_ai.request.model": "some-model-1",
+    }
+    tokens = [({**base, "gen_ai.token.type": kind}, 1, count) for kind, count in (("input", 21), ("output", 7))]
+    assert found["gen_ai.client.token.usage"] == tokens
+    ((attributes, count, seconds),) = found["gen_ai.client.operation.duration"]
+    ((_, _, first_seconds),) = found["gen_ai.client.operation.time_to_first_chunk"]
+    assert (attributes, count) == (base, 1)
+    assert 0 < first_seconds <= seconds - 0.05
+
+
+async def test_a_failure_is_measured_with_its_reason_and_without_tokens(openai_stub, prompt, read_metrics):
+    with pytest.raises(ProviderMisconfigured):
+        await read_observed(openai_stub, prompt, openai_stub.Refusal(401))
+    found = read_metrics()
+    ((attributes, count, _),) = found["gen_ai.client.operation.duration"]
+    assert (attributes["error.type"], count) == ("PROVIDER_MISCONFIGURED", 1)
+    assert set(found) == {"gen_ai.client.operation.duration"}
+
+
+async def test_anthropics_own_spans_stay_off(anthropic_stub, prompt, spans, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "true")
+    await read_observed(anthropic_stub, prompt, anthropic_stub.Stream(("x",)))
+    assert [span.name for span in spans.get_finished_spans()] == ["chat some-model-1"]
 
 
 async def test_a_span_of_a_failure_tells_its_reason(openai_stub, prompt, spans):

@@ -9,17 +9,28 @@ import pytest
 from chat.__main__ import choose, main
 from chat.config import Settings
 from chat.errors import ProviderMisconfigured
-from chat.server import choose_provider
+from chat.providers.choose_provider import choose_provider
 from docuchat.common.v1 import status_service_pb2
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
 
+GEMINI = ("gemini", "m")
 URL = "postgresql+asyncpg://u:p@127.0.0.1:1/db"
+
+IMPORTS = """
+import asyncio, sys
+from chat.__main__ import choose
+from chat.config import Settings
+from chat.providers.choose_provider import choose_provider
+provider = choose_provider(Settings())
+choose(["serve"]).close()
+print(*({"openai", "anthropic", "google.genai"} & set(sys.modules)))
+"""
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     for name in list(os.environ):
-        if name.startswith(("OPENAI_", "DOCUCHAT_")):
+        if name.startswith(("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "DOCUCHAT_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DOCUCHAT_DATABASE_URL", URL)
 
@@ -31,7 +42,12 @@ def clean_environment(monkeypatch):
         ({"OPENAI_API_KEY": "k"}, "openai", "gpt-4.1-mini"),
         ({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_MODEL": "m"}, "openai", "m"),
         ({"OPENAI_API_KEY": "k", "DOCUCHAT_PROVIDER": "extractive"}, "extractive", "sentences-1"),
-        ({"DOCUCHAT_PROVIDER": "openai"}, "openai", "gpt-4.1-mini"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "DOCUCHAT_PROVIDER": "openai"}, "openai", "gpt-4.1-mini"),
+        ({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_MODEL": "claude-1"}, "anthropic", "claude-1"),
+        ({"GEMINI_API_KEY": "k", "GEMINI_MODEL": "gemini-1"}, "gemini", "gemini-1"),
+        ({"GEMINI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "ANTHROPIC_MODEL": "m"}, "anthropic", "m"),
+        ({"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "OPENAI_MODEL": "m"}, "openai", "m"),
+        ({"OPENAI_API_KEY": "k", "GEMINI_API_KEY": "k", "DOCUCHAT_PROVIDER": "gemini", "GEMINI_MODEL": "m"}, *GEMINI),
     ],
 )
 async def test_the_environment_chooses_the_provider(monkeypatch, environment, name, model):
@@ -40,6 +56,45 @@ async def test_the_environment_chooses_the_provider(monkeypatch, environment, na
     provider = choose_provider(Settings())
     assert (provider.name, provider.model) == (name, model)
     await provider.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable"),
+    [
+        ({"DOCUCHAT_PROVIDER": "openai"}, "OPENAI_API_KEY"),
+        ({"DOCUCHAT_PROVIDER": "anthropic"}, "ANTHROPIC_API_KEY"),
+        ({"DOCUCHAT_PROVIDER": "anthropic", "OPENAI_API_KEY": "k"}, "ANTHROPIC_API_KEY"),
+        ({"DOCUCHAT_PROVIDER": "gemini"}, "GEMINI_API_KEY"),
+        ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}, "ANTHROPIC_API_KEY"),
+        ({"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9", "GEMINI_API_KEY": ""}, "GEMINI_API_KEY"),
+        ({"DOCUCHAT_PROVIDER": "oracle"}, "provider"),
+    ],
+)
+def test_a_provider_without_its_key_stops_the_start_and_names_the_variable(monkeypatch, environment, variable):
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(sys, "argv", ["chat"])
+    with pytest.raises(SystemExit, match=f"(?s)chat does not start.*{variable}") as raised:
+        main()
+    assert "postgresql" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "imported"),
+    [
+        ({}, set()),
+        ({"OPENAI_API_KEY": "k"}, {"openai"}),
+        ({"ANTHROPIC_API_KEY": "k"}, {"anthropic"}),
+        ({"GEMINI_API_KEY": "k"}, {"google.genai"}),
+    ],
+)
+async def test_only_the_sdk_in_use_is_imported(environment, imported):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", IMPORTS, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    assert set(output.decode().split()) == imported
 
 
 def test_a_model_name_that_is_none_stops_the_start(monkeypatch):

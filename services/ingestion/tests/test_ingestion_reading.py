@@ -138,9 +138,11 @@ async def test_a_range_outside_the_text_is_refused(stack):
     assert (error.code, error.reason) == ("FAILED_PRECONDITION", "DOCUMENT_NOT_READY")
     await stack.run_all()
     length = (await ann.get(document.document_id)).character_count
-    for start, end in ((5, 4), (0, length + 1), (length + 1, None)):
+    for start, end in ((5, 4), (length + 1, length + 2), (length + 1, None)):
         request = pb.GetDocumentTextRequest(document_id=document.document_id, start_offset=start, end_offset=end)
         assert (await refusal(ann.documents.GetDocumentText(request))).reason == "INVALID_RANGE"
+    beyond = pb.GetDocumentTextRequest(document_id=document.document_id, start_offset=4, end_offset=length + 9)
+    assert len((await ann.documents.GetDocumentText(beyond)).text) == length - 4
     request = pb.GetDocumentTextRequest(document_id=document.document_id, start_offset=4, end_offset=9)
     answer = await ann.documents.GetDocumentText(request)
     assert (answer.text, answer.version_id) == ("quick", document.version_id)

@@ -230,3 +230,11 @@ def test_the_languages_of_the_documents_that_words_find_have_a_vote(languages, w
 
 def test_a_model_that_knows_all_languages_keeps_both_legs():
     assert weigh_legs("столица", leg(1, language="ru"), None) == BOTH_LEGS
+
+
+@pytest.mark.parametrize(
+    ("query", "weights"),
+    [("QX-4711", WORDS_FIRST), ("RFC8037 2025-01-17", WORDS_FIRST), ("RFC 8037", BOTH_LEGS), ("what is 4711", BOTH_LEGS)],
+)
+def test_a_query_of_nothing_but_codes_is_decided_by_words(query, weights):
+    assert weigh_legs(query, leg(1, language="en"), None) == weights

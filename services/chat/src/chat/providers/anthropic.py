@@ -10,7 +10,8 @@ from anthropic.types import MessageDeltaUsage, MessageParam, RawMessageStreamEve
 from chat.errors import ContextTooLong, ProviderUnavailable
 from chat.model import FinishReason, Prompt
 from chat.providers.failures import read_retry_after, read_status, translate_errors
-from chat.providers.hosted import Chunks, HostedProvider, Piece, ProviderOptions
+from chat.providers.hosted import Chunks, HostedProvider, Piece
+from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
 
 # An error within a stream comes with status 200 and says in its type what it is.

@@ -3,8 +3,8 @@
 from chat.config import Settings
 from chat.ports import AnswerProvider
 from chat.providers.extractive import ExtractiveProvider
-from chat.providers.hosted import ProviderOptions
 from chat.providers.observed import ObservedProvider
+from chat.providers.options import ProviderOptions
 from chat.providers.retry import RetryingProvider, RetryPolicy
 
 # ruff: noqa: PLC0415 - each SDK takes up to seconds and tens of megabytes to import: only the one in use is
@@ -47,4 +47,5 @@ def options_of(settings: Settings) -> ProviderOptions:
         api_key=access.api_key,
         max_output_tokens=settings.max_output_tokens,
         silence_seconds=settings.provider_silence_seconds,
+        answer_seconds=settings.answer_seconds,
     )

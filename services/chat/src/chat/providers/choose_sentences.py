@@ -12,6 +12,7 @@ from chat.providers.question_type import (
     QuestionType,
     classify,
     counts_thing,
+    find_counted,
     find_question_terms,
     find_subject,
     has_cue,
@@ -21,9 +22,10 @@ from chat.turn.condense import carry_words, leans_on_history
 from chat.turn.sentences import split_sentences
 from chat.turn.words import find_terms, find_words
 
-MAX_SENTENCES = 4
+MAX_SENTENCES = 3
 MAX_CHARACTERS = 1_200
-RELATIVE_SCORE = 0.68  # of the best one's
+RELATIVE_SCORE = 0.72  # of the best one's
+FORM_SCORE = 0.5  # of the best one's, for a sentence of the form that is asked for
 PASSAGE_COVERAGE = 0.6  # share of the question's weight that one passage must hold
 SENTENCE_COVERAGE = 0.3
 LETTERS = 0.7  # share; figures and tables have fewer
@@ -62,12 +64,13 @@ class Asked:
     pairs: frozenset[tuple[str, str]]
     kind: QuestionType
     subject: str
+    counted: frozenset[str]  # what "how many" asks for
     usual_terms: float  # of a sentence
     best_passage: float  # score
 
 
 def choose_sentences(question: str, passages: Sequence[Passage], earlier: Sequence[str] = ()) -> list[Candidate]:
-    """Returns the one to four sentences that answer best, best first; none where nothing fits.
+    """Returns the one to three sentences that answer best, best first; none where nothing fits.
 
     `earlier` are the questions before, oldest first, for questions that lean on them.
     """
@@ -77,7 +80,7 @@ def choose_sentences(question: str, passages: Sequence[Passage], earlier: Sequen
         return []
     scored = sorted(((score(asked, one), one) for one in candidates), key=lambda pair: (-pair[0], pair[1].order))
     fitting = [(points, one) for points, one in scored if cover(asked, (*one.terms, *one.context)) >= SENTENCE_COVERAGE]
-    return pick_different(fitting)
+    return pick_different(prefer_form(asked, fitting))
 
 
 def complete_question(question: str, earlier: Sequence[str]) -> str:
@@ -121,6 +124,7 @@ def read_question(question: str, candidates: Sequence[Candidate]) -> Asked:
         pairs=frozenset(pairwise(find_terms(question))),
         kind=classify(question),
         subject=find_subject(question),
+        counted=find_counted(question),
         usual_terms=sum(len(one.terms) for one in candidates) / (len(candidates) or 1) or 1.0,
         best_passage=max((one.passage.score for one in candidates), default=0.0) or 1.0,
     )
@@ -168,7 +172,7 @@ def fit_kind(asked: Asked, one: Candidate) -> float:
         return (1.0 + 1.2 * rate_definition(asked.subject, one.text)) * (0.7 if CONDITION.match(one.text) else 1.0)
     if asked.kind is QuestionType.OTHER:
         return 1.0
-    if asked.kind is QuestionType.COUNT and counts_thing(asked.text, one.text):
+    if counts_thing(asked.counted, one.text):
         return 1.6
     return 1.3 if has_cue(asked.kind, one.text) else 0.85
 
@@ -194,13 +198,39 @@ def judge_form(one: Candidate) -> float:
     return factor * (0.9 if POINTS_BACK.match(text) else 1.0)
 
 
+def prefer_form(asked: Asked, scored: Sequence[tuple[float, Candidate]]) -> Sequence[tuple[float, Candidate]]:
+    """Returns only the sentences of the form that is asked for, where it can be told.
+
+    A definition comes first and is followed by nothing but hints of one; without any, all sentences stay. A number of
+    things is told by a sentence that counts them or not at all.
+    """
+    near = [(points, one) for points, one in scored if points >= FORM_SCORE * scored[0][0]]
+    if asked.counted:
+        return [(points, one) for points, one in near if counts_thing(asked.counted, one.text)]
+    rated = [(rate_form(asked, one), points, one) for points, one in near]
+    if max((rating for rating, _, _ in rated), default=0.0) < 1:
+        return scored
+    best_first = sorted(rated, key=lambda each: -each[0])
+    return [(points, one) for rating, points, one in best_first if rating]
+
+
+def rate_form(asked: Asked, one: Candidate) -> float:
+    """Returns how much a sentence looks like the definition that is asked for, from 0 to 1; one with "if" in front
+    is no more than a hint.
+    """
+    if not asked.subject:
+        return 0.0
+    return min(rate_definition(asked.subject, one.text), 0.5 if CONDITION.match(one.text) else 1.0)
+
+
 def pick_different(scored: Sequence[tuple[float, Candidate]]) -> list[Candidate]:
-    """Returns the best that are near the best and say different things."""
+    """Returns the first ones that are near the best and say different things."""
     picked: list[Candidate] = []
     length = 0
     for points, one in scored:
-        far = points < RELATIVE_SCORE * scored[0][0] or points <= 0
-        if far or len(picked) == MAX_SENTENCES or (picked and length + len(one.text) > MAX_CHARACTERS):
+        if points < RELATIVE_SCORE * scored[0][0] or points <= 0:
+            continue
+        if len(picked) == MAX_SENTENCES or (picked and length + len(one.text) > MAX_CHARACTERS):
             break
         if not any(is_same(one, other) for other in picked):
             picked.append(one)

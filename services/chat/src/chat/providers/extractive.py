@@ -15,7 +15,7 @@ MARKUP = re.compile(r"(?:^|(?<=\s))[#>*•▪◦‣]+\s+")
 
 
 class ExtractiveProvider:
-    """Quotes the one to four sentences that answer best, or says plainly that none does. Deterministic."""
+    """Quotes the one to three sentences that answer best, or says plainly that none does. Deterministic."""
 
     name = "extractive"
     model = MODEL

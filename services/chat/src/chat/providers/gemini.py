@@ -1,5 +1,6 @@
 """Answers from Google's Gemini API."""
 
+import math
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from typing import Any, ClassVar
 
@@ -10,7 +11,8 @@ from chat.errors import ContextTooLong
 from chat.model import FinishReason, Prompt
 from chat.providers.failures import read_retry_after, read_seconds, read_status, translate_errors
 from chat.providers.held_stream import HeldStream, ResponseHolder
-from chat.providers.hosted import Chunks, HostedProvider, Piece, ProviderOptions
+from chat.providers.hosted import Chunks, HostedProvider, Piece
+from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
 
 BLOCKED = "PROMPT_BLOCKED"  # our word for a prompt that was refused: it has no candidate to carry a reason
@@ -31,6 +33,8 @@ class GeminiProvider(HostedProvider[types.GenerateContentResponse]):
         http = types.HttpOptions(
             base_url=options.base_url or "https://generativelanguage.googleapis.com",
             timeout=int(options.silence_seconds * 1000),
+            # The SDK would tell the server to end the whole answer after the time that it may be silent.
+            headers={"X-Server-Timeout": str(math.ceil(options.answer_seconds))},
             retry_options=types.HttpRetryOptions(attempts=1),
             httpx_async_client=self._http,
         )

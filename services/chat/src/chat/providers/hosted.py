@@ -5,31 +5,19 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
-
-from pydantic import SecretStr
 
 from chat.errors import ContentFiltered, ProviderMisconfigured, ProviderUnavailable
 from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderText, Usage
 from chat.providers.bound_response import open_client
+from chat.providers.options import ProviderOptions
 
 MODEL_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 
 Chunk = TypeVar("Chunk")
 Chunk_co = TypeVar("Chunk_co", covariant=True)
-
-
-@dataclass(frozen=True)
-class ProviderOptions:
-    """Where and how to ask."""
-
-    model: str
-    base_url: str
-    api_key: SecretStr = field(default=SecretStr(""))
-    max_output_tokens: int = 1024
-    silence_seconds: float = 30  # before the first byte, and between any two chunks
 
 
 @dataclass(frozen=True)

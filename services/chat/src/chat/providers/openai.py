@@ -10,7 +10,8 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from chat.errors import ContentFiltered, ContextTooLong, ProviderMisconfigured, ProviderUnavailable
 from chat.model import FinishReason, Prompt
 from chat.providers.failures import read_retry_after, read_status, translate_errors
-from chat.providers.hosted import Chunks, HostedProvider, Piece, ProviderOptions
+from chat.providers.hosted import Chunks, HostedProvider, Piece
+from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
 
 NO_KEY = "none"  # servers on one's own machine want a key and read none

@@ -1,9 +1,11 @@
 """What a question asks for, as far as its words tell, and what a sentence that answers it looks like."""
 
 import re
+from collections.abc import Sequence
 from enum import Enum
+from itertools import islice, takewhile
 
-from chat.turn.words import GENERIC_TERMS, find_terms, find_words, fold, stem
+from chat.turn.words import GENERIC_TERMS, find_terms, find_words, fold, is_stop_word, stem
 
 NAME = r"[A-Z][\w.'’-]*[a-z](?:\s+(?:[A-Z]\.|of|the|de|van|von|[A-Z][\w'’-]+))*\s+[A-Z][\w'’-]*[a-z]"
 PERSON = re.compile(rf"\b{NAME}|\b(?:Mr|Mrs|Ms|Dr|Prof|Justice|President|Judge)\.?\s+[A-Z]")
@@ -11,23 +13,37 @@ DATE = re.compile(
     r"\b(?:1[0-9]|20)\d\d\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|"
     r"December)\b|\b\d+(?:st|nd|rd|th) century|[۰-۹]{4}|سال",
 )
-COUNT = re.compile(
-    r"\d|[۰-۹]|\b(?:two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand|million|billion|half|percent)\b",
-    re.IGNORECASE,
+NUMBER_WORD = (
+    r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy|"
+    r"eighty|ninety|dozens?|hundreds?|thousands?|millions?|billions?|half|percent|"
+    r"دو|سه|چهار|پنج|شش|هفت|هشت|نه|ده|یازده|دوازده|سیزده|بیست|سی|چهل|پنجاه|صد|هزار|میلیون)"
 )
+COUNT = re.compile(rf"\d|\b{NUMBER_WORD}\b", re.IGNORECASE)
+# A word that counts what follows it: "T45 lines" counts nothing, "45 lines" does.
+COUNTING = re.compile(rf"\d+(?:\w{{1,2}})?|{NUMBER_WORD}|one|single|zero|several|couple")
+BARE_COUNTS = frozenset({"no", "both", "few"})
+PARTITIVE = frozenset({"of", "the", "these", "its", "our"})
+CLAUSE_END = re.compile(r"[:;!?—]|\.\s|\s[-–]\s")
+ASIDE = re.compile(r"\([^)]*\)")
+TOTAL = frozenset({"number", "total", "count", "تعداد", "شمار"})
+COUNTED = re.compile(r"how\s+many\s+(\w+)(?:\s+(\w+))?|چند\s+(?:تا\s+|عدد\s+)?(\w+)")
+REACH = 6  # words from a number to what it counts
 PLACE = re.compile(r"\b(?:in|at|from|near|to)\s+(?:the\s+)?[A-Z][a-z]+|\bدر\s+\w+")
 REASON = re.compile(
     r"\b(?:because|since|due to|so that|in order to|therefore|reason|thus)\b|زیرا|چون|به دلیل|تا بتوان", re.I
 )
 DEFINES = (
-    r"(?:\s+\([^)]*\))?,?\s+(?:(?:is|are|was|were)\s+(?:an?|the|one|any|those|plainly|simply|just|also)\b|means?\b|"
+    r"(?:\s+\([^)]*\))?,?\s+(?:(?:is|are|was|were)\s+(?:(?:plainly|simply|just|also|thus)\s+)?(?:(?:an?|the|one|any|those)\b|[\"“‘«])|means?\b|"
     r"refers?\s+to\b|consists?\s+of\b|denotes?\b|represents?\b|describes?\b|can\s+be\s+(?:defined|seen)\b|is\s+called\b)"
 )
 DESCRIBES = r",?\s+(?:is|are|was|were)\b"
 NAMES = (
-    r"\b(?:called|termed|named|known\s+as|defined?\s+(?:\w+\s+){0,2}as|calls?\s+(?:this|these|such|it|them|that)(?:\s+\w+){0,3})"
-    r"\s+(?:an?\s+|the\s+)?[\"'“‘]?"
+    r"\b(?:(?:called|termed|named|known\s+as|defined?\s+(?:\w+\s+){0,2}as|calls?\s+(?:this|these|such|it|them|that)"
+    r"(?:\s+\w+){0,3})\s+|(?:we|i|they|lawyers|people)\s+(?:\w+\s+)?call\s+(?:[\w-]+\s+){0,6}?)(?:an?\s+|the\s+)?[\"'“‘]?"
 )
+# "We call these guard instructions" does not say what a guard is.
+NAMED = r"[\"'”’]?(?:\s*[.,;:()—–]|\s*$|\s+(?:and|or|because|since|when|if|as)\b)"
+NO_PREPOSITION = r"(?!(?:of|in|on|for|to|with|from|by|at|about|as|than|against|through|between|under)\b)"
 SUBJECT = re.compile(
     r"^\W*(?:what\s+(?:is|are|was|were)|what['’]s|define|what\s+does|who\s+(?:is|was|are|were))\s+"
     r"(?:meant\s+by\s+)?(?:(?:an?|the)\s+)?(.+?)(?:\s+mean)?\W*$",
@@ -39,6 +55,8 @@ HINTS = (
     r"\ban?\s+(?:[\w-]+,?\s+){0,3}%s,?\s+(?:that|which|where|who|covering|containing|consisting|representing)\b",
     r"\ban?\s+(?:[\w-]+,?\s+){0,3}%s\W*$",
     r"\b%s,\s+(?:an?|or|one|who)\s",
+    r"^(?:an?|the)\s+(?:[\w-]+\s+){0,4}[\w-]+,\s+%s,",
+    r"\w\s+\([\"'“‘]?%s[\"'”’]?[,)]",
 )
 MAX_SUBJECT = 6  # words; a longer one is a clause, not a thing to define
 
@@ -105,22 +123,41 @@ def rate_definition(subject: str, sentence: str) -> float:
     # Any ending of the last word, so that a question for one tree finds the sentence about trees.
     *first, last = subject.split()
     name = r"\s+".join([*map(re.escape, first), re.escape(stem(last)) + r"\w{0,4}"])
-    opens = rf"^(?:\W*\w+\W+){{0,3}}?(?:an?\s+|the\s+)?[\"'“‘«]?{name}[\"'”’»]?"
-    if any(re.search(form, text) for form in (opens + DEFINES, NAMES + name, opens + PERSIAN_DEFINES)):
+    lead = rf"^(?:[^,]{{1,40}},\s+)?(?:\W*{NO_PREPOSITION}\w+\W+){{0,3}}?"
+    opens = rf"{lead}(?:an?\s+|the\s+)?[\"'“‘«]?{name}[\"'”’»]?"
+    if any(re.search(form, text) for form in (opens + DEFINES, NAMES + name + NAMED, opens + PERSIAN_DEFINES)):
         return 1.0
     is_hint = re.search(opens + DESCRIBES, text) or any(re.search(hint % name, text) for hint in HINTS)
     return 0.5 if is_hint else 0.0
 
 
-def counts_thing(question: str, sentence: str) -> bool:
-    """Whether a sentence puts a number right before the thing that "how many" asks for."""
-    found = re.search(r"how\s+many\s+(?:\w+\s+)?(\w+)|چند\s+(\w+)", fold(question))
-    words = find_words(sentence)
-    things = {stem(word) for word in found.group().split()[2:]} if found else set()
-    return any(
-        COUNT.search(word) and things & {stem(following) for following in words[index + 1 : index + 4]}
-        for index, word in enumerate(words)
-    )
+def find_counted(question: str) -> frozenset[str]:
+    """Returns the stems of what "how many" asks to count; empty for any other question."""
+    found = COUNTED.search(fold(question))
+    words = [word for word in found.groups() if word and not is_stop_word(word)] if found else []
+    return frozenset(map(stem, words))
+
+
+def counts_thing(counted: frozenset[str], sentence: str) -> bool:
+    """Whether a sentence says how many: a number in front of one of the stems, or the "number of" them."""
+    return any(_counts_within(counted, find_words(clause)) for clause in CLAUSE_END.split(ASIDE.sub(" ", sentence)))
+
+
+def _counts_within(counted: frozenset[str], words: Sequence[str]) -> bool:
+    for index, word in enumerate(words):
+        if stem(word) not in counted:
+            continue
+        if not TOTAL.isdisjoint(words[max(0, index - 3) : index]) and _has_number(words[index + 1 : index + REACH]):
+            return True
+        # What stands between a number and what it counts describes it: "26 short programs", not "4, the line".
+        between = takewhile(lambda one: one in PARTITIVE or not is_stop_word(one), reversed(words[:index]))
+        if any(map(COUNTING.fullmatch, islice(between, REACH))) or (index and words[index - 1] in BARE_COUNTS):
+            return True
+    return False
+
+
+def _has_number(words: Sequence[str]) -> bool:
+    return any(map(COUNTING.fullmatch, words))
 
 
 def find_question_terms(question: str) -> dict[str, float]:

@@ -28,14 +28,14 @@ class DocumentReader:
         return found
 
     async def read_text(self, caller: Caller, document_id: str, start: int, end: int | None) -> tuple[Document, str]:
-        """Returns characters [start, end) of the canonical text; end None means its end.
+        """Returns characters [start, end) of the canonical text; end None, or one past its end, means its end.
 
         Raises DocumentNotFound, DocumentNotReady, InvalidRange.
         """
         document = await self.get(caller, document_id)
         if not document.has_text:
             raise DocumentNotReady
-        stop = document.character_count if end is None else end
+        stop = document.character_count if end is None else min(end, document.character_count)
         require_range(start, stop, document.character_count)
         return document, await self._texts.read_range(caller.tenant_id, document.version_id, start, stop)
 
@@ -58,7 +58,7 @@ def require_range(start: int, end: int, character_count: int) -> None:
     """Raises InvalidRange unless 0 <= start <= end <= character_count and the range fits an answer."""
     if not start <= end <= character_count:
         raise InvalidRange(
-            f"The text has {character_count} characters: choose 0 <= start_offset <= end_offset <= {character_count}."
+            f"The text has {character_count} characters: start_offset may not be after that, nor after end_offset."
         )
     if end - start > MAX_CHARACTERS:
         raise InvalidRange(f"An answer holds {MAX_CHARACTERS} characters: read longer texts in ranges.")

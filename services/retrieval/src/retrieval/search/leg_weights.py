@@ -31,11 +31,20 @@ def weigh_legs(query: str, found_by_words: Sequence[Match], known_languages: fro
     known_languages are those the embedding model was trained on, None for a
     model that knows them all. A model that does not know the language of a
     query puts noise on top of what the words find (README), so there the
-    words decide.
+    words decide. So they do for a query that is nothing but codes, which has
+    no meaning to compare.
     """
+    if names_codes_only(query):
+        return WORDS_FIRST
     if known_languages is None or (knows_script(query) and knows_documents(found_by_words, known_languages)):
         return BOTH_LEGS
     return WORDS_FIRST
+
+
+def names_codes_only(query: str) -> bool:
+    """Whether every word of a query carries a digit, as part numbers, dates and error codes do."""
+    words = query.split()
+    return bool(words) and all(any(character.isdigit() for character in word) for word in words)
 
 
 def knows_script(query: str) -> bool:

@@ -161,7 +161,7 @@ class DocumentServiceServicer:
         Errors include:
         - NOT_FOUND, DOCUMENT_NOT_FOUND: none that the caller may see.
         - FAILED_PRECONDITION, DOCUMENT_NOT_READY: no text has been read yet.
-        - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end.
+        - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end, or the range is longer than 1,000,000 characters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -72,7 +72,7 @@ class DocumentServiceStub:
     Errors include:
     - NOT_FOUND, DOCUMENT_NOT_FOUND: none that the caller may see.
     - FAILED_PRECONDITION, DOCUMENT_NOT_READY: no text has been read yet.
-    - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end.
+    - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end, or the range is longer than 1,000,000 characters.
     """
     GetDocumentContent: _aio.UnaryStreamMultiCallable[_document_service_pb2.GetDocumentContentRequest, _httpbody_pb2.HttpBody]
     """GetDocumentContent streams the file as it was uploaded, always as an
@@ -183,7 +183,7 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors include:
         - NOT_FOUND, DOCUMENT_NOT_FOUND: none that the caller may see.
         - FAILED_PRECONDITION, DOCUMENT_NOT_READY: no text has been read yet.
-        - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end.
+        - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end, or the range is longer than 1,000,000 characters.
         """
 
     @_abc_1.abstractmethod
