@@ -2,8 +2,9 @@
 
 The gateway is at DOCUCHAT_URL (default http://127.0.0.1:8080). It signs up an
 account of its own, uploads one document, and prints seconds from upload to
-READY, chunks per second, search latency, time to the first token alone and
-with many streams at once. Times are wall clock seen by the client.
+READY beside those of embedding the same chunks alone, search latency, and time
+to the first token alone and with many streams at once. Times are wall clock
+seen by the client.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from embedding import time_embedding
 from rich.console import Console
 from rich.table import Table
 
@@ -59,6 +61,8 @@ class Ingestion:
     upload_seconds: float
     ready_seconds: float
     chunks_per_second: float
+    embedding_alone_seconds: float
+    ready_to_embedding: float
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,16 @@ class Report:
 
 
 async def measure_ingestion(client: DocuChat, content: bytes, filename: str) -> Ingestion:
-    """Uploads a document and waits until it is READY."""
+    """Uploads a document, waits until it is READY, then embeds the same chunks alone for comparison."""
     began = time.monotonic()
     stored = await client.upload(content, filename=filename)
     uploaded = time.monotonic() - began
     document = await client.wait_until_ready(stored.document_id, limit_seconds=1800)
     ready = time.monotonic() - began
-    rate = document.chunk_count / ready
-    return Ingestion(filename, len(content), document.chunk_count, round(uploaded, 3), round(ready, 2), round(rate, 1))
+    alone = await time_embedding(client, stored.document_id)
+    rate, ratio = document.chunk_count / ready, ready / alone
+    seconds = (round(uploaded, 3), round(ready, 2), round(rate, 1), round(alone, 2), round(ratio, 2))
+    return Ingestion(filename, len(content), document.chunk_count, *seconds)
 
 
 async def time_calls(count: int, concurrency: int, call: Callable[[int], Awaitable[None]]) -> list[float]:
@@ -187,6 +193,10 @@ def print_report(report: Report) -> None:
         ("document", f"{ingestion.filename}, {ingestion.size_bytes / 1e6:.2f} MB, {ingestion.chunk_count} chunks"),
         ("upload", f"{ingestion.upload_seconds} s"),
         ("upload to READY", f"{ingestion.ready_seconds} s ({ingestion.chunks_per_second} chunks/s)"),
+        (
+            "embedding those chunks alone",
+            f"{ingestion.embedding_alone_seconds} s; READY took {ingestion.ready_to_embedding} times that",
+        ),
         (f"search, {report.search.count} calls", describe(report.search)),
         ("ask, first token", describe(asked.first_token)),
         ("ask, whole answer", describe(asked.whole)),

@@ -65,7 +65,7 @@ def test_secrets_go_only_where_they_are_needed(processes, home):
         "superuser": {"prepare"},
         "chat's owner": {"prepare"},
         "chat": {"chat", "prepare"},
-        "openai": {"chat", "retrieval", "engine"},
+        "openai": {"chat", "retrieval"},
         "ingestion": {"auth", "ingestion", "worker"},
         "signing key": {"auth"},
     }

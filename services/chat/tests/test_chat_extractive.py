@@ -2,7 +2,7 @@ import pytest
 
 from chat.model import Exchange, FinishReason, ProviderFinish, ProviderQuote, ProviderText
 from chat.providers.extractive import ExtractiveProvider
-from chat.providers.question_type import QuestionType, classify, rate_definition
+from chat.providers.question_type import QuestionType, classify, counts_thing, find_counted, rate_definition
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE, build_prompt
 
 RADIO = (
@@ -74,11 +74,59 @@ async def test_without_passages_there_is_no_answer():
     assert (await ask("What is it?"))[-1] == ProviderFinish(FinishReason.NO_ANSWER)
 
 
+async def test_a_definition_stands_alone(make_passage):
+    text = (
+        "The tracer calls Emerald often in the lab. Many people in the lab have seen the Emerald tracer run. "
+        "We call the resulting machine Emerald."
+    )
+    parts = await ask("What is Emerald?", make_passage(text, 1), make_passage(TREES, 2))
+    assert [quote.quote for quote in quotes_of(parts)] == ["We call the resulting machine Emerald."]
+
+
+async def test_without_a_definition_the_best_sentences_stay(make_passage):
+    text = "Emerald runs on two machines in the lab. The lab pays for Emerald with its own money."
+    assert len(quotes_of(await ask("What is Emerald?", make_passage(text)))) == 2
+
+
+async def test_how_many_is_not_answered_by_a_sentence_that_counts_nothing(make_passage):
+    text = (
+        "The city built its bridges when trade needed them, as line 4 of the map shows. The city has bridges in 3 "
+        "styles. If the city had 12 bridges, who would pay for them?"
+    )
+    parts = await ask("How many bridges does the city have?", make_passage(text), make_passage(TREES, 2))
+    assert parts[-1] == ProviderFinish(FinishReason.NO_ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "counts"),
+    [
+        ("How many bridges are there?", "There are 12 bridges.", True),
+        ("How many bridges are there?", "It has twelve long (2 km) stone bridges.", True),
+        ("How many bridges are there?", "Eleven of the bridges are old.", True),
+        ("How many bridges are there?", "The number of bridges is 12.", True),
+        ("How many bridges are there?", "It has no bridge.", True),
+        ("How many bridges are there?", "It has one bridge.", True),
+        ("How many lines of code does it have?", "It has 2,500 lines.", True),
+        ("How many lines of code does it have?", "The trace T45 covers lines 4 and 5.", False),
+        ("How many lines of code does it have?", "Because i is 4, the branch on line 2 is taken.", False),
+        ("How many lines of code does it have?", "It takes 35 cycles per line.", False),
+        ("How many bridges are there?", "It has two advantages: bridges are short.", False),
+        ("How many bridges are there?", "A number of bridges fell in two years.", False),
+        ("این شهر چند پل دارد؟", "این شهر ۱۲ پل دارد.", True),
+        ("این شهر چند تا پل دارد؟", "این شهر دوازده پل دارد.", True),
+        ("این شهر چند پل دارد؟", "پل شماره ۱۲ در این شهر است.", False),
+        ("How are bridges built?", "It has 12 bridges.", False),
+    ],
+)
+def test_counting_is_told_from_numbers_nearby(question, sentence, counts):
+    assert counts_thing(find_counted(question), sentence) is counts
+
+
 async def test_overlapping_passages_do_not_make_it_say_things_twice(make_passage):
     parts = await ask("Who invented FM radio?", make_passage(RADIO, 1), make_passage(RADIO, 2))
     quotes = [part.quote for part in quotes_of(parts)]
     assert len(quotes) == len(set(quotes))
-    assert 1 <= len(quotes) <= 4
+    assert 1 <= len(quotes) <= 3
 
 
 async def test_brackets_of_the_source_are_no_markers_of_the_answer(make_passage):
@@ -133,6 +181,15 @@ def test_the_kind_of_a_question_is_read_off_its_words(question, kind):
         ("This is called a trace tree.", 1.0),
         ("It records a trace tree covering all paths.", 0.5),
         ("We recompile the trace tree often.", 0.0),
+        ("We call the resulting shape trace tree.", 1.0),
+        ("A trace tree is just one more shape.", 1.0),
+        ("A trace tree is “grown by need”.", 1.0),
+        ("In a virtual machine, a trace tree is a set.", 1.0),
+        ("The growing shape, trace tree, is kept.", 0.5),
+        ("Two of them form a tree of traces (trace tree).", 0.5),
+        ("A part of a trace tree is a branch.", 0.0),
+        ("We call these trace tree instructions.", 0.0),
+        ("The machine calls the trace tree.", 0.0),
     ],
 )
 def test_definitions_are_told_from_mentions(sentence, rating):

@@ -20,7 +20,7 @@ from launcher.spec import ProcessSpec
 _PREPARE = "prepare"
 _PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection", "gateway_admin")
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-_PROVIDER_KEYS = ("OPENAI_", "ANTHROPIC_", "GEMINI_")
+_PROVIDERS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_")
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str]) -> ProcessSp
     )
 
 
-def _service_environment(plan: Plan, name: str) -> dict[str, str]:
-    """Return what every service gets; what the user has set goes first, what must fit together goes last."""
+def _process_environment(plan: Plan, name: str) -> dict[str, str]:
+    """Return what every process of a service gets; what the user has set goes first, what must fit together last."""
     data = plan.home.data(name)
     data.mkdir(parents=True, exist_ok=True)
     return {
@@ -139,10 +139,16 @@ def _service_environment(plan: Plan, name: str) -> dict[str, str]:
         "OTEL_BSP_SCHEDULE_DELAY": "1000",
         **_handed_on(plan, "DOCUCHAT_", "OTEL_", "SSL_CERT_"),
         **plan.base,
+        "DOCUCHAT_DATA_DIR": str(data),
+    }
+
+
+def _service_environment(plan: Plan, name: str) -> dict[str, str]:
+    """Return what every service gets beside that."""
+    return _process_environment(plan, name) | {
         "DOCUCHAT_DATABASE_URL": _database_url(plan, name, plan.keys.application_passwords[name]),
         "DOCUCHAT_AUTH_TARGET": _target(plan, "auth"),
         "DOCUCHAT_REFLECTION": "true",
-        "DOCUCHAT_DATA_DIR": str(data),
     }
 
 
@@ -155,7 +161,7 @@ def _auth_environment(plan: Plan) -> dict[str, str]:
 
 def _retrieval_environment(plan: Plan) -> dict[str, str]:
     engine = {"DOCUCHAT_ENGINE_TARGET": f"unix:{plan.home.socket('engine')}"}
-    return _handed_on(plan, *_PROVIDER_KEYS, "QDRANT_", "HTTP", "NO_PROXY") | engine
+    return _handed_on(plan, *_PROVIDERS, "QDRANT_", "HTTP", "NO_PROXY") | engine
 
 
 def _ingestion_environment(plan: Plan) -> dict[str, str]:
@@ -174,7 +180,7 @@ def _ingestion_environment(plan: Plan) -> dict[str, str]:
 
 
 def _chat_environment(plan: Plan) -> dict[str, str]:
-    return _handed_on(plan, *_PROVIDER_KEYS, "HTTP", "NO_PROXY") | {
+    return _handed_on(plan, *_PROVIDERS, "HTTP", "NO_PROXY") | {
         "DOCUCHAT_RETRIEVAL_TARGET": _target(plan, "retrieval"),
         "DOCUCHAT_INGESTION_TARGET": _target(plan, "ingestion"),
     }
@@ -182,11 +188,10 @@ def _chat_environment(plan: Plan) -> dict[str, str]:
 
 def _engine(plan: Plan) -> ProcessSpec:
     target = f"unix:{plan.home.socket('engine')}"
-    environment = _service_environment(plan, "retrieval") | _retrieval_environment(plan)
     return ProcessSpec(
         name="engine",
         command=_python("retrieval", "engine"),
-        environment=environment | {"DOCUCHAT_LISTEN": target},
+        environment=_process_environment(plan, "retrieval") | {"DOCUCHAT_ENGINE_TARGET": target},
         probe=GrpcProbe(target),
         address=target,
     )

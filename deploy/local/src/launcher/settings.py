@@ -9,10 +9,8 @@ from dotenv import dotenv_values
 
 DEFAULT_PORT = 8080
 DEFAULT_HOME = ".docuchat"
-_PASSED_ON = ("OPENAI_", "QDRANT_", "OTEL_", "AWS_", "DOCUCHAT_")
-_PASSED_ON_EXACTLY = frozenset(
-    {"ANTHROPIC_API_KEY", "GEMINI_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
-)
+_PASSED_ON = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_", "QDRANT_", "OTEL_", "AWS_", "DOCUCHAT_")
+_PASSED_ON_EXACTLY = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
 
 
 class SettingError(Exception):

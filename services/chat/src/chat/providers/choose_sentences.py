@@ -41,6 +41,7 @@ POINTS_BACK = re.compile(
     r"^\W*(?:this|these|that|those|it|they|he|she|such|however|but|and|or|so|thus)\b", re.IGNORECASE
 )
 CONDITION = re.compile(r"^\W*(?:if|when|once|after|before|while|unless)\b", re.IGNORECASE)
+SUPPOSES = re.compile(rf"{CONDITION.pattern}|\?[^\w?]*$", re.IGNORECASE)  # and states nothing
 
 
 @dataclass(frozen=True)
@@ -199,28 +200,15 @@ def judge_form(one: Candidate) -> float:
 
 
 def prefer_form(asked: Asked, scored: Sequence[tuple[float, Candidate]]) -> Sequence[tuple[float, Candidate]]:
-    """Returns only the sentences of the form that is asked for, where it can be told.
+    """Returns only the sentences of the form that is asked for, where form can tell.
 
-    A definition comes first and is followed by nothing but hints of one; without any, all sentences stay. A number of
-    things is told by a sentence that counts them or not at all.
+    Definitions stand alone where there are any. How many there are of something is told by a sentence that counts
+    them, or not at all.
     """
-    near = [(points, one) for points, one in scored if points >= FORM_SCORE * scored[0][0]]
+    near = [pair for pair in scored if pair[0] >= FORM_SCORE * scored[0][0] and not SUPPOSES.search(pair[1].text)]
     if asked.counted:
-        return [(points, one) for points, one in near if counts_thing(asked.counted, one.text)]
-    rated = [(rate_form(asked, one), points, one) for points, one in near]
-    if max((rating for rating, _, _ in rated), default=0.0) < 1:
-        return scored
-    best_first = sorted(rated, key=lambda each: -each[0])
-    return [(points, one) for rating, points, one in best_first if rating]
-
-
-def rate_form(asked: Asked, one: Candidate) -> float:
-    """Returns how much a sentence looks like the definition that is asked for, from 0 to 1; one with "if" in front
-    is no more than a hint.
-    """
-    if not asked.subject:
-        return 0.0
-    return min(rate_definition(asked.subject, one.text), 0.5 if CONDITION.match(one.text) else 1.0)
+        return [pair for pair in near if counts_thing(asked.counted, pair[1].text)]
+    return [pair for pair in near if asked.subject and rate_definition(asked.subject, pair[1].text) == 1] or scored
 
 
 def pick_different(scored: Sequence[tuple[float, Candidate]]) -> list[Candidate]:

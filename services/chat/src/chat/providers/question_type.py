@@ -23,8 +23,8 @@ COUNT = re.compile(rf"\d|\b{NUMBER_WORD}\b", re.IGNORECASE)
 COUNTING = re.compile(rf"\d+(?:\w{{1,2}})?|{NUMBER_WORD}|one|single|zero|several|couple")
 BARE_COUNTS = frozenset({"no", "both", "few"})
 PARTITIVE = frozenset({"of", "the", "these", "its", "our"})
-CLAUSE_END = re.compile(r"[:;!?—]|\.\s|\s[-–]\s")
-ASIDE = re.compile(r"\([^)]*\)")
+CLAUSE_END = re.compile(r"[:;!?—]|\bper\b|\.\s|\s[-–]\s")
+ASIDE = re.compile(r"\([^()]*\)")
 TOTAL = frozenset({"number", "total", "count", "تعداد", "شمار"})
 COUNTED = re.compile(r"how\s+many\s+(\w+)(?:\s+(\w+))?|چند\s+(?:تا\s+|عدد\s+)?(\w+)")
 REACH = 6  # words from a number to what it counts
@@ -123,7 +123,7 @@ def rate_definition(subject: str, sentence: str) -> float:
     # Any ending of the last word, so that a question for one tree finds the sentence about trees.
     *first, last = subject.split()
     name = r"\s+".join([*map(re.escape, first), re.escape(stem(last)) + r"\w{0,4}"])
-    lead = rf"^(?:[^,]{{1,40}},\s+)?(?:\W*{NO_PREPOSITION}\w+\W+){{0,3}}?"
+    lead = rf"^(?:[^,]{{1,40}},\s+)?\W*(?:{NO_PREPOSITION}\w+\W+){{0,3}}?"
     opens = rf"{lead}(?:an?\s+|the\s+)?[\"'“‘«]?{name}[\"'”’»]?"
     if any(re.search(form, text) for form in (opens + DEFINES, NAMES + name + NAMED, opens + PERSIAN_DEFINES)):
         return 1.0
@@ -147,17 +147,15 @@ def _counts_within(counted: frozenset[str], words: Sequence[str]) -> bool:
     for index, word in enumerate(words):
         if stem(word) not in counted:
             continue
-        if not TOTAL.isdisjoint(words[max(0, index - 3) : index]) and _has_number(words[index + 1 : index + REACH]):
+        if not TOTAL.isdisjoint(words[max(0, index - 3) : index]) and any(
+            one[0].isdigit() for one in words[index + 1 : index + 4]
+        ):
             return True
         # What stands between a number and what it counts describes it: "26 short programs", not "4, the line".
         between = takewhile(lambda one: one in PARTITIVE or not is_stop_word(one), reversed(words[:index]))
         if any(map(COUNTING.fullmatch, islice(between, REACH))) or (index and words[index - 1] in BARE_COUNTS):
             return True
     return False
-
-
-def _has_number(words: Sequence[str]) -> bool:
-    return any(map(COUNTING.fullmatch, words))
 
 
 def find_question_terms(question: str) -> dict[str, float]:
