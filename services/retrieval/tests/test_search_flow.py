@@ -234,7 +234,12 @@ def test_a_model_that_knows_all_languages_keeps_both_legs():
 
 @pytest.mark.parametrize(
     ("query", "weights"),
-    [("QX-4711", WORDS_FIRST), ("RFC8037 2025-01-17", WORDS_FIRST), ("RFC 8037", BOTH_LEGS), ("what is 4711", BOTH_LEGS)],
+    [
+        ("QX-4711", WORDS_FIRST),
+        ("RFC8037 2025-01-17", WORDS_FIRST),
+        ("RFC 8037", BOTH_LEGS),
+        ("what is 4711", BOTH_LEGS),
+    ],
 )
 def test_a_query_of_nothing_but_codes_is_decided_by_words(query, weights):
     assert weigh_legs(query, leg(1, language="en"), None) == weights
