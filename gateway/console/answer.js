@@ -1,39 +1,65 @@
 // Drawing one turn: the text as it streams, with a button at every citation marker.
 
+import { make, makeButton } from "./elements.js";
+
+const FOLLOW_PIXELS = 60;
 const MARKER = /\[(\d{1,3})\]/g;
+
+const BROKEN_OFF = "The answer broke off. Ask again.";
 
 export class Turn {
   constructor(list, question, onCite) {
+    this.list = list;
     this.onCite = onCite;
     this.text = "";
     this.citations = [];
     this.passages = [];
-    this.root = document.createElement("article");
-    this.root.className = "turn running";
-    this.answer = paragraph("answer", "");
-    this.meta = paragraph("meta", "");
-    this.root.append(paragraph("question", question), this.answer, this.meta);
+    this.over = false;
+    this.root = make("article", "turn running");
+    // A screen reader hears the answer when it is whole, not word by word.
+    this.root.setAttribute("aria-busy", "true");
+    this.answer = make("p", "answer", "", "auto");
+    this.meta = make("p", "meta", "", "auto");
+    if (question) this.root.append(make("p", "question", question, "auto"));
+    this.root.append(this.answer, this.meta);
     list.append(this.root);
     this.root.scrollIntoView({ block: "end" });
   }
 
   // Takes one event; whatever it does not know it leaves alone.
   take(event) {
+    const follows = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < FOLLOW_PIXELS;
     if (event.sources) this.passages = event.sources.passages || [];
     if (event.text_delta) this.text += event.text_delta.text;
     if (event.citation) this.citations.push(event.citation);
     if (event.text_delta || event.citation) this.draw();
-    if (event.completed) this.meta.textContent = describe(event.completed, this.citations);
-    if (event.error) this.fail(event.error.message);
+    if (event.completed) this.conclude(describe(event.completed, this.citations));
+    if (event.error) this.conclude(event.error.message, true);
+    // Whoever has scrolled up to read stays there.
+    if (follows) this.list.scrollTop = this.list.scrollHeight;
   }
 
-  fail(message) {
-    this.meta.textContent = message;
-    this.meta.classList.add("error");
+  // Shows an answer of an earlier conversation.
+  show(message) {
+    this.text = message.text;
+    this.citations = message.citations || [];
+    this.draw();
+    const whole = message.state === "COMPLETE";
+    this.conclude(whole ? describe(message, this.citations) : message.state === "CANCELLED" ? "Stopped." : BROKEN_OFF, !whole);
+    this.end();
   }
 
-  end() {
+  conclude(text, failed = false) {
+    this.over = true;
+    this.meta.textContent = text;
+    this.meta.classList.toggle("error", failed);
+  }
+
+  // Ends the turn; an answer that has neither been completed nor failed says why.
+  end(why = BROKEN_OFF) {
+    if (!this.over) this.conclude(why, Boolean(why));
     this.root.classList.remove("running");
+    this.root.removeAttribute("aria-busy");
   }
 
   draw() {
@@ -50,14 +76,10 @@ export class Turn {
     const position = [...this.text.slice(0, index)].length;
     const near = this.citations.filter((one) => one.marker === marker);
     const citation = near.find((one) => one.answer_start <= position && position <= one.answer_end) || near[0];
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = `cite ${citation?.check || ""}`;
-    button.textContent = marker;
     const source = citation || this.passages.find((one) => one.marker === marker);
+    const button = makeButton(`cite ${citation?.check || ""}`, marker, (chip) => this.onCite(source, chip));
     button.title = source ? `${source.filename}${place(source)}` : "";
     button.disabled = !source?.document_id;
-    button.addEventListener("click", () => this.onCite(source, button));
     return button;
   }
 }
@@ -71,12 +93,4 @@ function describe(done, citations) {
   const checked = citations.filter((one) => one.check !== "UNSUPPORTED").length;
   const sources = citations.length ? `${checked} of ${citations.length} citations found in the source` : "no source";
   return `${done.provider} ${done.model} · ${sources} · first words after ${done.time_to_first_token_ms} ms, all after ${done.latency_ms} ms`;
-}
-
-function paragraph(name, text) {
-  const element = document.createElement("p");
-  element.className = name;
-  element.dir = "auto";
-  element.textContent = text;
-  return element;
 }

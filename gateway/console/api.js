@@ -6,9 +6,11 @@ let refreshing = null;
 
 export class ApiError extends Error {
   constructor(status, body) {
-    super(body?.message || `The gateway answered ${status}.`);
+    const info = body?.details?.find((detail) => detail.reason);
+    const file = info?.metadata?.filename;
+    super((file ? `${file}: ` : "") + (body?.message || `The gateway answered ${status}.`));
     this.status = status;
-    this.reason = body?.details?.find((detail) => detail.reason)?.reason || "";
+    this.reason = info?.reason || "";
   }
 }
 
@@ -41,20 +43,41 @@ function forget() {
 function refresh() {
   refreshing ??= call("POST", "/v1/auth/refresh", { refresh_token: sessionStorage.getItem(KEPT) })
     .then((answer) => keep(answer.tokens))
-    .catch((error) => { forget(); throw error; })
+    .catch((error) => {
+      // Only a refusal ends the session: a gateway that restarts must not log anyone out.
+      if (error.status === 401) end();
+      throw error;
+    })
     .finally(() => { refreshing = null; });
   return refreshing;
 }
 
+function end() {
+  forget();
+  window.dispatchEvent(new Event("session-ended"));
+}
+
 async function send(method, path, init = {}, retried = false) {
+  const open = path.startsWith("/v1/auth/") || path === "/health";
+  // After a reload only the refresh token is left.
+  if (!open && !accessToken && hasSession()) await refresh();
   const headers = { ...init.headers, ...(accessToken ? { authorization: `Bearer ${accessToken}` } : {}) };
-  const response = await fetch(path, { ...init, method, headers });
+  const response = await reach(path, { ...init, method, headers });
   if (response.ok) return response;
-  if (response.status === 401 && !retried && !path.startsWith("/v1/auth/") && hasSession()) {
+  if (response.status === 401 && !retried && !open && hasSession()) {
     await refresh();
     return send(method, path, init, true);
   }
   throw new ApiError(response.status, await response.json().catch(() => null));
+}
+
+async function reach(path, init) {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("DocuChat does not answer. Check that it is running, then try again.", { cause: error });
+  }
 }
 
 export async function call(method, path, body) {
@@ -68,10 +91,10 @@ export async function upload(files) {
   return (await send("POST", "/v1/documents", { body: form })).json();
 }
 
-// Yields the events of one answer as they arrive.
-export async function* ask(question, conversation_id) {
+// Yields the events of one answer as they arrive; the signal ends it on both sides.
+export async function* ask(question, conversation_id, signal) {
   const body = JSON.stringify(conversation_id ? { question, conversation_id } : { question });
-  const response = await send("POST", "/v1/ask", { body, headers: { "content-type": "application/json" } });
+  const response = await send("POST", "/v1/ask", { body, signal, headers: { "content-type": "application/json" } });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = "";
   for (;;) {

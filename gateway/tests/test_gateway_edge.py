@@ -9,6 +9,8 @@ SPOOFED = {
     "X-User-Id": "u",
     "x-user-id-bin": "dQ==",
     "x-role": "OWNER",
+    "x-any-bin": "!!!!",
+    "grpc-status-details-bin": "AAAA",
     "x-envoy-upstream-rq-timeout-ms": "1",
     "x-envoy-internal": "true",
     "x-docuchat-anything": "1",

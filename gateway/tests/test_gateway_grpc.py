@@ -61,6 +61,21 @@ def test_a_grpc_upload_larger_than_a_buffered_body_passes(gateway):
     assert answer.documents[0].size_bytes == 20_000_000
 
 
+@pytest.mark.parametrize("timeout", ["banana", "1", "123456789S", "-1S"])
+def test_a_malformed_deadline_is_refused_before_it_confuses_a_server(gateway, timeout):
+    body, path = b"\0\0\0\0\0", "/docuchat.common.v1.StatusService/GetHealth"
+    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1", "grpc-timeout": timeout}
+    reply = gateway.send("POST", path, body, headers)
+    assert reply.headers["grpc-status"] == "3"
+    assert b"grpc-timeout" in reply.body
+
+
+def test_a_well_formed_deadline_reaches_the_server(gateway):
+    body, path = b"\0\0\0\0\0", "/docuchat.common.v1.StatusService/GetHealth"
+    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1", "grpc-timeout": "20S"}
+    assert b"grpc-status:0" in gateway.send("POST", path, body, headers).body
+
+
 def test_a_grpc_error_keeps_its_details(gateway):
     with gateway.channel() as channel, pytest.raises(grpc.RpcError) as caught:
         auth_service_pb2_grpc.AuthServiceStub(channel).Login(auth_service_pb2.LoginRequest(email="x"))

@@ -38,7 +38,12 @@ BAD_REQUESTS = [
     ("GET", "/v1/documents?color=red", None, 400, "INVALID_QUERY", "color"),
     ("GET", "/v1/documents?page_size=many", None, 400, "INVALID_QUERY", "page_size"),
     ("GET", "/v1/nothing", None, 404, "UNKNOWN_PATH", "method and path"),
-    ("GET", LOGIN, None, 404, "UNKNOWN_PATH", ""),
+    ("GET", LOGIN, None, 405, "METHOD_NOT_ALLOWED", ""),
+    ("PUT", "/v1/documents/3", None, 405, "METHOD_NOT_ALLOWED", ""),
+    ("PUT", "/v1/documents:from-nowhere", None, 404, "UNKNOWN_PATH", ""),
+    ("PUT", "/v1/documents/3/4/5", None, 404, "UNKNOWN_PATH", ""),
+    ("POST", LOGIN, b"{'email':'a'}", 400, "INVALID_JSON", "quotes"),
+    ("POST", LOGIN, b'{email:"a"}', 400, "INVALID_JSON", "quotes"),
     ("POST", "/v1/documents:from-text", b'{"text":"' + b"x" * 9_000_000 + b'"}', 413, "BODY_TOO_LARGE", ""),
 ]
 
@@ -99,3 +104,23 @@ def test_the_access_log_holds_no_query_string_and_no_token(gateway):
     assert (line["path"], line["status"]) == ("/v1/documents", 200)
     assert line["rpc"] == "/docuchat.ingestion.v1.DocumentService/ListDocuments"
     assert "secret" not in gateway.log.read_text()
+
+
+def test_a_path_with_another_verb_says_which_verbs_it_answers_to(gateway):
+    assert gateway.send("PUT", "/v1/documents").headers["allow"] == "GET, POST"
+    assert gateway.send("POST", "/v1/documents/3", b"{}").headers["allow"] == "DELETE, GET"
+
+
+def test_head_has_no_body_whatever_the_answer(gateway):
+    reply = gateway.send("HEAD", "/health")
+    assert (reply.status, reply.headers["allow"], reply.body) == (405, "GET", b"")
+
+
+def test_an_unknown_transfer_encoding_is_the_callers_fault(gateway):
+    reply = gateway.send("POST", LOGIN, None, {"transfer-encoding": "xchunked"})
+    assert (reply.status, reply.reason, reply.json["code"]) == (501, "INVALID_HTTP", 3)
+
+
+def test_a_json_caller_has_no_deadline_of_grpc(gateway):
+    for timeout in ("1n", "banana"):
+        assert gateway.send("GET", "/health", None, {"grpc-timeout": timeout}).status == 200

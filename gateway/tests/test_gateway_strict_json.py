@@ -79,6 +79,9 @@ REFUSED = [
     ('{"labels":{"k":"v"},"extra":{"k":1},"late":1}', "late"),
     ('{"display_name":"}","tail":1}', "tail"),
     ('{"":1}', '""'),
+    ("{'size':1}", "double quotes"),
+    ("{size:1}", "double quotes"),
+    ('{"child":{"display_name":"a",\'size\':1}}', "double quotes"),
 ]
 MALFORMED = [
     "",

@@ -7,6 +7,7 @@ from docuchat.common.v1 import access_pb2
 # Open to callers without a token and still not for the outside: name -> why it has no HTTP path.
 INTERNAL = {
     "docuchat.auth.v1.AuthService.IssueServiceToken": "its caller is a service, and the secret is the authentication",
+    "docuchat.auth.v1.AuthService.WatchRevocations": "its callers are services, and session ids open nothing",
 }
 FOR_PEOPLE = {access_pb2.ACCESS_PUBLIC, access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN, access_pb2.ACCESS_STAFF}
 CODES = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED"} | {

@@ -22,8 +22,10 @@ SETTINGS = {
     "worker": ingestion.config.Settings,
     "chat": chat.config.Settings,
 }
-# Read by OpenTelemetry itself.
-FOREIGN = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
+# Read by OpenTelemetry and by the object store themselves.
+FOREIGN = {"OTEL_EXPORTER_OTLP_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT"}
+# Of `make run` alone: the containers have volumes, and a Qdrant server of their own.
+LOCAL = {"DOCUCHAT_HOME", "QDRANT_URL"}
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +53,8 @@ def test_a_service_has_every_setting_that_has_no_default(services, name):
 
 
 def test_the_gateway_understands_its_variables_and_shows_no_reflection(services):
-    environment = {
-        name: re.sub(r"\$\{[^}]*\}", "", value) for name, value in services["gateway"]["environment"].items()
-    }
+    given = services["gateway"]["environment"]
+    environment = {name: re.sub(r"\$\{[^}]*\}", "", value) for name, value in given.items() if value}
     config = read_config(environment)
     assert (config.targets["chat"].host, config.reflection, config.admin) == ("chat", None, None)
 
@@ -89,3 +90,17 @@ def test_each_setting_of_the_example_is_one_that_somebody_reads():
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     known = set().union(*(variables(settings) for settings in SETTINGS.values()))
     assert named - known == {"DOCUCHAT_HOME", "DOCUCHAT_PORT", "DOCUCHAT_CORS_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+
+def test_each_setting_of_the_example_reaches_a_container():
+    text = (ROOT / "docker-compose.yml").read_text()
+    named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    handed_on = set(re.findall(r"\$\{(\w+)", text)) | set(re.findall(r"^ +([A-Z_]+):$", text, re.MULTILINE))
+    assert named - handed_on == LOCAL
+
+
+def test_foreign_images_are_pinned_to_what_was_tested(services):
+    locked = re.search(r'name = "qdrant-client"\nversion = "([\d.]+)"', (ROOT / "uv.lock").read_text())[1]
+    assert services["qdrant"]["image"] == f"qdrant/qdrant:v{locked}"
+    assert re.fullmatch(r"postgres:18\.\d+", services["postgres"]["image"])
+    assert re.search(r"astral-sh/uv:\d+\.\d+\.\d+ ", (ROOT / "deploy/docker/Dockerfile").read_text())

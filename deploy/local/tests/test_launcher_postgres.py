@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import stat
 
 import asyncpg
 import pytest
@@ -73,3 +74,12 @@ def test_a_start_that_was_interrupted_is_begun_anew(home):
     postgres.create_cluster(home.postgres, PASSWORD)
     assert (home.postgres / "global" / "pg_control").exists()
     assert not half.exists()
+
+
+def test_a_closed_folder_above_is_opened_for_passing_only_and_named(tmp_path):
+    closed = tmp_path / "closed"
+    (closed / "home").mkdir(parents=True)
+    closed.chmod(0o700)
+    assert closed in postgres._let_pass(closed / "home" / "postgres")
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o701
+    assert closed not in postgres._let_pass(closed / "home" / "postgres")

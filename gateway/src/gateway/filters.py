@@ -11,6 +11,7 @@ from gateway.descriptors import PublicMethod
 _FILTERS = "envoy.extensions.filters.http"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 BUFFER_FILTER = "envoy.filters.http.buffer"
+TRANSCODER_FILTER = "envoy.filters.http.grpc_json_transcoder"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files:
         _filter(BUFFER_FILTER, typed(f"{_FILTERS}.buffer.v3.Buffer", max_request_bytes=config.limits.body_bytes)),
         _filter("envoy.filters.http.lua", _strict_json(files.script)),
         _filter("envoy.filters.http.grpc_web", typed(f"{_FILTERS}.grpc_web.v3.GrpcWeb")),
-        _filter("envoy.filters.http.grpc_json_transcoder", _transcoder(config, services, files.descriptors)),
+        _filter(TRANSCODER_FILTER, _transcoder(config, services, files.descriptors)),
         _filter("envoy.filters.http.router", typed(f"{_FILTERS}.router.v3.Router", suppress_envoy_headers=True)),
     ]
 
@@ -87,6 +88,11 @@ def _strict_json(script: Path) -> Node:
 def unbuffered() -> Node:
     """Return the per-route configuration that lets a request's body through as it comes."""
     return {BUFFER_FILTER: typed(f"{_FILTERS}.buffer.v3.BufferPerRoute", disabled=True)}
+
+
+def without_transcoder() -> Node:
+    """Return the configuration of a direct response: the transcoder would refuse the path before the route is asked."""
+    return {TRANSCODER_FILTER: typed("envoy.config.route.v3.FilterConfig", disabled=True)}
 
 
 def _transcoder(config: GatewayConfig, services: list[str], descriptors: Path) -> Node:

@@ -11,7 +11,8 @@ from gateway.replies import build_local_replies
 from gateway.routes import build_virtual_host
 
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_INTERNAL_HEADERS = r"x-(envoy|docuchat)-.*|x-(tenant-id|user-id|role)(-bin)?"
+# No service reads binary metadata, and one that is not base64 would end as an error of gRPC's own.
+_INTERNAL_HEADERS = r"x-(envoy|docuchat)-.*|x-(tenant-id|user-id|role)|.*-bin"
 
 
 def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files: GeneratedFiles) -> Node:

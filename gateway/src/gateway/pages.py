@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from gateway.clusters import Node, typed
+from gateway.clusters import Node
+from gateway.filters import without_transcoder
 
 LARGEST_FILE_BYTES = 256 * 1024
 
@@ -33,10 +34,7 @@ def _page(path: str, file: Path) -> Node:
         "match": {"path": path, "headers": [reading]},
         "direct_response": {"status": 200, "body": {"filename": str(file.resolve())}},
         "response_headers_to_add": [_header(name, value) for name, value in headers.items()],
-        # It would refuse the path before the route is asked.
-        "typed_per_filter_config": {
-            "envoy.filters.http.grpc_json_transcoder": typed("envoy.config.route.v3.FilterConfig", disabled=True)
-        },
+        "typed_per_filter_config": without_transcoder(),
     }
 
 

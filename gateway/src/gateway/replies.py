@@ -47,15 +47,36 @@ def _details_begin(prefix: str) -> Node:
     return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": config}}
 
 
-_REFUSED_BY_LUA = {
-    "header_filter": {"header": {"name": "x-docuchat-refusal", "string_match": {"exact": "UNKNOWN_FIELD"}}}
-}
+def _refused_by_lua(reason: str) -> Node:
+    return {"header_filter": {"header": {"name": "x-docuchat-refusal", "string_match": {"exact": reason}}}}
+
+
 _BAD_QUERY = _details_begin("early_grpc_json_transcode_failure")
 _BAD_BODY = _details_begin("grpc_json_transcode_failure")
 
 
 REPLIES = (
-    Reply("UNKNOWN_FIELD", 3, "The method does not know a field: %LOCAL_REPLY_BODY%", (400, 400), when=_REFUSED_BY_LUA),
+    Reply(
+        "UNKNOWN_FIELD",
+        3,
+        "The method does not know a field: %LOCAL_REPLY_BODY%",
+        (400, 400),
+        when=_refused_by_lua("UNKNOWN_FIELD"),
+    ),
+    Reply(
+        "INVALID_JSON",
+        3,
+        "The body does not fit the method: %LOCAL_REPLY_BODY%",
+        (400, 400),
+        when=_refused_by_lua("INVALID_JSON"),
+    ),
+    Reply(
+        "INVALID_HTTP",
+        3,
+        "The grpc-timeout is up to eight digits and one of the letters HMSmun.",
+        (400, 400),
+        when=_refused_by_lua("INVALID_HTTP"),
+    ),
     Reply(
         "INVALID_QUERY", 3, "The path or query does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=_BAD_QUERY
     ),
@@ -66,6 +87,7 @@ REPLIES = (
         "The request is not valid HTTP, or has an underscore in a header's name or an escaped slash in its path.",
         (400, 400),
     ),
+    Reply("INVALID_HTTP", 3, "The transfer-encoding is not one the gateway reads; send chunked or none.", (501, 501)),
     Reply(
         "UNKNOWN_PATH",
         5,

@@ -1,11 +1,12 @@
 """Routes: the public methods and nothing else."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from gateway.clusters import NOWHERE_CLUSTER, REFLECTION_CLUSTER, Node, typed
 from gateway.config import GatewayConfig, Limits
 from gateway.descriptors import PublicMethod
-from gateway.filters import unbuffered
+from gateway.filters import unbuffered, without_transcoder
 from gateway.pages import build_page_routes
 
 _REFLECTION_PATHS = (
@@ -13,6 +14,14 @@ _REFLECTION_PATHS = (
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 )
 _HEALTH_PATHS = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
+
+_VARIABLE = re.compile(r"\{[^}]+\}")
+_NOT_GRPC = {
+    "name": "content-type",
+    "string_match": {"prefix": "application/grpc"},
+    "invert_match": True,
+    "treat_missing_header_as_empty": True,
+}
 
 _CORS_REQUEST_HEADERS = (
     "authorization,content-type,x-grpc-web,x-user-agent,grpc-timeout,connect-protocol-version,connect-timeout-ms,"
@@ -28,11 +37,12 @@ def build_virtual_host(config: GatewayConfig, methods: Sequence[PublicMethod]) -
         routes += [_local_route(path, REFLECTION_CLUSTER, config.limits) for path in _REFLECTION_PATHS]
         routes += [_local_route(path, "chat", config.limits) for path in _HEALTH_PATHS]
     pages = build_page_routes(config.console) if config.console else []
+    others = _wrong_verb_routes(methods)
     return {
         "name": "docuchat",
         "domains": ["*"],
         "typed_per_filter_config": {"envoy.filters.http.cors": _cors_policy(config.cors_origins)},
-        "routes": [*routes, *pages, *_json_routes(methods), _unknown_method_route()],
+        "routes": [*routes, *pages, *others, *_json_routes(methods), _unknown_method_route()],
     }
 
 
@@ -78,6 +88,27 @@ def _retry_policy() -> Node:
     }
 
 
+def _wrong_verb_routes(methods: Iterable[PublicMethod]) -> list[Node]:
+    """Answer 405 where the path is right and the verb is not; OPTIONS is left to the CORS filter."""
+    verbs: dict[str, set[str]] = {}
+    for method in methods:
+        verbs.setdefault(method.http_path, set()).add(method.http_verb)
+    return [_wrong_verb_route(path, sorted(found)) for path, found in verbs.items()]
+
+
+def _wrong_verb_route(path: str, verbs: Sequence[str]) -> Node:
+    passing = "|".join([*verbs, "OPTIONS"])
+    wrong = {"name": ":method", "string_match": {"safe_regex": {"regex": passing}}, "invert_match": True}
+    pattern = "[^/:]+".join(re.escape(part) for part in _VARIABLE.split(path))
+    allow = {"header": {"key": "allow", "value": ", ".join(verbs)}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {
+        "match": {"safe_regex": {"regex": pattern}, "headers": [wrong, _NOT_GRPC]},
+        "direct_response": {"status": 405},
+        "response_headers_to_add": [allow],
+        "typed_per_filter_config": without_transcoder(),
+    }
+
+
 def _json_routes(methods: Iterable[PublicMethod]) -> list[Node]:
     """Return the routes that hold until the transcoder has found the method behind a JSON path.
 
@@ -85,13 +116,7 @@ def _json_routes(methods: Iterable[PublicMethod]) -> list[Node]:
     A direct response in their place would make the CORS filter pass over the request.
     """
     uploads = [_upload_route(method) for method in methods if method.client_streaming]
-    not_grpc = {
-        "name": "content-type",
-        "string_match": {"prefix": "application/grpc"},
-        "invert_match": True,
-        "treat_missing_header_as_empty": True,
-    }
-    rest = {"match": {"prefix": "/", "headers": [not_grpc]}, "route": {"cluster": NOWHERE_CLUSTER}}
+    rest = {"match": {"prefix": "/", "headers": [_NOT_GRPC]}, "route": {"cluster": NOWHERE_CLUSTER}}
     return [*uploads, rest]
 
 

@@ -1,5 +1,6 @@
 -- Refuses a JSON body with a field that its method does not know. Envoy's transcoder would drop such a field without
--- a word, and a misspelt option would look as if it had been obeyed. Malformed JSON passes: the transcoder refuses it.
+-- a word, and a misspelt option would look as if it had been obeyed. Malformed JSON passes: the transcoder refuses it,
+-- except for names in other quotes or none, which it would take.
 -- TYPES[message][field] is true, or the name of the message the field holds. ROUTES lists {method, pattern, message}.
 
 local function after_space(text, at)
@@ -48,7 +49,7 @@ local function check_message(text, at, message)
     name, at = read_string(text, at)
     local kind = TYPES[message][name]
     if not kind then
-      error({ field = name })
+      error({ refusal = "UNKNOWN_FIELD", text = 'the body has the field "' .. name:sub(1, 100) .. '"' })
     end
     at = after_space(text, at)
     at = check_value(text, after_space(text, at + 1), kind)
@@ -56,6 +57,9 @@ local function check_message(text, at, message)
     if text:sub(at, at) == "," then
       at = after_space(text, at + 1)
     end
+  end
+  if text:sub(at, at) ~= "}" then
+    error({ refusal = "INVALID_JSON", text = "a name is not in double quotes" })
   end
   return at + 1
 end
@@ -94,8 +98,30 @@ local function find_message(method, path)
   end
 end
 
+local function refuse(handle, refusal, text)
+  -- Not from a variable: waiting for the body makes older handles stale.
+  handle:headers():replace("x-docuchat-refusal", refusal)
+  handle:respond({ [":status"] = "400" }, text)
+end
+
+-- Only gRPC callers have deadlines of their own; a malformed one would end as an error of gRPC's own (INTERNAL).
+local function check_timeout(headers)
+  local timeout = headers:get("grpc-timeout")
+  if not timeout then
+    return true
+  elseif not (headers:get("content-type") or ""):find("^application/grpc") then
+    headers:remove("grpc-timeout")
+    return true
+  end
+  return #timeout <= 9 and timeout:find("^%d+[HMSmun]$")
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
+  if not check_timeout(headers) then
+    refuse(handle, "INVALID_HTTP", "")
+    return
+  end
   local message = find_message(headers:get(":method"), headers:get(":path"):match("^[^?]*"))
   local body = message and handle:body()
   if not body then
@@ -106,8 +132,6 @@ function envoy_on_request(handle)
     return check_value(text, after_space(text, 1), message)
   end)
   if not passed and type(problem) == "table" then
-    -- Waiting for the body has made `headers` stale.
-    handle:headers():replace("x-docuchat-refusal", "UNKNOWN_FIELD")
-    handle:respond({ [":status"] = "400" }, 'the body has the field "' .. problem.field:sub(1, 100) .. '"')
+    refuse(handle, problem.refusal, problem.text)
   end
 end

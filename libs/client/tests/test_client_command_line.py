@@ -78,8 +78,7 @@ async def test_a_password_is_asked_for_and_not_shown(docuchat, monkeypatch):
 async def test_a_command_without_a_log_in_says_how_to_log_in(docuchat):
     result = await docuchat("whoami")
     assert result.exit_code == 1
-    assert "Run `docuchat login`." in result.stderr
-    assert "TOKEN_MISSING" in result.stderr
+    assert result.stderr == "You are not logged in. Run `docuchat login` or `docuchat sign-up`. [TOKEN_MISSING]\n"
 
 
 async def test_a_token_from_the_environment_stands_in_for_a_log_in(docuchat, monkeypatch, stack, home):
@@ -136,12 +135,24 @@ async def test_one_bad_file_does_not_stop_the_others(docuchat, note, tmp_path):
     assert [row["state"] for row in json.loads(result.stdout)["documents"]] == ["READY"]
 
 
-async def test_only_bad_files_print_no_table(docuchat, note, stack):
+async def test_a_stored_document_that_cannot_be_used_is_shown_with_its_id(docuchat, note, stack):
     stack.library.end = {"state": Document.FAILED, "state_reason": "CORRUPT", "state_message": "Damaged."}
     await log_in(docuchat)
     result = await docuchat("upload", note)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "Damaged. [CORRUPT]" in result.stderr
+    assert result.exit_code == 1
+    assert "00000000-0000-4000-8000-000000000000" in result.stdout
+    assert "FAILED CORRUPT" in result.stdout
+    assert result.stderr == "a.md: Damaged. [CORRUPT]\n"
+
+
+async def test_a_document_that_is_late_is_shown_with_its_id(docuchat, note, stack):
+    stack.library.end = {"state": Document.INDEXING}
+    await log_in(docuchat)
+    result = await docuchat("upload", note, "--limit", "0.01", "--json")
+    assert result.exit_code == 1
+    [document] = json.loads(result.stdout)["documents"]
+    assert document["document_id"] == "00000000-0000-4000-8000-000000000000"
+    assert "[NOT_READY_IN_TIME]" in result.stderr
 
 
 async def test_a_missing_file_is_wrong_usage(docuchat):

@@ -35,6 +35,11 @@ def test_an_address_that_is_none_is_refused():
         parse_target("ftp://example.org")
 
 
+def test_a_port_that_is_none_is_named_with_its_address():
+    with pytest.raises(ValueError, match="'http://a:99999' is no gateway address: its port"):
+        parse_target("http://a:99999")
+
+
 async def test_https_makes_an_encrypted_channel():
     async with DocuChat.connect("https://127.0.0.1:1") as client:
         with pytest.raises(GatewayUnreachable):

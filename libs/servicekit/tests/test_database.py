@@ -1,12 +1,13 @@
 import asyncio
+from datetime import datetime, timedelta, timezone
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from servicekit.database import Database
-from servicekit.errors import DependencyUnavailable
+from servicekit.database import Database, UnfitValue
+from servicekit.errors import Code, DependencyUnavailable
 from servicekit.provision import provision_service
 
 TABLE = """
@@ -54,6 +55,24 @@ async def test_a_row_of_another_tenant_cannot_be_written(database):
     async with database.transaction(tenant_id="a") as connection:
         with pytest.raises(ProgrammingError, match="row-level security"):
             await connection.execute(text("INSERT INTO toy.note VALUES ('b', 'x')"))
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("SELECT CAST(:value AS timestamptz)", datetime.max.replace(tzinfo=timezone(timedelta(hours=-23)))),
+        ("SELECT CAST(:value AS int4)", 2**31),
+        ("SELECT CAST(:value AS uuid)", "canary"),
+        ("SELECT CAST(:value AS text)", "canary\0"),
+    ],
+    ids=["date", "number", "uuid", "NUL"],
+)
+async def test_a_value_that_postgresql_refuses_is_the_callers_fault_and_not_quoted(database, capsys, query, value):
+    with pytest.raises(UnfitValue) as caught:
+        async with database.transaction() as connection:
+            await connection.execute(text(query), {"value": value})
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert "canary" not in caught.value.message + capsys.readouterr().err
 
 
 async def test_ten_thousand_interleaved_calls_with_a_fifth_cancelled_see_no_foreign_row(database):

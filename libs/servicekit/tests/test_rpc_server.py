@@ -36,6 +36,7 @@ from servicekit.identity import Role, current_principal
 from servicekit.rpc.access import MethodWithoutAccess, require_access_options
 from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.deadline import cap_timeout
+from servicekit.rpc.server import build_server
 from servicekit.rpc.status import read_error
 from servicekit.rpc.status_service import StatusServicer
 
@@ -178,6 +179,44 @@ async def test_a_field_out_of_bounds_is_named_with_its_rule(rpc, tokens, toy):
     assert (read_error(error).reason, toy.calls) == ("INVALID_FIELD", 0)
 
 
+NO_MESSAGES = {"garbage": b"\xff\xff\xff", "text that is not UTF-8": b"\x12\x01\xff"}
+
+
+@pytest.mark.parametrize("raw", NO_MESSAGES.values(), ids=NO_MESSAGES)
+@pytest.mark.parametrize(
+    ("method", "shape"),
+    [
+        ("docuchat.chat.v1.ConversationService/ListConversations", "unary_unary"),
+        ("docuchat.chat.v1.ChatService/Ask", "unary_stream"),
+        ("docuchat.ingestion.v1.DocumentService/UploadDocuments", "stream_unary"),
+    ],
+)
+async def test_bytes_that_are_no_message_are_refused_like_any_bad_field(rpc, tokens, toy, method, shape, raw):
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        call = getattr(channel, shape)(f"/{method}", request_serializer=bytes, response_deserializer=bytes)
+        answer = call(iter([raw]) if shape == "stream_unary" else raw)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await (answer.read() if shape == "unary_stream" else answer)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert read_error(caught.value).reason == "INVALID_FIELD"
+    assert "UTF-8" in caught.value.details()
+
+
+async def test_bytes_that_are_no_message_need_a_token_first(rpc, toy):
+    async with rpc(name="chat", add_servicers=adder(toy)) as channel:
+        method = "/docuchat.chat.v1.ConversationService/ListConversations"
+        call = channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(b"\xff\xff")
+    assert read_error(caught.value).reason == "TOKEN_MISSING"
+
+
+async def test_headers_as_large_as_the_gateway_takes_are_read_and_judged(rpc, toy):
+    async with rpc(name="chat", add_servicers=adder(toy), token="a" * 30_000) as channel:
+        error = await fail_to_list(channel)
+    assert read_error(error).reason == "TOKEN_INVALID"
+
+
 async def test_a_repeated_field_names_the_element(rpc, tokens, toy):
     request = chat_service_pb2.AskRequest(question="a", document_ids=[UUID, "x"])
     async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
@@ -228,6 +267,28 @@ async def test_a_handler_is_closed_at_once_when_the_client_goes(rpc, tokens, toy
         await call.read()
         call.cancel()
         await asyncio.wait_for(toy.closed.wait(), 1)
+
+
+async def test_a_call_beyond_the_limit_is_refused_with_when_to_come_back(tokens, toy):
+    server = build_server(name="chat", verifier=tokens.verifier, max_concurrent_rpcs=2)
+    adder(toy)(server.grpc)
+    token = tokens.issue()
+
+    async def identity():
+        return token
+
+    async with open_channel(await server.start("127.0.0.1:0"), identity=identity) as channel:
+        request = chat_service_pb2.AskRequest(question="endless")
+        running = [ChatServiceStub(channel).Ask(request) for _ in range(2)]
+        for call in running:
+            await call.read()
+        error = read_error(await fail_to_list(channel))
+        running[0].cancel()
+        await asyncio.wait_for(toy.closed.wait(), 1)
+        await ConversationServiceStub(channel).ListConversations(conversation_service_pb2.ListConversationsRequest())
+        running[1].cancel()
+    await server.stop(0)
+    assert (error.code, error.reason, error.retry_after_seconds) == (Code.RESOURCE_EXHAUSTED, "OVERLOADED", 1)
 
 
 async def test_an_error_after_the_first_message_ends_the_stream_with_its_status(rpc, tokens, toy):

@@ -1,11 +1,13 @@
+import asyncio
 import base64
 import json
 import time
+from contextvars import ContextVar
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from servicekit.errors import AppError, DependencyUnavailable
 from servicekit.identity import Role
@@ -143,6 +145,61 @@ async def test_old_keys_serve_on_while_the_issuer_is_down(key):
     assert await keys.find("k")
     now[0], up[0] = 10_000, False
     assert await keys.find("k")
+
+
+async def test_a_slow_issuer_is_asked_once_for_all_and_keeps_nobody_who_has_the_key_waiting(key):
+    now, asked, answer = [0.0], [], asyncio.Event()
+
+    async def fetch():
+        asked.append(now[0])
+        await answer.wait()
+        return jwks(key)
+
+    keys = RemoteJwks(fetch, clock=lambda: now[0])
+    waiting = [asyncio.create_task(keys.find("k")) for _ in range(100)]
+    await asyncio.sleep(0.01)
+    waiting[0].cancel()
+    answer.set()
+    found = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
+    assert len([each for each in found if isinstance(each, Ed25519PublicKey)]) == 99
+    now[0] = 10_000
+    answer.clear()
+    assert all([await asyncio.wait_for(keys.find("k"), 0.1) for _ in range(100)])
+    await asyncio.sleep(0)
+    assert asked == [0.0, 10_000]
+    answer.set()
+
+
+async def test_an_issuer_that_hangs_fails_all_who_wait_together(key):
+    async def fetch():
+        await asyncio.sleep(0.1)
+        raise DependencyUnavailable("auth")
+
+    keys, started = RemoteJwks(fetch), time.monotonic()
+    found = await asyncio.gather(*(keys.find("k") for _ in range(100)), return_exceptions=True)
+    assert {type(each) for each in found} == {DependencyUnavailable}
+    assert time.monotonic() - started < 1
+
+
+async def test_a_call_with_no_time_left_does_not_shorten_the_fetch_for_others(key):
+    seen = []
+
+    async def fetch():
+        seen.append(short.get())
+        return jwks(key)
+
+    short = ContextVar("short", default=False)
+    keys = RemoteJwks(fetch)
+    short.set(True)
+    assert await keys.find("k")
+    assert seen == [False]
+
+
+async def test_a_token_of_an_ended_session_is_refused(key):
+    verifier = TokenVerifier(StaticKeys({"k": key.public_key()}), revoked={"gone"})
+    assert await verifier.verify(sign(key, {"sid": "here"}))
+    with pytest.raises(TokenInvalid):
+        await verifier.verify(sign(key, {"sid": "gone"}))
 
 
 async def test_without_any_keys_the_issuers_absence_is_told():

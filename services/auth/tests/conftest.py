@@ -1,5 +1,6 @@
 """Fakes of the ports, a few lines each, and a real server on a real database."""
 
+import asyncio
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from auth.accounts.revocations import RevocationFeed
 from auth.config import Settings
 from auth.model import (
     Account,
@@ -75,6 +77,7 @@ class FakeAccounts:
 class FakeSessions:
     sessions: dict = field(default_factory=dict)
     tokens: dict = field(default_factory=dict)
+    failure: Exception | None = None
 
     async def open(self, session: Session, token_hash):
         self.sessions[session.session_id] = session
@@ -85,10 +88,11 @@ class FakeSessions:
             return None
         token = self.tokens[token_hash]
         session = self.sessions[token.session_id]
-        verdict = judge(session, token)
+        children = [each for each in self.tokens.values() if each.parent_hash == token_hash]
+        verdict = judge(session, token, any(child.use_time for child in children))
         if verdict is Verdict.ROTATE:
             self.tokens[token_hash] = replace(token, use_time=token.use_time or now)
-            self.tokens[successor_hash] = RefreshToken(successor_hash, session.session_id, now)
+            self.tokens[successor_hash] = RefreshToken(successor_hash, session.session_id, now, None, token_hash)
         if verdict is Verdict.REVOKE:
             await self.revoke(token_hash, now)
         return Trade(session, verdict)
@@ -97,6 +101,11 @@ class FakeSessions:
         if token_hash in self.tokens:
             session_id = self.tokens[token_hash].session_id
             self.sessions[session_id] = replace(self.sessions[session_id], revoke_time=now)
+
+    async def list_revoked(self, since):
+        if self.failure:
+            raise self.failure
+        return [each.session_id for each in self.sessions.values() if each.revoke_time and each.revoke_time > since]
 
 
 @dataclass
@@ -199,10 +208,14 @@ async def stack(service_database, key_file):
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
     needs = assemble(settings, database.database, hasher, signer)
-    server = build_server(name="auth", verifier=make_verifier(settings, signer))
-    servicers_of(needs)(server.grpc)
+    revocations = RevocationFeed(needs, interval=0.05)
+    following = asyncio.create_task(revocations.follow())
+    server = build_server(name="auth", verifier=make_verifier(settings, signer, revocations))
+    servicers_of(needs, revocations)(server.grpc)
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
         yield Stack(database, settings, needs, address, channel)
-    await server.stop(0)
+    following.cancel()
+    # With time to spare: whoever watches must have been let go.
+    await asyncio.wait_for(server.stop(10), 5)
     hasher.close()

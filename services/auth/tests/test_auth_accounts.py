@@ -214,6 +214,16 @@ async def test_within_the_grace_a_repeated_refresh_gives_a_further_good_token(ne
         await refresh(needs, answer.refresh_token)
 
 
+async def test_within_the_grace_a_repetition_after_the_successor_was_used_ends_the_session(needs):
+    first = (await join(needs)).tokens
+    second = await refresh(needs, first.refresh_token)
+    third = await refresh(needs, second.refresh_token)
+    needs.clock.advance(seconds=1)
+    for token in (first.refresh_token, third.refresh_token):
+        with pytest.raises(InvalidRefreshToken):
+            await refresh(needs, token)
+
+
 async def test_a_second_refresh_after_the_grace_ends_the_session(needs):
     first = (await join(needs)).tokens
     second = await refresh(needs, first.refresh_token)

@@ -85,5 +85,11 @@ def test_slugs_hold_letters_digits_and_single_hyphens(name, slug):
     assert make_slug(name) == slug
 
 
+def test_names_lose_what_turns_or_hides_text_and_keep_what_joins_it():
+    assert clean_name("Ann\u202e\u2066 \u200fLee\u200b\ufeff") == "Ann Lee"
+    assert clean_name("\u202e\u200b") == ""
+    assert clean_name("\U0001f469\u200d\U0001f52c") == "\U0001f469\u200d\U0001f52c"
+
+
 def test_names_keep_their_letters_and_lose_control_characters():
     assert clean_name(" Ann\x00\r\n\tB.  می\u200cخواهم ") == "Ann B. می\u200cخواهم"

@@ -80,6 +80,7 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
         ("tenant_id", {"tenants"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
+        ("revoked_since", {"sessions"}),
     ],
 )
 async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people, superuser, declared, visible):
@@ -91,7 +92,9 @@ async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people,
         "tenant_id": ann.tenant.tenant_id,
         "refresh_hash": token_hash,
         "successor_hash": token_hash,
+        "revoked_since": "2020-01-01",
     }
+    await superuser.execute("UPDATE auth.sessions SET revoke_time = now() WHERE user_id = $1", ann.user.user_id)
     for table in await superuser.fetch(TABLES):
         name = table["relname"]
         assert await count(stack, name, **{declared: values[declared]}) == (name in visible), name

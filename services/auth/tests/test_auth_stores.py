@@ -108,7 +108,7 @@ async def open_session(database, name="first", **changes):
 
 
 def always(verdict):
-    return lambda _session, _token: verdict
+    return lambda _session, _token, _has_used_successor: verdict
 
 
 async def test_a_trade_uses_the_token_up_and_stores_its_successor(database):
@@ -116,7 +116,7 @@ async def test_a_trade_uses_the_token_up_and_stores_its_successor(database):
     store = PostgresSessionStore(database)
     seen = []
 
-    def judge(found, token):
+    def judge(found, token, _has_used_successor):
         seen.append((found, token.use_time))
         return Verdict.ROTATE
 
@@ -124,6 +124,27 @@ async def test_a_trade_uses_the_token_up_and_stores_its_successor(database):
         now = NOW + timedelta(seconds=moment)
         await store.trade(token_hash(presented), token_hash(f"successor {moment}"), now, judge)
     assert seen == [(session, None), (session, NOW), (session, NOW), (session, None), (session, None)]
+
+
+async def test_a_trade_tells_whether_a_token_it_once_gave_has_been_used(database):
+    await open_session(database)
+    store, told = PostgresSessionStore(database), []
+
+    def judge(_session, _token, has_used_successor):
+        told.append(has_used_successor)
+        return Verdict.ROTATE
+
+    for presented, successor in [("first", "lost"), ("first", "second"), ("second", "third"), ("first", "x")]:
+        await store.trade(token_hash(presented), token_hash(successor), NOW, judge)
+    assert told == [False, False, False, True]
+
+
+async def test_ended_sessions_are_listed_whoever_they_belonged_to(database):
+    session = await open_session(database)
+    store = PostgresSessionStore(database)
+    await store.revoke(token_hash("first"), NOW)
+    assert await store.list_revoked(NOW - timedelta(seconds=1)) == [session.session_id]
+    assert await store.list_revoked(NOW) == []
 
 
 async def test_an_unknown_token_is_traded_for_nothing(database):
@@ -166,7 +187,7 @@ async def test_of_many_trades_at_once_one_finds_the_token_unused(database):
     store = PostgresSessionStore(database)
     seen = []
 
-    def judge(_session, token):
+    def judge(_session, token, _has_used_successor):
         seen.append(token.use_time)
         return Verdict.ROTATE
 

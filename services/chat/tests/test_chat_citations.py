@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 
 from chat.model import Check
@@ -29,8 +27,7 @@ class FakeTexts:
 
 async def check(passages, marker, quote, answer, texts=None):
     source = FakeTexts({passage.marker: passage.text for passage in passages} if texts is None else texts)
-    async with SourceTexts(source, passages) as canonical:
-        return await CitationVerifier(passages, canonical).verify(marker, quote, answer)
+    return await CitationVerifier(passages, SourceTexts(source, passages)).verify(marker, quote, answer)
 
 
 @pytest.mark.parametrize(
@@ -146,21 +143,34 @@ async def test_the_canonical_text_decides_and_not_the_hit(make_passage):
     assert found.check is Check.UNSUPPORTED
 
 
-async def test_leaving_a_turn_stops_fetching(make_passage):
-    class Slow:
-        cancelled = False
+class CountingTexts:
+    """Counts the calls; fails with a code where it has one."""
 
-        async def read(self, passage):
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                self.cancelled = True
-                raise
+    def __init__(self, failure=None):
+        self.failure, self.calls = failure, []
 
-    slow = Slow()
-    async with SourceTexts(slow, [make_passage(CANON)]):
-        await asyncio.sleep(0.01)
-    assert slow.cancelled
+    async def read(self, passage):
+        self.calls.append(passage.marker)
+        if self.failure:
+            raise AppError(self.failure, "WHY", "gone")
+        return passage.text
+
+
+async def test_a_text_is_fetched_when_it_is_first_cited_and_only_then(make_passage):
+    source = CountingTexts()
+    texts = SourceTexts(source, [make_passage("One.", 1), make_passage("Two.", 2), make_passage("Three.", 3)])
+    assert [await texts.read(marker) for marker in (2, 1, 2)] == ["Two.", "One.", "Two."]
+    assert source.calls == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("failure", "calls"), [(Code.UNAVAILABLE, [1]), (Code.DEADLINE_EXCEEDED, [1]), (Code.NOT_FOUND, [1, 2])]
+)
+async def test_an_answer_waits_once_for_texts_that_do_not_come(make_passage, failure, calls):
+    source = CountingTexts(failure)
+    texts = SourceTexts(source, [make_passage("One.", 1), make_passage("Two.", 2)])
+    assert [await texts.read(marker) for marker in (1, 2, 1)] == [None, None, None]
+    assert source.calls == calls
 
 
 def test_two_sentences_together_may_support_a_claim():
@@ -178,6 +188,8 @@ def test_two_sentences_together_may_support_a_claim():
         ("It is e.g. this. Dr. A. Gal wrote it. Next.", ["It is e.g. this.", "Dr. A. Gal wrote it.", "Next."]),
         ("The U.S. Supreme Court sat. He left.", ["The U.S. Supreme Court sat.", "He left."]),
         ("It is so.12 The next one. End.", ["It is so.12", "The next one.", "End."]),
+        ("He had bad news.The court sat.No one.", ["He had bad news.", "The court sat.", "No one."]),
+        ("Call Console.WriteLine(it) or a.B now.", ["Call Console.WriteLine(it) or a.B now."]),
         ("He said “no.” Then he left.", ["He said “no.”", "Then he left."]),
         ("Version 3.5 is out. It runs.", ["Version 3.5 is out.", "It runs."]),
         ("یک جمله است. جمله دیگر؟ پایان.", ["یک جمله است.", "جمله دیگر؟", "پایان."]),

@@ -74,6 +74,13 @@ async def test_without_passages_there_is_no_answer():
     assert (await ask("What is it?"))[-1] == ProviderFinish(FinishReason.NO_ANSWER)
 
 
+async def test_it_speaks_in_phrases_and_loses_nothing(make_passage):
+    text = f"The zebra is an animal with many stripes {'x' * 90} on its body, and some more words behind them."
+    deltas = [part.text for part in await ask("What is a zebra?", make_passage(text)) if isinstance(part, ProviderText)]
+    assert "".join(deltas) == f"{text} "
+    assert len(deltas) <= 6
+
+
 async def test_a_definition_stands_alone(make_passage):
     text = (
         "The tracer calls Emerald often in the lab. Many people in the lab have seen the Emerald tracer run. "
@@ -120,6 +127,45 @@ async def test_how_many_is_not_answered_by_a_sentence_that_counts_nothing(make_p
 )
 def test_counting_is_told_from_numbers_nearby(question, sentence, counts):
     assert counts_thing(find_counted(question), sentence) is counts
+
+
+async def test_a_conditional_clause_defines_nothing(make_passage):
+    text = (
+        "If a loop has one, we call the loop as a nested trace tree. "
+        "A trace grows on demand to a multiple-exit trace tree. Trees are green."
+    )
+    parts = await ask("What is a trace tree?", make_passage(text))
+    assert quotes_of(parts)[0].quote == "A trace grows on demand to a multiple-exit trace tree."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "answered"),
+    [
+        ("The Sun suite consists of 26 short (under 2 s) programs.", True),
+        ("The Sun suite took 26 of the machine.", False),
+        ("The benchmarks of the Sun suite have 26 authors.", False),
+        ("Another suite has 26 programs.", False),
+        ("All 26 programs are older than the Sun suite.", False),
+    ],
+)
+async def test_what_is_counted_may_have_another_name(make_passage, sentence, answered):
+    parts = await ask("How many benchmarks are in the Sun suite?", make_passage(f"{sentence} Birds sing."))
+    assert [quote.quote for quote in quotes_of(parts)] == [sentence] * answered
+
+
+@pytest.mark.parametrize(
+    ("heading", "answer"),
+    [
+        ("Eldred", "The Supreme Court had affirmed the decision of the Court of Appeals."),
+        ("Causby", "Many expected that Eldred v. Ashcroft would die before the Supreme Court could decide it."),
+    ],
+)
+async def test_a_decision_is_told_by_a_verb_of_deciding_about_the_same_case(make_passage, heading, answer):
+    expected = "Many expected that Eldred v. Ashcroft would die before the Supreme Court could decide it."
+    told = "I rejected it. The Supreme Court had affirmed the decision of the Court of Appeals. Birds sing."
+    passages = [make_passage(expected, 1), make_passage(told, 2, heading_path=(heading,))]
+    parts = await ask("What did the Supreme Court decide in Eldred v. Ashcroft?", *passages)
+    assert quotes_of(parts)[0].quote == answer
 
 
 async def test_overlapping_passages_do_not_make_it_say_things_twice(make_passage):
@@ -190,6 +236,8 @@ def test_the_kind_of_a_question_is_read_off_its_words(question, kind):
         ("A part of a trace tree is a branch.", 0.0),
         ("We call these trace tree instructions.", 0.0),
         ("The machine calls the trace tree.", 0.0),
+        ("The nested trace tree is a set of trees.", 0.5),
+        ("We call it as a nested trace tree.", 0.5),
     ],
 )
 def test_definitions_are_told_from_mentions(sentence, rating):

@@ -16,7 +16,8 @@ from chat.errors import (
 )
 from chat.model import FinishReason, ProviderFinish, ProviderText, Usage
 from chat.providers.options import ProviderOptions
-from chat.providers.retry import RetryingProvider, RetryPolicy
+from chat.providers.retry import RetryingProvider
+from servicekit.retrying import RetryPolicy
 
 
 async def read_script(dialect, prompt, script, **more):
@@ -105,7 +106,7 @@ async def test_a_refused_attempt_is_repeated_by_the_one_policy_only(dialect, pro
 
     script = [dialect.Refusal(status, dialect.error(status)), dialect.Stream(("ok",))]
     async with dialect.run_stub(*script) as stub, dialect.provider_of(stub) as provider:
-        parts = await dialect.read(RetryingProvider(provider, RetryPolicy(), sleep=sleep, seed=1), prompt)
+        parts = await dialect.read(RetryingProvider(provider, RetryPolicy(), sleep=sleep), prompt)
     assert parts[0] == ProviderText("ok")
     assert (len(stub.requests), len(waits)) == (2, 1)
 

@@ -9,7 +9,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from chat.errors import ProviderMisconfigured, ProviderRateLimited, ProviderUnavailable
 from chat.model import ProviderText
 from chat.providers.observed import ObservedProvider
-from chat.providers.retry import RetryingProvider, RetryPolicy
+from chat.providers.retry import RetryingProvider
+from servicekit.retrying import RetryPolicy
 
 
 class Waits(list):
@@ -20,7 +21,7 @@ class Waits(list):
 async def read_retrying(openai_stub, prompt, *script, **policy):
     waits = Waits()
     async with openai_stub.run_stub(*script) as stub, openai_stub.provider_of(stub) as provider:
-        retrying = RetryingProvider(provider, RetryPolicy(**policy), sleep=waits, seed=1)
+        retrying = RetryingProvider(provider, RetryPolicy(**policy), sleep=waits)
         try:
             return await openai_stub.read(retrying, prompt), waits, stub
         except (ProviderUnavailable, ProviderRateLimited, ProviderMisconfigured) as error:

@@ -101,7 +101,7 @@ async def test_the_staging_file_of_a_killed_upload_is_removed_when_it_is_old(tmp
     assert (left.exists(), fresh.exists()) == (False, True)
 
 
-async def test_a_store_that_does_not_answer_is_unavailable(tmp_path):
+async def test_a_store_that_does_not_answer_is_unavailable(tmp_path, logs):
     objects = ObstoreObjectStore(
         obstore.store.S3Store(
             "bucket",
@@ -116,6 +116,8 @@ async def test_a_store_that_does_not_answer_is_unavailable(tmp_path):
         with pytest.raises(AppError) as caught:
             await call
         assert (caught.value.code, caught.value.reason) == (Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
+        assert logs[-1]["event"] == "object store failed"
+        assert "Error" in logs[-1]["error"]
     assert await objects.remove_staging("in/", NOW) == 0
 
 

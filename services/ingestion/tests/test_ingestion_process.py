@@ -142,7 +142,7 @@ async def processes(service_database, tokens, rpc, tmp_path):
             "DOCUCHAT_SERVICE_SECRET": "the secret",
             "DOCUCHAT_OBJECT_STORE_URL": f"file://{tmp_path}/objects",
             "DOCUCHAT_DATA_DIR": f"{tmp_path}/data",
-            "DOCUCHAT_LEASE_SECONDS": "1.5",
+            "DOCUCHAT_LEASE_SECONDS": "60",
             "DOCUCHAT_HEARTBEAT_SECONDS": "0.3",
             "DOCUCHAT_WORKER_GRACE_SECONDS": "0.2",
         }
@@ -180,7 +180,7 @@ async def test_a_document_goes_all_the_way_through_killed_and_stopped_workers(pr
         document_id = await upload(client, MARKDOWN, "trees.md")
         async with processes.run("worker") as worker:
             await asyncio.wait_for(retrieval.began.wait(), 20)
-            worker.kill()  # no lease is given back
+            worker.kill()  # no lease is given back: the next worker finds the lock of this one free
             await worker.wait()
         retrieval.began.clear()
         async with processes.run("worker") as worker:

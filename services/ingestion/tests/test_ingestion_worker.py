@@ -322,6 +322,29 @@ async def test_a_job_that_cannot_be_given_back_comes_back_when_its_lease_ends(st
     assert (await ann.get(document.document_id)).state == State.READY
 
 
+@pytest.mark.parametrize(("refusals", "queued"), [(2, 1), (1000, 0)])
+async def test_giving_a_job_back_is_tried_for_as_long_as_the_lease_would_hold_it(stack, monkeypatch, refusals, queued):
+    """A database that restarts takes index and queue away together; its return must not cost a whole lease."""
+    monkeypatch.setattr("ingestion.pipeline.run_jobs.RELEASE_AGAIN_SECONDS", 0.01)
+
+    class Restarting(PostgresJobQueue):
+        left = refusals
+
+        async def release(self, job, **values):
+            self.left -= 1
+            if self.left >= 0:
+                raise AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "postgresql")
+            return await super().release(job, **values)
+
+    ann = await stack.person()
+    await ann.upload(TEXT)
+    stack.index.failures = [AWAY]
+    times = LeaseTimes(lease_seconds=0.3, heartbeat_seconds=0.1)
+    runner = stack.runner(queue=Restarting(stack.database), times=times)
+    assert await runner._try_next() is bool(queued)
+    assert await stack.admin.fetchval("SELECT count(*) FROM ingestion.jobs WHERE state = 'QUEUED'") == queued
+
+
 async def test_a_lease_that_cannot_be_renewed_in_time_stops_the_work(stack):
     class Deaf(PostgresJobQueue):
         calls = 0

@@ -292,6 +292,17 @@ async def test_deleting_a_document_spares_the_version_to_keep_and_other_document
     assert versions_of((await search(index, scope_of(old))).sparse) == {other.version_id}
 
 
+async def test_deleting_a_version_spares_the_others_of_its_document_and_other_tenants(index):
+    old = make_version()
+    new, theirs = replace(old, version_id=name()), replace(old, tenant_id=name())
+    points = [make_point(version, make_chunk()) for version in (old, new)]
+    await index.upsert([*points, replace(make_point(theirs, make_chunk()), point_id=name())])
+    for _ in range(2):
+        await index.delete_version(old.tenant_id, old.version_id)
+    versions = ((old.tenant_id, old), (new.tenant_id, new), (theirs.tenant_id, theirs))
+    assert [await index.count(tenant, version.version_id) for tenant, version in versions] == [0, 1, 1]
+
+
 async def test_preparing_again_changes_nothing(index):
     version = make_version()
     await index.upsert([make_point(version, make_chunk())])
@@ -319,6 +330,7 @@ async def test_an_index_that_is_away_is_unavailable_within_the_deadline(kind, tm
         lambda: index.count(version.tenant_id, version.version_id),
         lambda: index.upsert([make_point(version, make_chunk())]),
         lambda: index.delete_document(version.tenant_id, version.document_id),
+        lambda: index.delete_version(version.tenant_id, version.version_id),
     )
     for call in calls:
         started = time.monotonic()

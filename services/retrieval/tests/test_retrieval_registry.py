@@ -174,6 +174,53 @@ async def test_another_tenant_neither_sees_nor_buries(registry):
     assert await visible(registry, version) == {version.version_id}
 
 
+async def age(database, version, column, table, hours):
+    statement = f"UPDATE retrieval.{table} SET {column} = {column} - make_interval(hours => $2) WHERE document_id = $1"
+    await execute(database, statement, version.document_id, hours)
+
+
+async def find_abandoned(registry):
+    return {version.version_id for version in await registry.find_abandoned(10)}
+
+
+async def test_what_nobody_will_show_is_abandoned_whoever_the_tenant_is(registry, database):
+    versions = [make_version(str(uuid4())) for _ in range(5)] + [make_version(str(uuid4()), OTHER_TENANT)]
+    fresh, shown, stuck, buried, just_buried, theirs = versions
+    for version in versions:
+        await registry.begin_version(version)
+    await activate(registry, shown)
+    for version in (buried, just_buried):
+        await registry.bury_document(version.tenant_id, version.document_id)
+    for version in (shown, stuck, theirs):
+        await age(database, version, "begin_time", "versions", 25)
+    await age(database, buried, "delete_time", "documents", 2)
+    assert await find_abandoned(registry) == {stuck.version_id, buried.version_id, theirs.version_id}
+    for version in await registry.find_abandoned(10):
+        await registry.forget_abandoned(version)
+    assert await find_abandoned(registry) == set()
+    assert set(await fetch_states(database)) == {fresh.version_id, shown.version_id, just_buried.version_id}
+
+
+async def test_a_retired_version_is_abandoned(registry):
+    document = str(uuid4())
+    old, new = make_version(document), make_version(document)
+    for version in (old, new):
+        await registry.begin_version(version)
+        await activate(registry, version)
+    assert await find_abandoned(registry) == {old.version_id}
+
+
+@pytest.mark.parametrize("revive", ["begin_version", "activate"])
+async def test_a_version_that_lives_again_keeps_its_record(registry, database, revive):
+    version = make_version(str(uuid4()))
+    await registry.begin_version(version)
+    await age(database, version, "begin_time", "versions", 25)
+    (found,) = await registry.find_abandoned(10)
+    await (activate(registry, version) if revive == "activate" else registry.begin_version(version))
+    await registry.forget_abandoned(found)
+    assert set(await fetch_states(database)) == {version.version_id}
+
+
 async def test_no_versions_are_asked_for_without_a_query(registry):
     assert await registry.find_visible(TENANT, []) == frozenset()
 

@@ -82,7 +82,7 @@ DocuChat serves at {url}  (healthy after {seconds:.1f} s; data in {home}; logs i
   2. upload      curl -H "authorization: Bearer $TOKEN" -F file=@paper.pdf {url}/v1/documents
   3. ask         curl -N -H "authorization: Bearer $TOKEN" {url}/v1/ask -d '{{"question":"What is this about?"}}'
 
-Ctrl-C stops everything; `python -m launcher status` in another terminal shows every process.
+Ctrl-C stops everything; `.venv/bin/python -m launcher status` in another terminal shows every process.
 """
 
 

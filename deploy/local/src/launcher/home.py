@@ -90,7 +90,7 @@ def hold_lock(home: Home) -> Iterator[None]:
             holder = file.read().strip() or "unknown"
             raise AlreadyRunningError(
                 f"DocuChat already runs on {home.root} (process {holder}). Stop it with "
-                "`python -m launcher stop`, or set DOCUCHAT_HOME to another folder."
+                "`.venv/bin/python -m launcher stop`, or set DOCUCHAT_HOME to another folder."
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")

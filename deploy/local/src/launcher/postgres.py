@@ -44,9 +44,10 @@ def build_dsn(password: str, port: int, database: str = DATABASE) -> str:
     return f"postgresql://{_SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
 
 
-def create_cluster(data: Path, password: str) -> None:
+def create_cluster(data: Path, password: str) -> list[Path]:
     """Make the data directory if there is none; it asks everyone for a password.
 
+    Return the folders above that had to be made passable for the user PostgreSQL runs as.
     Raise PostgresSetupError if initdb fails or the directory belongs to another major version.
     """
     user = server_user()
@@ -57,10 +58,11 @@ def create_cluster(data: Path, password: str) -> None:
         draft = data.with_name(data.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        _prepare_folder(draft, user)
+        opened = _prepare_folder(draft, user)
         _run_initdb(draft, password, user)
         draft.rename(data)
-    _prepare_folder(data, user)
+        return opened
+    return _prepare_folder(data, user)
 
 
 def server_user() -> str | None:
@@ -136,17 +138,17 @@ def _run_as(user: str | None, command: list[str]) -> subprocess.CompletedProcess
     )
 
 
-def _prepare_folder(data: Path, user: str | None) -> None:
+def _prepare_folder(data: Path, user: str | None) -> list[Path]:
     """Give the folder to the user, if it is another, and let that user reach it and the programs."""
-    if user:
-        os.chown(data, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-        for path in (data, binary("postgres")):
-            _let_pass(path)
+    if user is None:
+        return []
+    os.chown(data, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+    return [folder for path in (data, binary("postgres")) for folder in _let_pass(path)]
 
 
-def _let_pass(path: Path) -> None:
-    """Let the other user go through, not look into, the folders above."""
-    for folder in path.resolve().parents:
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if not mode & stat.S_IXOTH:
-            folder.chmod(mode | stat.S_IXOTH)
+def _let_pass(path: Path) -> list[Path]:
+    """Let the other user go through, not look into, the folders above; return those that were closed."""
+    closed = [folder for folder in path.resolve().parents if not folder.stat().st_mode & stat.S_IXOTH]
+    for folder in closed:
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
+    return closed

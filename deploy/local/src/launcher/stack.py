@@ -34,7 +34,7 @@ def run_stack(settings: Settings) -> int:
     with hold_lock(home):
         _clear_leftovers(home, console)
         check_port_is_free(settings.port)
-        plan = _prepare_files(settings, home)
+        plan = _prepare_files(settings, home, console)
         return asyncio.run(_supervise(plan, console))
 
 
@@ -45,9 +45,10 @@ def _clear_leftovers(home: Home, console: StackConsole) -> None:
         console.say(f"ended what a killed launcher had left running: {', '.join(ended)}")
 
 
-def _prepare_files(settings: Settings, home: Home) -> Plan:
+def _prepare_files(settings: Settings, home: Home, console: StackConsole) -> Plan:
     keys = load_keys(home)
-    postgres.create_cluster(home.postgres, keys.postgres_password)
+    for folder in postgres.create_cluster(home.postgres, keys.postgres_password):
+        console.say(f"{folder} lets other users pass now (not look), for PostgreSQL, which does not run as root")
     plan = make_plan(settings, home, keys, os.environ)
     render(read_config(gateway_environment(plan)), home.envoy)
     return plan

@@ -16,12 +16,11 @@ from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
 from docuchat.retrieval.v1.hit_pb2 import Hit
 from docuchat.retrieval.v1.search_service_pb2 import SearchRequest
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
-from docuchat_client.connection import Connection, open_channel
+from docuchat_client.connection import CALL_SECONDS, Connection, open_channel
 from docuchat_client.conversations import Conversations
 from docuchat_client.documents import Documents
 from docuchat_client.session import OnTokens, Session, Tokens
 
-CALL_SECONDS = 15
 SEARCH_SECONDS = 30
 ASK_SECONDS = 300
 

@@ -1,8 +1,8 @@
 """A channel to the gateway whose calls carry the token, a deadline and typed errors."""
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 import grpc
@@ -13,6 +13,24 @@ from docuchat_client.session import Session
 Answer = TypeVar("Answer")
 Metadata = tuple[tuple[str, str], ...]
 
+
+class PageRequest(Protocol):
+    """A request for one page of a list."""
+
+    page_token: str
+
+
+class Page(Protocol):
+    """One page of a list; without a token it is the last."""
+
+    next_page_token: str
+
+
+AnyRequest = TypeVar("AnyRequest", bound=PageRequest)
+AnyPage = TypeVar("AnyPage", bound=Page)
+
+CALL_SECONDS = 15
+PAGE_SIZE = 100
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 # Only what reads: a write that is sent twice may happen twice.
 READING = {
@@ -41,7 +59,11 @@ def parse_target(target: str) -> tuple[bool, str]:
         raise ValueError(f"{target!r} is no gateway address; write http://host:port or https://host")
     secure = parts.scheme == "https"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return secure, f"{host}:{parts.port or (443 if secure else 80)}"
+    try:
+        port = parts.port or (443 if secure else 80)
+    except ValueError as error:
+        raise ValueError(f"{target!r} is no gateway address: its port must be a number up to 65535") from error
+    return secure, f"{host}:{port}"
 
 
 def _options() -> list[tuple[str, Any]]:
@@ -83,6 +105,17 @@ class Connection:
             return await send(_authorize(await self._session.bearer()))
         except grpc.aio.AioRpcError as error:
             raise read_error(error) from error
+
+    async def read_pages(
+        self, request: AnyRequest, method: "grpc.aio.UnaryUnaryMultiCallable[AnyRequest, AnyPage]"
+    ) -> AsyncIterator[AnyPage]:
+        """Yields a list page by page, as the loop asks for more. Raises DocuChatError."""
+        while True:
+            page = await self.call(lambda metadata: method(request, timeout=CALL_SECONDS, metadata=metadata))
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def stream(
         self, start: Callable[[Metadata], "grpc.aio.UnaryStreamCall[Any, Answer]"]

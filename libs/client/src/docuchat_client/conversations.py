@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from docuchat.chat.v1 import conversation_service_pb2
 from docuchat.chat.v1.conversation_pb2 import Conversation, Message
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
-from docuchat_client.connection import Connection
-from docuchat_client.documents import CALL_SECONDS, PAGE_SIZE
+from docuchat_client.connection import CALL_SECONDS, PAGE_SIZE, Connection
 
 
 class Conversations:
@@ -19,28 +18,16 @@ class Conversations:
     async def conversations(self) -> AsyncIterator[Conversation]:
         """Yields the conversations, the last used first."""
         request = conversation_service_pb2.ListConversationsRequest(page_size=PAGE_SIZE)
-        while True:
-            page = await self._connection.call(
-                lambda metadata: self._conversations.ListConversations(request, timeout=CALL_SECONDS, metadata=metadata)
-            )
+        async for page in self._connection.read_pages(request, self._conversations.ListConversations):
             for conversation in page.conversations:
                 yield conversation
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def messages(self, conversation_id: str) -> AsyncIterator[Message]:
         """Yields the messages of a conversation, oldest first. Raises CONVERSATION_NOT_FOUND."""
         request = conversation_service_pb2.ListMessagesRequest(conversation_id=conversation_id, page_size=PAGE_SIZE)
-        while True:
-            page = await self._connection.call(
-                lambda metadata: self._conversations.ListMessages(request, timeout=CALL_SECONDS, metadata=metadata)
-            )
+        async for page in self._connection.read_pages(request, self._conversations.ListMessages):
             for message in page.messages:
                 yield message
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """Removes a conversation and its messages. Raises CONVERSATION_NOT_FOUND."""

@@ -11,15 +11,13 @@ from docuchat.ingestion.v1.collection_pb2 import Collection
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceStub
 from docuchat.ingestion.v1.document_pb2 import Chunk, Document
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
-from docuchat_client.connection import Connection
+from docuchat_client.connection import CALL_SECONDS, PAGE_SIZE, Connection
 from docuchat_client.errors import DocuChatError
 from docuchat_client.uploads import OnSent, make_frames
 
-CALL_SECONDS = 15
 TEXT_SECONDS = 60
 UPLOAD_SECONDS = 600
 READY_SECONDS = 300
-PAGE_SIZE = 100
 FIRST_POLL_SECONDS = 0.1
 LAST_POLL_SECONDS = 1.0
 OUTAGE_SECONDS = 20
@@ -33,7 +31,7 @@ class DocumentNotUsable(DocuChatError):
 
     def __init__(self, document: Document) -> None:
         reason = document.state_reason or Document.State.Name(document.state)
-        message = document.state_message or f"{document.filename} holds no text that could be read."
+        message = f"{document.filename}: {document.state_message or 'it holds no text that could be read.'}"
         super().__init__("FAILED_PRECONDITION", reason, message, {"document_id": document.document_id})
         self.document = document
 
@@ -43,7 +41,7 @@ class NotReadyInTime(DocuChatError):
 
     def __init__(self, document: Document, limit_seconds: float) -> None:
         state = Document.State.Name(document.state)
-        message = f"{document.filename} is still {state} after {limit_seconds:g} s; it goes on without you."
+        message = f"{document.filename}: still {state} after {limit_seconds:g} s; it goes on without you."
         super().__init__("DEADLINE_EXCEEDED", "NOT_READY_IN_TIME", message, {"document_id": document.document_id})
         self.document = document
 
@@ -135,15 +133,9 @@ class Documents:
         request = document_service_pb2.ListDocumentsRequest(
             page_size=PAGE_SIZE, state=state, collection_id=collection_id
         )
-        while True:
-            page = await self._connection.call(
-                lambda metadata: self._documents.ListDocuments(request, timeout=CALL_SECONDS, metadata=metadata)
-            )
+        async for page in self._connection.read_pages(request, self._documents.ListDocuments):
             for document in page.documents:
                 yield document
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def delete_document(self, document_id: str) -> None:
         """Makes a document invisible at once; its parts are removed after. Raises DOCUMENT_NOT_FOUND."""
@@ -165,15 +157,9 @@ class Documents:
     async def chunks(self, document_id: str) -> AsyncIterator[Chunk]:
         """Yields a document's chunks in order."""
         request = document_service_pb2.ListChunksRequest(document_id=document_id, page_size=PAGE_SIZE)
-        while True:
-            page = await self._connection.call(
-                lambda metadata: self._documents.ListChunks(request, timeout=CALL_SECONDS, metadata=metadata)
-            )
+        async for page in self._connection.read_pages(request, self._documents.ListChunks):
             for chunk in page.chunks:
                 yield chunk
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def content(self, document_id: str) -> AsyncGenerator[bytes]:
         """Yields the file as it was uploaded, piece by piece."""

@@ -10,13 +10,25 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from servicekit.errors import DependencyUnavailable
+from servicekit.errors import AppError, Code, DependencyUnavailable
+from servicekit.telemetry import get_logger
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 30
 SET_LOCAL = text("SELECT set_config('docuchat.' || :key, :value, true)")
 LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)
+
+
+class UnfitValue(AppError):
+    """Raised when PostgreSQL refuses a value that passed every check before it, such as a date before its first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.INVALID_ARGUMENT,
+            "INVALID_FIELD",
+            "A value of the request cannot be stored or compared; check its dates, numbers and NUL characters.",
+        )
 
 
 class Database:
@@ -49,7 +61,7 @@ class Database:
 
         Each setting becomes `docuchat.<key>`, local to the transaction, so a
         pooled connection cannot carry it on. Raises DependencyUnavailable when
-        PostgreSQL cannot be reached.
+        PostgreSQL cannot be reached, UnfitValue when it refuses a value.
         """
         try:
             async with self._engine.begin() as connection:
@@ -59,7 +71,12 @@ class Database:
         except (PoolTimeoutError, InterfaceError, OperationalError, ConnectionError, TimeoutError, *LOST) as error:
             raise DependencyUnavailable("postgresql") from error
         except DBAPIError as error:
-            if not error.connection_invalidated and not isinstance(error.orig and error.orig.__cause__, LOST):
+            cause = error.orig and error.orig.__cause__
+            if isinstance(cause, asyncpg.DataError):
+                # Only its kind: the text of the error quotes the value.
+                get_logger("database").warning("value refused", error=type(cause).__name__)
+                raise UnfitValue from error
+            if not error.connection_invalidated and not isinstance(cause, LOST):
                 raise
             raise DependencyUnavailable("postgresql") from error
 

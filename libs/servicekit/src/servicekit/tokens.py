@@ -1,9 +1,10 @@
 """Verifying access tokens locally (RFC 9068 profile, EdDSA only, RFC 8037 keys)."""
 
+import asyncio
 import json
 import time
-from asyncio import Lock
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -64,37 +65,52 @@ class StaticKeys:
 
 
 class RemoteJwks:
-    """Keys fetched from the issuer and kept: while it is down the old ones serve on."""
+    """Keys fetched from the issuer and kept: while it is down or slow the old ones serve on.
+
+    One fetch runs at a time, whoever caused it, in a task of its own: a caller
+    that is cancelled or short of time neither ends it nor lends it its deadline.
+    """
 
     def __init__(self, fetch: Callable[[], Awaitable[bytes]], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._clock = clock
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched = self._tried = float("-inf")
-        self._lock = Lock()
+        self._fetching: asyncio.Task[None] | None = None
+        self._context = copy_context()
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
-        """Returns the key of this id; asks the issuer for unknown ids, at most every 30 s."""
-        if kid not in self._keys or self._clock() - self._fetched > REFRESH_SECONDS:
-            async with self._lock:
-                await self._refresh(kid)
+        """Returns the key of this id; waits for the issuer only where it has none, and asks at most every 30 s."""
+        is_known, now = kid in self._keys, self._clock()
+        is_due = not is_known or now - self._fetched > REFRESH_SECONDS
+        # Until a first fetch succeeded nobody can be verified, so every caller is worth a try.
+        if is_due and (not self._keys or now - self._tried >= REFETCH_SECONDS):
+            self._start()
+        if not is_known and self._fetching:
+            await asyncio.shield(self._fetching)
         return self._keys.get(kid)
 
-    async def _refresh(self, kid: str) -> None:
-        now = self._clock()
-        fresh = kid in self._keys and now - self._fetched <= REFRESH_SECONDS
-        # Until a first fetch succeeded every caller may try: a flood is impossible while nobody can be verified.
-        if fresh or (self._keys and now - self._tried < REFETCH_SECONDS):
-            return
-        self._tried = now
+    def _start(self) -> None:
+        if self._fetching is None:
+            self._tried = self._clock()
+            self._fetching = asyncio.create_task(self._refresh(), context=self._context)
+            self._fetching.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._fetching = None
+        # Those who wait get the error; where nobody does any more, asyncio must not complain of it.
+        if not task.cancelled():
+            task.exception()
+
+    async def _refresh(self) -> None:
         try:
             self._keys = parse_jwks(await self._fetch())
         except AppError as error:
             if not self._keys:
                 raise
             get_logger("tokens").warning("jwks refresh failed", reason=error.reason)
-            return
-        self._fetched = now
+        else:
+            self._fetched = self._clock()
 
 
 def parse_jwks(raw: bytes) -> dict[str, Ed25519PublicKey]:
@@ -109,10 +125,18 @@ def parse_jwks(raw: bytes) -> dict[str, Ed25519PublicKey]:
 
 
 class TokenVerifier:
-    """Turns a token into a principal, without asking anyone."""
+    """Turns a token into a principal, without asking anyone. Tokens of sessions in `revoked` are refused."""
 
-    def __init__(self, keys: KeySource, issuer: str = DEFAULT_ISSUER, audience: str = DEFAULT_AUDIENCE) -> None:
+    def __init__(
+        self,
+        keys: KeySource,
+        issuer: str = DEFAULT_ISSUER,
+        audience: str = DEFAULT_AUDIENCE,
+        *,
+        revoked: Container[str] = frozenset(),
+    ) -> None:
         self._keys = keys
+        self._revoked = revoked
         self._issuer = issuer
         self._audience = audience
 
@@ -122,11 +146,14 @@ class TokenVerifier:
         if key is None:
             raise TokenInvalid
         try:
-            return read_principal(token, self._decode(token, key))
+            principal = read_principal(token, self._decode(token, key))
         except jwt.ExpiredSignatureError as error:
             raise TokenExpired from error
         except (jwt.InvalidTokenError, KeyError, ValueError, OverflowError, OSError) as error:
             raise TokenInvalid from error
+        if principal.session_id in self._revoked:
+            raise TokenInvalid
+        return principal
 
     def _decode(self, token: str, key: Ed25519PublicKey) -> dict[str, Any]:
         return jwt.decode(

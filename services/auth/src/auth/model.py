@@ -74,6 +74,7 @@ class RefreshToken:
     session_id: str
     create_time: datetime
     use_time: datetime | None = None
+    parent_hash: str | None = None  # of the token it was traded for; None for a session's first
 
 
 class Verdict(Enum):

@@ -1,6 +1,6 @@
 """What the flows need from outside, and nothing about how it is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,9 @@ from auth.model import (
     Verdict,
 )
 from servicekit.identity import Role
+
+Judge = Callable[[Session, RefreshToken, bool], Verdict]
+"""Decides about a refresh token, knowing whether a token it was traded for has been used."""
 
 
 class AccountStore(Protocol):
@@ -57,7 +60,7 @@ class SessionStore(Protocol):
         token_hash: str,
         successor_hash: str,
         now: datetime,
-        judge: Callable[[Session, RefreshToken], Verdict],
+        judge: Judge,
     ) -> Trade | None:
         """Uses a refresh token up, as one step that concurrent calls wait for.
 
@@ -68,6 +71,10 @@ class SessionStore(Protocol):
 
     async def revoke(self, token_hash: str, now: datetime) -> None:
         """Ends the session that a refresh token belongs to, if there is one."""
+        ...
+
+    async def list_revoked(self, since: datetime) -> Sequence[str]:
+        """Returns the ids of the sessions that were ended after a moment."""
         ...
 
 

@@ -1,10 +1,11 @@
 """Puts auth together and serves it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
 
 import grpc
 
+from auth.accounts.revocations import RevocationFeed
 from auth.config import Settings
 from auth.model import Lifetimes
 from auth.ports import Needs
@@ -32,13 +33,16 @@ async def serve(settings: Settings) -> None:
     database = Database.connect(
         settings.database_url.get_secret_value(), name="auth", pool_size=settings.database_pool_size
     )
+    needs = assemble(settings, database, hasher, signer)
+    revocations = RevocationFeed(needs)
     try:
         await run_service(
             settings,
             name="auth",
-            add_servicers=servicers_of(assemble(settings, database, hasher, signer)),
+            add_servicers=servicers_of(needs, revocations),
             checks={"postgresql": database.ping},
-            verifier=make_verifier(settings, signer),
+            verifier=make_verifier(settings, signer, revocations),
+            background=[revocations.follow],
         )
     finally:
         hasher.close()
@@ -65,9 +69,9 @@ def make_hasher(settings: Settings) -> Argon2PasswordHasher:
     )
 
 
-def make_verifier(settings: Settings, signer: Ed25519TokenSigner) -> TokenVerifier:
+def make_verifier(settings: Settings, signer: Ed25519TokenSigner, revoked: Container[str]) -> TokenVerifier:
     """Makes a verifier with the signer's own keys: auth need not ask itself."""
-    return TokenVerifier(StaticKeys(signer.public_keys), settings.issuer, settings.audience)
+    return TokenVerifier(StaticKeys(signer.public_keys), settings.issuer, settings.audience, revoked=revoked)
 
 
 def assemble(settings: Settings, database: Database, hasher: Argon2PasswordHasher, signer: Ed25519TokenSigner) -> Needs:
@@ -93,11 +97,11 @@ def read_secrets(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in settings.service_secrets.items()}
 
 
-def servicers_of(needs: Needs) -> Callable[[grpc.aio.Server], None]:
+def servicers_of(needs: Needs, revocations: RevocationFeed) -> Callable[[grpc.aio.Server], None]:
     """Returns what adds both services to a server."""
 
     def add(server: grpc.aio.Server) -> None:
-        add_AuthServiceServicer_to_server(AuthServicer(needs), server)
+        add_AuthServiceServicer_to_server(AuthServicer(needs, revocations), server)
         add_UserServiceServicer_to_server(UserServicer(needs), server)
 
     return add

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,16 @@ class DocumentVersion:
     filename: str
     title: str
     language: str  # ISO 639-1, empty where unknown
+
+
+@dataclass(frozen=True)
+class AbandonedVersion:
+    """A version that may still have points and will never be shown, as it was recorded."""
+
+    tenant_id: str
+    document_id: str
+    version_id: str
+    begin_time: datetime
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from retrieval.model import DocumentVersion, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import AbandonedVersion, DocumentVersion, Matches, Point, Scope, SparseVector, Vector
 
 
 class Embedder(Protocol):
@@ -68,6 +68,10 @@ class VectorIndex(Protocol):
         """Removes the points of a document, except those of one version."""
         ...
 
+    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+        """Removes the points of one version."""
+        ...
+
     async def ping(self) -> str:
         """Returns the engine's version."""
         ...
@@ -102,6 +106,14 @@ class VersionRegistry(Protocol):
 
     async def bury_document(self, tenant_id: str, document_id: str) -> None:
         """Sets the tombstone: invisible from the commit on, and closed to new chunks for good."""
+        ...
+
+    async def find_abandoned(self, limit: int) -> Sequence[AbandonedVersion]:
+        """Returns versions of all tenants that are neither visible nor in progress, at most limit."""
+        ...
+
+    async def forget_abandoned(self, version: AbandonedVersion) -> None:
+        """Drops the record of a version whose points are gone, unless it has begun anew."""
         ...
 
     async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:

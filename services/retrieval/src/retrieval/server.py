@@ -16,6 +16,7 @@ from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
 from retrieval.indexing.indexer import Indexer
+from retrieval.indexing.sweep import sweep_regularly
 from retrieval.model import IndexUnavailable
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.searcher import Searcher
@@ -31,8 +32,6 @@ FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 # MiniLM was trained on English; the hosted models on everything.
 KNOWN_LANGUAGES = {EmbedderName.MINILM: frozenset({"en"})}
-
-
 GEMINI_DIMENSIONS = 1536
 
 
@@ -113,6 +112,7 @@ async def serve(settings: Settings) -> None:
         index = connect_index(settings, Generation(embedder.model, embedder.dimensions))
         stack.push_async_callback(index.close)
         preparation = IndexPreparation(index)
+        registry = PostgresVersionRegistry(database)
         await run_service(
             settings,
             name="retrieval",
@@ -120,7 +120,7 @@ async def serve(settings: Settings) -> None:
                 embedder,
                 Bm25TermWeigher(),
                 index,
-                PostgresVersionRegistry(database),
+                registry,
                 KNOWN_LANGUAGES.get(settings.embedder),
             ),
             checks={
@@ -128,7 +128,7 @@ async def serve(settings: Settings) -> None:
                 "vector index": preparation.check,
                 "embedder": partial(check_embedder, embedder),
             },
-            background=[preparation.keep_prepared],
+            background=[preparation.keep_prepared, partial(sweep_regularly, index, registry)],
         )
 
 

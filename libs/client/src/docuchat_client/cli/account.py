@@ -35,7 +35,7 @@ def sign_up(
     tenant: Annotated[str, typer.Option(help="Your organisation's name.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Create an account with an organisation of your own, and log in."""
+    """Create an account and log in."""
     password = ask_password(confirm=True)
 
     async def work(client: DocuChat, terminal: Terminal) -> None:

@@ -21,7 +21,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def show_demo(*, as_json: JsonFlag = False) -> None:
-    """Sign up a throw-away account, upload two small documents and ask them."""
+    """Upload two samples to a new account and ask them."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         await sign_up_for_demo(client, terminal)

@@ -11,7 +11,7 @@ from docuchat.ingestion.v1.document_pb2 import Document
 from docuchat_client.cli.running import JsonFlag, describe, run
 from docuchat_client.cli.terminal import Terminal, add_row, make_table, show_safely, to_dict
 from docuchat_client.client import DocuChat
-from docuchat_client.documents import READY_SECONDS
+from docuchat_client.documents import READY_SECONDS, DocumentNotUsable, NotReadyInTime
 from docuchat_client.errors import DocuChatError
 
 DocumentId = Annotated[str, typer.Argument(help="The document's id.", metavar="DOCUMENT_ID")]
@@ -29,7 +29,10 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def upload(
-    files: Annotated[list[Path], typer.Argument(help="Files to upload.", exists=True, dir_okay=False, readable=True)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Files to upload.", metavar="FILE...", exists=True, dir_okay=False, readable=True),
+    ],
     *,
     collection: Annotated[str, typer.Option(help="The collection's id; your private default if absent.")] = "",
     wait: Annotated[bool, typer.Option(help="Wait until the documents can be asked.")] = True,
@@ -48,6 +51,11 @@ def upload(
                 display = Display(progress, task, show_safely(path.name))
                 try:
                     done.append(await upload_one(client, display, path, collection, limit if wait else 0))
+                except (DocumentNotUsable, NotReadyInTime) as error:
+                    # It is stored all the same: whoever uploaded it needs its id.
+                    failed = True
+                    done.append(error.document)
+                    terminal.complain(describe(error))
                 except DocuChatError as error:
                     failed = True
                     terminal.complain(f"{path.name}: {describe(error)}")
@@ -60,8 +68,9 @@ def upload(
 
 def open_progress(terminal: Terminal) -> Progress:
     """Returns the display of running uploads; it shows on a person's terminal only."""
+    disable = terminal.as_json or not terminal.err.is_terminal
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    return Progress(*columns, TimeElapsedColumn(), console=terminal.err, transient=True, disable=terminal.as_json)
+    return Progress(*columns, TimeElapsedColumn(), console=terminal.err, transient=True, disable=disable)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def ask(
     document: OnlyDocuments = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask your documents; the answer streams, and every claim names its source."""
+    """Ask your documents; every claim names its source."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         events = client.ask(question, conversation_id=conversation, document_ids=document or ())

@@ -14,7 +14,7 @@ from docuchat_client.errors import DocuChatError, GatewayUnreachable
 from docuchat_client.session import Tokens
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-LOG_IN_REASONS = {"TOKEN_MISSING", "TOKEN_EXPIRED", "TOKEN_INVALID", "INVALID_REFRESH_TOKEN"}
+LOG_IN_REASONS = {"TOKEN_EXPIRED", "TOKEN_INVALID", "INVALID_REFRESH_TOKEN"}
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 Work = Callable[[DocuChat, Terminal], Awaitable[None]]
@@ -74,6 +74,8 @@ def describe(error: DocuChatError) -> str:
     if isinstance(error, GatewayUnreachable):
         hint = "Start the stack with `make run`, or set DOCUCHAT_URL."
         return f"Nothing answers at {gateway_url()}. {hint} [{error.reason}]"
+    if error.reason == "TOKEN_MISSING":
+        return f"You are not logged in. Run `docuchat login` or `docuchat sign-up`. [{error.reason}]"
     request_id = error.metadata.get("request_id", "")
     where = f", request {request_id}" if request_id else ""
     hint = " Run `docuchat login`." if error.reason in LOG_IN_REASONS else ""

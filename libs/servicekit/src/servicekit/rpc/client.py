@@ -18,6 +18,7 @@ from servicekit.telemetry import trace_carrier
 
 TokenSource = Callable[[], Awaitable[str]]
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+MAX_METADATA_BYTES = 64 * 1024
 RENEW_BEFORE_SECONDS = 120
 RETRY_POLICY = {
     "maxAttempts": 3,
@@ -28,6 +29,9 @@ RETRY_POLICY = {
 }
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # The status of a request with twenty violations is longer than gRPC's 8 KiB.
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}]})),
     # A peer that is restarted should be found again at once, not after gRPC's two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),

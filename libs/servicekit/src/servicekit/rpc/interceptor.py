@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from servicekit.rpc.call import Call, Layer, ServicerContext
-from servicekit.rpc.validation import validate_request
+from servicekit.rpc.validation import read_any, validate_request
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Next: TypeAlias = "Callable[[Details], Awaitable[Handler | None]]"
@@ -40,17 +40,18 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
             yield
 
     def _surround(self, handler: Handler, details: Details) -> Handler:
+        read, write = read_any(handler.request_deserializer), handler.response_serializer
         if handler.request_streaming and handler.response_streaming:
             run = self._answer_many(details, handler.stream_stream, check_each)
-            return grpc.stream_stream_rpc_method_handler(run, handler.request_deserializer, handler.response_serializer)
+            return grpc.stream_stream_rpc_method_handler(run, read, write)
         if handler.response_streaming:
             run = self._answer_many(details, handler.unary_stream, validate_request)
-            return grpc.unary_stream_rpc_method_handler(run, handler.request_deserializer, handler.response_serializer)
+            return grpc.unary_stream_rpc_method_handler(run, read, write)
         if handler.request_streaming:
             run = self._answer_once(details, handler.stream_unary, check_each)
-            return grpc.stream_unary_rpc_method_handler(run, handler.request_deserializer, handler.response_serializer)
+            return grpc.stream_unary_rpc_method_handler(run, read, write)
         run = self._answer_once(details, handler.unary_unary, validate_request)
-        return grpc.unary_unary_rpc_method_handler(run, handler.request_deserializer, handler.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(run, read, write)
 
     def _answer_once(self, details: Details, handle: Any, check: Callable[[Any], Any]) -> Any:  # noqa: ANN401
         async def answer(request: Any, context: ServicerContext) -> Any:  # noqa: ANN401 - any message type

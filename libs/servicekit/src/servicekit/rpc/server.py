@@ -11,27 +11,33 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from docuchat.auth.v1 import auth_service_pb2
-from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from docuchat.common.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from servicekit.config import ServiceSettings
 from servicekit.errors import AppError
 from servicekit.rpc.access import access_layer, require_access_options
-from servicekit.rpc.client import open_channel
 from servicekit.rpc.deadline import deadline_layer
 from servicekit.rpc.errors import error_layer
 from servicekit.rpc.interceptor import LayeredInterceptor
+from servicekit.rpc.limit import limit_layer
 from servicekit.rpc.observation import observation_layer
-from servicekit.rpc.status import read_error
 from servicekit.rpc.status_service import Check, StatusServicer
+from servicekit.rpc.trust import trust_auth
 from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
-from servicekit.tokens import RemoteJwks, TokenVerifier
+from servicekit.tokens import TokenVerifier
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
+# Over the gateway's 32 KiB, so that whoever sends too much reads our sentence and not gRPC's list of the headers.
+MAX_METADATA_BYTES = 64 * 1024
+MAX_PENDING_REQUESTS = 10_000
 HEALTH_INTERVAL_SECONDS = 2
 STARTING_INTERVAL_SECONDS = 0.2
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    # Beyond 1,000 calls that wait to be begun gRPC cancels some without a word; our limit answers them all.
+    ("grpc.server.max_pending_requests", MAX_PENDING_REQUESTS),
+    ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_REQUESTS),
     ("grpc.so_reuseport", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
@@ -96,27 +102,16 @@ class RpcServer:
 def build_server(
     *, name: str, verifier: TokenVerifier, reflection: bool = False, max_concurrent_rpcs: int = 1000
 ) -> RpcServer:
-    """Makes a server whose every call passes observation, errors, deadline, access and validation, in this order."""
-    layers = (observation_layer, error_layer(name), deadline_layer, access_layer(verifier))
+    """Makes a server whose calls pass observation, errors, limit, deadline, access and validation, in this order."""
+    limit = limit_layer(max_concurrent_rpcs)
+    layers = (observation_layer, error_layer(name), limit, deadline_layer, access_layer(verifier))
     server = grpc.aio.server(
         interceptors=[LayeredInterceptor(layers)],
         options=SERVER_OPTIONS,
-        maximum_concurrent_rpcs=max_concurrent_rpcs,
+        # gRPC's own limit refuses without a reason; it is there for what ours would be too late for.
+        maximum_concurrent_rpcs=2 * max_concurrent_rpcs,
     )
     return RpcServer(server, with_reflection=reflection)
-
-
-def build_verifier(settings: ServiceSettings) -> TokenVerifier:
-    """Makes a verifier with the keys that auth publishes."""
-    stub = AuthServiceStub(open_channel(settings.auth_target, timeout_seconds=5))
-
-    async def fetch() -> bytes:
-        try:
-            return bytes((await stub.GetJwks(auth_service_pb2.GetJwksRequest())).data)
-        except grpc.aio.AioRpcError as error:
-            raise read_error(error) from error
-
-    return TokenVerifier(RemoteJwks(fetch), settings.issuer, settings.audience)
 
 
 async def run_service(
@@ -135,9 +130,12 @@ async def run_service(
     supervises the process starts it afresh.
     """
     configure_telemetry(name, settings.version, settings.log_level)
+    if verifier is None:
+        verifier, follow = trust_auth(settings)
+        background = [*background, follow]
     server = build_server(
         name=name,
-        verifier=verifier or build_verifier(settings),
+        verifier=verifier,
         reflection=settings.reflection,
         max_concurrent_rpcs=settings.max_concurrent_rpcs,
     )

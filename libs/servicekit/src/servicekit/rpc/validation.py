@@ -4,17 +4,38 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import protovalidate
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from servicekit.errors import FieldViolation, InvalidField
 
 MAX_VIOLATIONS = 20
 RequestT = TypeVar("RequestT")
 Check = Callable[[RequestT], RequestT]
+Read = Callable[[bytes], object]
+
+
+class Unreadable:
+    """Stands for bytes that are no message of the method's type, until the layers are there to say so."""
+
+
+def read_any(read: Read | None) -> Read | None:
+    """Returns a deserializer that never fails: gRPC answers UNKNOWN with Python's words where one does."""
+    if read is None:
+        return None
+
+    def read_or_mark(raw: bytes) -> object:
+        try:
+            return read(raw)
+        except DecodeError:
+            return Unreadable()
+
+    return read_or_mark
 
 
 def validate_request(request: RequestT) -> RequestT:
     """Returns the request if it keeps its rules. Raises InvalidField naming every broken one, up to 20."""
+    if isinstance(request, Unreadable):
+        raise InvalidField(FieldViolation("request", "must be a message of this method, with text in UTF-8"))
     if isinstance(request, Message):
         found = protovalidate.collect_violations(request)
         if found:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 SLUG_LENGTH = 40
+JOINERS = "\u200c\u200d"
 
 
 def normalise_email(address: str) -> str:
@@ -15,8 +16,13 @@ def normalise_email(address: str) -> str:
 
 
 def clean_name(name: str) -> str:
-    """Returns a name on one line: runs of white space and control characters become one space."""
-    visible = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in name)
+    """Returns a name on one line: runs of white space and control characters become one space.
+
+    Invisible characters go, because some turn the text around them; the two
+    joiners stay, which emoji, Persian and Indic scripts are written with.
+    """
+    spaced = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in name)
+    visible = "".join(letter for letter in spaced if letter in JOINERS or unicodedata.category(letter) != "Cf")
     return " ".join(visible.split())
 
 

@@ -24,7 +24,9 @@ async def trade(needs: Needs, refresh_token: str, successor: str) -> Session:
         hash_refresh_token(refresh_token),
         hash_refresh_token(successor),
         now,
-        lambda session, token: judge_refresh(session, token, now, needs.lifetimes.refresh_grace),
+        lambda session, token, has_used_successor: judge_refresh(
+            session, token, has_used_successor=has_used_successor, now=now, grace=needs.lifetimes.refresh_grace
+        ),
     )
     if traded is None:
         raise InvalidRefreshToken

@@ -1,5 +1,6 @@
 """AuthService at the RPC edge."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
@@ -10,6 +11,7 @@ from auth.accounts.issue_service_token import issue_service_token
 from auth.accounts.log_in import log_in
 from auth.accounts.log_out import log_out
 from auth.accounts.refresh import refresh
+from auth.accounts.revocations import RevocationFeed
 from auth.accounts.sign_up import sign_up
 from auth.ports import Needs
 from docuchat.auth.v1 import auth_service_pb2
@@ -22,8 +24,9 @@ JWKS_TYPE = "application/jwk-set+json"
 class AuthServicer(AuthServiceServicer):
     """Turns credentials into tokens and publishes the keys that verify them."""
 
-    def __init__(self, needs: Needs) -> None:
+    def __init__(self, needs: Needs, revocations: RevocationFeed) -> None:
         self._needs = needs
+        self._revocations = revocations
 
     async def SignUp(
         self, request: auth_service_pb2.SignUpRequest, context: Context
@@ -60,3 +63,10 @@ class AuthServicer(AuthServiceServicer):
         """Gives a service its token."""
         token = issue_service_token(self._needs, request.service_name, request.service_secret)
         return convert.write_service_token(token)
+
+    async def WatchRevocations(
+        self, request: auth_service_pb2.WatchRevocationsRequest, context: Context
+    ) -> AsyncIterator[auth_service_pb2.WatchRevocationsResponse]:
+        """Tells which sessions have ended."""
+        async for session_ids in self._revocations.watch():
+            yield auth_service_pb2.WatchRevocationsResponse(session_ids=session_ids)

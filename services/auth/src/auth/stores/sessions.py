@@ -1,13 +1,14 @@
 """Sessions and refresh tokens in PostgreSQL."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.model import RefreshToken, Session, Trade, Verdict
+from auth.ports import Judge
 from auth.stores.tables import REFRESH_TOKENS, SESSIONS
 from servicekit.database import Database
 
@@ -32,7 +33,7 @@ class PostgresSessionStore:
         token_hash: str,
         successor_hash: str,
         now: datetime,
-        judge: Callable[[Session, RefreshToken], Verdict],
+        judge: Judge,
     ) -> Trade | None:
         """Uses a refresh token up as `judge` decides; concurrent calls wait for each other."""
         settings = {"refresh_hash": token_hash, "successor_hash": successor_hash}
@@ -41,10 +42,10 @@ class PostgresSessionStore:
             if found is None:
                 return None
             session, token = found
-            verdict = judge(session, token)
+            verdict = judge(session, token, await has_used_successor(connection, token_hash))
             if verdict is Verdict.ROTATE:
                 await use_token(connection, token, now)
-                await insert_token(connection, RefreshToken(successor_hash, session.session_id, now))
+                await insert_token(connection, RefreshToken(successor_hash, session.session_id, now, None, token_hash))
             elif verdict is Verdict.REVOKE:
                 await end_session(connection, session.session_id, now)
         return Trade(session, verdict)
@@ -56,6 +57,12 @@ class PostgresSessionStore:
             session_id = (await connection.execute(query)).scalar_one_or_none()
             if session_id is not None:
                 await end_session(connection, session_id, now)
+
+    async def list_revoked(self, since: datetime) -> Sequence[str]:
+        """Returns the ids of the sessions that were ended after a moment."""
+        query = select(SESSIONS.c.session_id).where(SESSIONS.c.revoke_time > since)
+        async with self._database.transaction(revoked_since=since.isoformat()) as connection:
+            return (await connection.execute(query)).scalars().all()
 
 
 async def lock_token(connection: AsyncConnection, token_hash: str) -> tuple[Session, RefreshToken] | None:
@@ -69,6 +76,13 @@ async def lock_token(connection: AsyncConnection, token_hash: str) -> tuple[Sess
         return None
     token = select(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == token_hash)
     return read_session(session_row), read_token((await connection.execute(token)).one())
+
+
+async def has_used_successor(connection: AsyncConnection, token_hash: str) -> bool:
+    """Tells whether a token that this one was traded for has been used."""
+    tokens = REFRESH_TOKENS.c
+    query = select(exists().where((tokens.parent_hash == token_hash) & tokens.use_time.is_not(None)))
+    return bool((await connection.execute(query)).scalar_one())
 
 
 async def use_token(connection: AsyncConnection, token: RefreshToken, now: datetime) -> None:
@@ -96,4 +110,4 @@ def read_session(row: Row[Any]) -> Session:
 
 def read_token(row: Row[Any]) -> RefreshToken:
     """Returns a row's refresh token."""
-    return RefreshToken(row.token_hash, row.session_id, row.create_time, row.use_time)
+    return RefreshToken(row.token_hash, row.session_id, row.create_time, row.use_time, row.parent_hash)

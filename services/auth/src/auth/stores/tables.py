@@ -55,6 +55,7 @@ REFRESH_TOKENS = Table(
     Column("session_id", ID),
     Column("create_time", TIME),
     Column("use_time", TIME),
+    Column("parent_hash", Text),
 )
 LOGIN_FAILURES = Table(
     "login_failures",

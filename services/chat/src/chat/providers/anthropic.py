@@ -9,7 +9,7 @@ from anthropic.types import MessageDeltaUsage, MessageParam, RawMessageStreamEve
 
 from chat.errors import ContextTooLong, ProviderUnavailable
 from chat.model import FinishReason, Prompt
-from chat.providers.failures import read_retry_after, read_status, translate_errors
+from chat.providers.failures import read_asked_seconds, read_status, translate_errors
 from chat.providers.hosted import Chunks, HostedProvider, Piece
 from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
@@ -95,4 +95,4 @@ def read_error(error: anthropic.AnthropicError) -> AppError:
     if "prompt is too long" in str(error.api_message):
         return ContextTooLong()
     status = error.status_code if error.status_code != 200 else STATUS_OF_TYPE.get(str(error.type), 500)
-    return read_status(status, read_retry_after(error.response.headers))
+    return read_status(status, read_asked_seconds(error.response.headers))

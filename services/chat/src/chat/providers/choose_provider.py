@@ -5,7 +5,8 @@ from chat.ports import AnswerProvider
 from chat.providers.extractive import ExtractiveProvider
 from chat.providers.observed import ObservedProvider
 from chat.providers.options import ProviderOptions
-from chat.providers.retry import RetryingProvider, RetryPolicy
+from chat.providers.retry import RetryingProvider
+from servicekit.retrying import RetryPolicy
 
 # ruff: noqa: PLC0415 - each SDK takes up to seconds and tens of megabytes to import: only the one in use is
 

@@ -12,15 +12,18 @@ from chat.providers.question_type import (
     QuestionType,
     classify,
     counts_thing,
+    counts_under_another_name,
     find_counted,
+    find_decider,
     find_question_terms,
     find_subject,
     has_cue,
     rate_definition,
+    tells_decision,
 )
 from chat.turn.condense import carry_words, leans_on_history
 from chat.turn.sentences import split_sentences
-from chat.turn.words import find_terms, find_words
+from chat.turn.words import find_terms, find_words, stem_words
 
 MAX_SENTENCES = 3
 MAX_CHARACTERS = 1_200
@@ -28,6 +31,7 @@ RELATIVE_SCORE = 0.72  # of the best one's
 FORM_SCORE = 0.5  # of the best one's, for a sentence of the form that is asked for
 PASSAGE_COVERAGE = 0.6  # share of the question's weight that one passage must hold
 SENTENCE_COVERAGE = 0.3
+DECISION_COVERAGE = 0.5  # courts decide many cases
 LETTERS = 0.7  # share; figures and tables have fewer
 SAME = 0.7  # Jaccard
 K1, B = 1.2, 0.4
@@ -46,11 +50,12 @@ SUPPOSES = re.compile(rf"{CONDITION.pattern}|\?[^\w?]*$", re.IGNORECASE)  # and 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A sentence of a passage: its verbatim text, where it stands in reading order, and what it is about."""
+    """A sentence of a passage: its verbatim text, its place in reading order, its length, and what it is about."""
 
     passage: Passage
     text: str
     order: int
+    words: int
     terms: tuple[str, ...]
     context: frozenset[str]  # terms of the sentence before and of the headings
 
@@ -65,6 +70,7 @@ class Asked:
     pairs: frozenset[tuple[str, str]]
     kind: QuestionType
     subject: str
+    decider: str
     counted: frozenset[str]  # what "how many" asks for
     usual_terms: float  # of a sentence
     best_passage: float  # score
@@ -95,17 +101,17 @@ def complete_question(question: str, earlier: Sequence[str]) -> str:
 def find_candidates(passages: Sequence[Passage]) -> list[Candidate]:
     """Returns every sentence once, though passages overlap."""
     found: list[Candidate] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     for passage in passages:
         above = frozenset(term for heading in passage.heading_path for term in find_terms(heading))
         before: frozenset[str] = frozenset()
         for span in split_sentences(passage.text):
             text = passage.text[span.start : span.end]
-            key = " ".join(find_words(text))
-            terms = tuple(find_terms(text))
-            if key and key not in seen:
-                seen.add(key)
-                found.append(Candidate(passage, text, len(found), terms, above | before))
+            words = tuple(find_words(text))
+            terms = tuple(stem_words(words))
+            if words and words not in seen:
+                seen.add(words)
+                found.append(Candidate(passage, text, len(found), len(words), terms, above | before))
             before = frozenset(terms)
     return found
 
@@ -125,6 +131,7 @@ def read_question(question: str, candidates: Sequence[Candidate]) -> Asked:
         pairs=frozenset(pairwise(find_terms(question))),
         kind=classify(question),
         subject=find_subject(question),
+        decider=find_decider(question),
         counted=find_counted(question),
         usual_terms=sum(len(one.terms) for one in candidates) / (len(candidates) or 1) or 1.0,
         best_passage=max((one.passage.score for one in candidates), default=0.0) or 1.0,
@@ -163,6 +170,8 @@ def score(asked: Asked, one: Candidate) -> float:
     points += sum(0.35 * weight for term, weight in asked.weights.items() if not counts[term] and term in one.context)
     shared = asked.pairs & set(pairwise(one.terms))
     points += sum(0.4 * (asked.weights[first] + asked.weights[second]) for first, second in sorted(shared))
+    if not points:
+        return 0.0
     points *= 0.75 + 0.25 * one.passage.score / asked.best_passage
     return points * fit_kind(asked, one) * judge_form(one)
 
@@ -170,17 +179,23 @@ def score(asked: Asked, one: Candidate) -> float:
 def fit_kind(asked: Asked, one: Candidate) -> float:
     """Returns a factor for holding what the kind of question asks for."""
     if asked.kind is QuestionType.DEFINITION:
-        return (1.0 + 1.2 * rate_definition(asked.subject, one.text)) * (0.7 if CONDITION.match(one.text) else 1.0)
+        return (1.0 + 1.2 * rate_definition(asked.subject, one.text)) * (0.5 if CONDITION.match(one.text) else 1.0)
     if asked.kind is QuestionType.OTHER:
-        return 1.0
+        return 1.6 if decides(asked, one) else 1.0
     if counts_thing(asked.counted, one.text):
         return 1.6
     return 1.3 if has_cue(asked.kind, one.text) else 0.85
 
 
+def decides(asked: Asked, one: Candidate) -> bool:
+    """Whether a sentence tells a decision, and in the case that is asked about."""
+    about_case = cover(asked, (*one.terms, *one.context)) >= DECISION_COVERAGE
+    return bool(asked.decider) and about_case and tells_decision(asked.decider, one.text)
+
+
 def judge_form(one: Candidate) -> float:
     """Returns a factor below 1 for what is no sentence: headings, references, captions, contents, fragments."""
-    text, words = one.text, len(find_words(one.text))
+    text, words = one.text, one.words
     factor = 1.0
     if REFERENCE.search(text):
         factor *= 0.35
@@ -207,7 +222,10 @@ def prefer_form(asked: Asked, scored: Sequence[tuple[float, Candidate]]) -> Sequ
     """
     near = [pair for pair in scored if pair[0] >= FORM_SCORE * scored[0][0] and not SUPPOSES.search(pair[1].text)]
     if asked.counted:
-        return [pair for pair in near if counts_thing(asked.counted, pair[1].text)]
+        exact = [pair for pair in near if counts_thing(asked.counted, pair[1].text)]
+        return exact or [pair for pair in near if counts_under_another_name(asked.text, pair[1].text)]
+    if asked.decider:
+        return [pair for pair in near if decides(asked, pair[1])] or scored
     return [pair for pair in near if asked.subject and rate_definition(asked.subject, pair[1].text) == 1] or scored
 
 

@@ -11,6 +11,8 @@ from chat.turn.build_prompt import NO_ANSWER_SENTENCE
 MODEL = "sentences-1"
 BROKEN_WORD = re.compile(r"(?<=[a-z])[-‐\u00ad]\s*\n\s*(?=[a-z])")
 BRACKETED_NUMBER = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")
+# Whole words, of about a token or ten: every delta is a message of its own all the way to the client.
+PHRASE = re.compile(r".{1,40}(?:\s+|$)|\s*\S+\s*", re.DOTALL)
 MARKUP = re.compile(r"(?:^|(?<=\s))[#>*•▪◦‣]+\s+")
 
 
@@ -21,7 +23,7 @@ class ExtractiveProvider:
     model = MODEL
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields word by word, so that the event loop and a leaving client get their turn."""
+        """Yields phrase by phrase, so that the event loop and a leaving client get their turn."""
         chosen = choose_sentences(prompt.question, prompt.passages, [turn.question for turn in prompt.history])
         if not chosen:
             async for part in speak(NO_ANSWER_SENTENCE[prompt.language]):
@@ -39,10 +41,10 @@ class ExtractiveProvider:
 
 
 async def speak(text: str) -> AsyncGenerator[ProviderPart, None]:
-    """Yields a text word by word."""
-    for word in re.findall(r"\S+\s*|\s+", text):
+    """Yields a text phrase by phrase."""
+    for phrase in PHRASE.findall(text):
         await asyncio.sleep(0)
-        yield ProviderText(word)
+        yield ProviderText(phrase)
 
 
 def show(candidate: Candidate) -> str:

@@ -9,9 +9,11 @@ import httpx2
 from chat.errors import ContextTooLong, ProviderMisconfigured, ProviderRateLimited, ProviderUnavailable
 from chat.providers.bound_response import ResponseTooLong
 from servicekit.errors import AppError
+from servicekit.retrying import read_retry_after
 
 SdkError = TypeVar("SdkError", bound=Exception)
-LONGEST_RETRY_AFTER_SECONDS = 60.0
+LONGEST_ASKED_SECONDS = 60.0
+ASKED_SECONDS = "retry_after_seconds"  # in the metadata of an error
 
 
 @contextmanager
@@ -30,38 +32,32 @@ def translate_errors(sdk_error: type[SdkError], read: Callable[[SdkError], AppEr
         raise ProviderUnavailable from error
 
 
-def read_status(status: int, retry_after: float | None = None) -> AppError:
-    """Returns the error that a response's status means; retry_after are the seconds it asks to wait."""
+def read_status(status: int, asked_seconds: float = 0.0) -> AppError:
+    """Returns the error that a response's status means; asked_seconds is how long it asks to wait."""
     match status:
         case 429:
-            return with_wait(ProviderRateLimited(retry_after_seconds=retry_after), retry_after)
+            return with_wait(ProviderRateLimited(retry_after_seconds=asked_seconds), asked_seconds)
         case 413:
             return ContextTooLong()
         case _ if status in {408, 409} or status >= 500 or status < 400:
-            return with_wait(ProviderUnavailable(retry_after_seconds=retry_after), retry_after)
+            return with_wait(ProviderUnavailable(retry_after_seconds=asked_seconds), asked_seconds)
         case _:
             return ProviderMisconfigured()
 
 
-def with_wait(error: AppError, retry_after: float | None) -> AppError:
+def with_wait(error: AppError, asked_seconds: float) -> AppError:
     """Notes on an error how long the provider asked to wait."""
-    if retry_after is not None:
-        error.metadata["retry_after_seconds"] = str(retry_after)
+    if asked_seconds:
+        error.metadata[ASKED_SECONDS] = str(asked_seconds)
     return error
 
 
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds a response asks to wait, from 0 to 60; None where it names none (dates are not read)."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        if (seconds := read_seconds(headers.get(name, ""), unit)) is not None:
-            return seconds
-    return None
+def read_asked_seconds(headers: Mapping[str, str]) -> float:
+    """Returns the seconds a response asks to wait, at most 60; 0 where it names none."""
+    milliseconds = read_retry_after(headers.get("retry-after-ms"))  # the same number in finer steps, from some
+    return clamp_wait(milliseconds / 1000 or read_retry_after(headers.get("retry-after")))
 
 
-def read_seconds(number: str, unit: float = 1.0) -> float | None:
-    """Returns so many units in seconds, from 0 to 60; None for what is no number."""
-    try:
-        seconds = float(number) * unit
-    except ValueError:
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS) if seconds == seconds else None  # noqa: PLR0124 - NaN
+def clamp_wait(seconds: float) -> float:
+    """Returns a wait that a client can be asked for, in seconds."""
+    return min(seconds, LONGEST_ASKED_SECONDS)

@@ -9,11 +9,12 @@ from google.genai import errors, types
 
 from chat.errors import ContextTooLong
 from chat.model import FinishReason, Prompt
-from chat.providers.failures import read_retry_after, read_seconds, read_status, translate_errors
+from chat.providers.failures import clamp_wait, read_asked_seconds, read_status, translate_errors
 from chat.providers.held_stream import HeldStream, ResponseHolder
 from chat.providers.hosted import Chunks, HostedProvider, Piece
 from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
+from servicekit.retrying import read_retry_after
 
 BLOCKED = "PROMPT_BLOCKED"  # our word for a prompt that was refused: it has no candidate to carry a reason
 FILTERS = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", BLOCKED)
@@ -99,14 +100,13 @@ def read_error(error: errors.APIError) -> AppError:
         return ContextTooLong()
     status = error.code if isinstance(error.code, int) else 500
     headers = getattr(error.response, "headers", {})
-    asked = read_retry_after(headers)
-    return read_status(status, read_retry_info(error.details) if asked is None else asked)
+    return read_status(status, read_asked_seconds(headers) or read_retry_info(error.details))
 
 
-def read_retry_info(body: Any) -> float | None:  # noqa: ANN401 - a JSON body as it came
-    """Returns the seconds that a google.rpc.RetryInfo in an error's body asks to wait; None without one."""
+def read_retry_info(body: Any) -> float:  # noqa: ANN401 - a JSON body as it came
+    """Returns the seconds that a google.rpc.RetryInfo in an error's body asks to wait, at most 60; 0 without one."""
     with suppress(AttributeError, KeyError, TypeError):  # a body of another shape asks for nothing
         for detail in body["error"]["details"]:
             if str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
-                return read_seconds(str(detail.get("retryDelay", "")).removesuffix("s"))
-    return None
+                return clamp_wait(read_retry_after(str(detail.get("retryDelay", "")).removesuffix("s")))
+    return 0.0

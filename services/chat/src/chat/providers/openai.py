@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from chat.errors import ContentFiltered, ContextTooLong, ProviderMisconfigured, ProviderUnavailable
 from chat.model import FinishReason, Prompt
-from chat.providers.failures import read_retry_after, read_status, translate_errors
+from chat.providers.failures import read_asked_seconds, read_status, translate_errors
 from chat.providers.hosted import Chunks, HostedProvider, Piece
 from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
@@ -84,5 +84,5 @@ def read_error(error: openai.OpenAIError) -> AppError:
     if code == "insufficient_quota":
         return ProviderMisconfigured()
     if isinstance(error, openai.APIStatusError):
-        return read_status(error.status_code, read_retry_after(error.response.headers))
+        return read_status(error.status_code, read_asked_seconds(error.response.headers))
     return ProviderUnavailable()

@@ -32,6 +32,10 @@ PLACE = re.compile(r"\b(?:in|at|from|near|to)\s+(?:the\s+)?[A-Z][a-z]+|\bدر\s+
 REASON = re.compile(
     r"\b(?:because|since|due to|so that|in order to|therefore|reason|thus)\b|زیرا|چون|به دلیل|تا بتوان", re.I
 )
+DECIDER = re.compile(r"\b(?:what|how)\s+did\s+(.+?)\s+(?:decide|rule|hold)\b", re.IGNORECASE)
+DECISION_VERBS = frozenset(
+    ("held", "decided", "ruled", "upheld", "reject", "rejected", "affirmed", "reversed", "overturned", "struck")
+)
 DEFINES = (
     r"(?:\s+\([^)]*\))?,?\s+(?:(?:is|are|was|were)\s+(?:(?:plainly|simply|just|also|thus)\s+)?(?:(?:an?|the|one|any|those)\b|[\"“‘«])|means?\b|"
     r"refers?\s+to\b|consists?\s+of\b|denotes?\b|represents?\b|describes?\b|can\s+be\s+(?:defined|seen)\b|is\s+called\b)"
@@ -39,7 +43,7 @@ DEFINES = (
 DESCRIBES = r",?\s+(?:is|are|was|were)\b"
 NAMES = (
     r"\b(?:(?:called|termed|named|known\s+as|defined?\s+(?:\w+\s+){0,2}as|calls?\s+(?:this|these|such|it|them|that)"
-    r"(?:\s+\w+){0,3})\s+|(?:we|i|they|lawyers|people)\s+(?:\w+\s+)?call\s+(?:[\w-]+\s+){0,6}?)(?:an?\s+|the\s+)?[\"'“‘]?"
+    r"(?:\s+(?!as\b|an?\b)\w+){0,3})\s+|(?:we|i|they|lawyers|people)\s+(?:\w+\s+)?call\s+(?:(?!as\b|an?\b)[\w-]+\s+){0,6}?)(?:an?\s+|the\s+)?[\"'“‘]?"
 )
 # "We call these guard instructions" does not say what a guard is.
 NAMED = r"[\"'”’]?(?:\s*[.,;:()—–]|\s*$|\s+(?:and|or|because|since|when|if|as)\b)"
@@ -123,12 +127,29 @@ def rate_definition(subject: str, sentence: str) -> float:
     # Any ending of the last word, so that a question for one tree finds the sentence about trees.
     *first, last = subject.split()
     name = r"\s+".join([*map(re.escape, first), re.escape(stem(last)) + r"\w{0,4}"])
-    lead = rf"^(?:[^,]{{1,40}},\s+)?\W*(?:{NO_PREPOSITION}\w+\W+){{0,3}}?"
-    opens = rf"{lead}(?:an?\s+|the\s+)?[\"'“‘«]?{name}[\"'”’»]?"
+    aside = r"^(?:[^,]{1,40},\s+)?\W*"
+    opens = rf"{aside}(?:an?\s+|the\s+)?[\"'“‘«]?{name}[\"'”’»]?"
     if any(re.search(form, text) for form in (opens + DEFINES, NAMES + name + NAMED, opens + PERSIAN_DEFINES)):
         return 1.0
-    is_hint = re.search(opens + DESCRIBES, text) or any(re.search(hint % name, text) for hint in HINTS)
+    # "The entry type map is ..." defines a longer term, which only hints at what a type map is.
+    longer = rf"{aside}(?:{NO_PREPOSITION}\w+\W+){{0,3}}?{name}[\"'”’»]?"
+    is_hint = re.search(longer + DESCRIBES, text) or any(re.search(hint % name, text) for hint in HINTS)
     return 0.5 if is_hint else 0.0
+
+
+def find_decider(question: str) -> str:
+    """Returns the stem of who decided, for "What did the Supreme Court decide?"; empty for any other question."""
+    found = DECIDER.search(question)
+    return stem(find_words(found.group(1))[-1]) if found else ""
+
+
+def tells_decision(decider: str, sentence: str) -> bool:
+    """Whether a sentence says that the decider held, ruled, rejected, ..."""
+    words = find_words(sentence)
+    return any(
+        stem(word) == decider and not DECISION_VERBS.isdisjoint(words[index : index + REACH])
+        for index, word in enumerate(words)
+    )
 
 
 def find_counted(question: str) -> frozenset[str]:
@@ -141,6 +162,25 @@ def find_counted(question: str) -> frozenset[str]:
 def counts_thing(counted: frozenset[str], sentence: str) -> bool:
     """Whether a sentence says how many: a number in front of one of the stems, or the "number of" them."""
     return any(_counts_within(counted, find_words(clause)) for clause in CLAUSE_END.split(ASIDE.sub(" ", sentence)))
+
+
+def counts_under_another_name(question: str, sentence: str) -> bool:
+    """Whether a sentence counts something of all else that the question is about: "SunSpider has 26 programs".
+
+    One that names what is to be counted, and does not count it, answers nothing.
+    """
+    counted, words = find_counted(question), find_words(ASIDE.sub(" ", sentence))
+    about, stems = set(find_terms(question)) - counted, [stem(word) for word in words]
+    if not counted.isdisjoint(stems) or not about.issubset(stems):
+        return False
+    return any(
+        COUNTING.fullmatch(word)
+        and not about.isdisjoint(stems[max(0, index - REACH) : index])
+        and any(
+            one.endswith("s") for one in takewhile(lambda one: not is_stop_word(one), words[index + 1 : index + REACH])
+        )
+        for index, word in enumerate(words)
+    )
 
 
 def _counts_within(counted: frozenset[str], words: Sequence[str]) -> bool:

@@ -21,7 +21,7 @@ from chat.model import (
     Question,
     TurnOutcome,
 )
-from chat.stores.rows import citation_row, outcome_row, owner_row, to_citation, to_conversation, to_message
+from chat.stores.rows import Values, citation_row, outcome_row, owner_row, to_citation, to_conversation, to_message
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
 from servicekit.database import Database
 
@@ -41,12 +41,16 @@ class PostgresConversations:
         question_id, message_id = str(uuid.uuid4()), str(uuid.uuid4())
         async with self._as(owner) as connection:
             conversation_id = await _open_conversation(connection, question)
-            history = await _read_history(connection, conversation_id, history_limit)
+            is_new = not question.conversation_id
+            history = () if is_new else await _read_history(connection, conversation_id, history_limit)
             common = {"conversation_id": conversation_id, **owner_row(owner)}
             asked = {"message_id": question_id, "role": MessageRole.USER, "state": MessageState.COMPLETE}
             answer = {"message_id": message_id, "role": MessageRole.ASSISTANT, "state": MessageState.STREAMING}
-            await connection.execute(insert(MESSAGES).values(**common, **asked, text=clean(question.text)))
-            await connection.execute(insert(MESSAGES).values(**common, **answer, reply_to=question_id))
+            rows: list[Values] = [
+                {**common, **asked, "text": clean(question.text), "reply_to": None},
+                {**common, **answer, "text": "", "reply_to": question_id},
+            ]
+            await connection.execute(insert(MESSAGES), rows)
         return OpenTurn(owner, conversation_id, message_id, history)
 
     async def finish_turn(self, turn: OpenTurn, outcome: TurnOutcome) -> None:
@@ -56,9 +60,10 @@ class PostgresConversations:
             done = await connection.execute(update(MESSAGES).where(is_open).values(**outcome_row(outcome)))
             if not done.rowcount:
                 return
-            for number, citation in enumerate(outcome.citations):
-                key = {"message_id": turn.message_id, "number": number, **owner_row(turn.owner)}
-                await connection.execute(insert(CITATIONS).values(**key, **citation_row(citation)))
+            key = {"message_id": turn.message_id, **owner_row(turn.owner)}
+            rows = [{**key, "number": n, **citation_row(citation)} for n, citation in enumerate(outcome.citations)]
+            if rows:
+                await connection.execute(insert(CITATIONS), rows)
             await _touch(connection, turn.conversation_id)
 
     async def fail_stale_turns(self, older_than: timedelta) -> int:

@@ -14,7 +14,7 @@ from chat.model import (
     Usage,
 )
 
-Values = dict[str, str | int | bool]
+Values = dict[str, str | int | bool | None]
 AnyRow = Row[tuple[object, ...]]
 
 

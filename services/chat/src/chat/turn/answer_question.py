@@ -111,8 +111,8 @@ class AnswerQuestion:
         yield Sources(prompt.passages)
         scanner = AnswerScanner(SourceLinks([passage.text for passage in prompt.passages]))
         parts = generate(self._provider, prompt, self._limits.answer)
-        async with SourceTexts(self._canonical, prompt.passages) as texts, aclosing(parts):
-            verifier = CitationVerifier(prompt.passages, texts)
+        verifier = CitationVerifier(prompt.passages, SourceTexts(self._canonical, prompt.passages))
+        async with aclosing(parts):
             async for part in parts:
                 async with aclosing(say(read_part(scanner, part), verifier, draft)) as events:
                     async for event in events:

@@ -44,16 +44,19 @@ def build_prompt(
     """
     language = detect_language(question)
     instructions = INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language])
-    left = budget - count_tokens(instructions) - count_tokens(render_request(language, question, ()))
-    if left < 0:
+    left = budget - count_tokens(instructions)
+    bare = count_tokens(render_request(language, question, ()))
+    if left < bare:
         raise ContextTooLong
-    kept_history = fit_history(history, count_tokens, int(min(left, budget * HISTORY_SHARE)))
+    kept_history = fit_history(history, count_tokens, int(min(left - bare, budget * HISTORY_SHARE)))
     left -= sum(_exchange_tokens(exchange, count_tokens) for exchange in kept_history)
-    kept = fit_passages(passages, count_tokens, left)
+    kept = tuple(passages)
     request = render_request(language, question, kept)
-    tokens = sum(_exchange_tokens(exchange, count_tokens) for exchange in kept_history)
-    tokens += count_tokens(instructions) + count_tokens(request)
-    return Prompt(language, instructions, kept_history, question, request, kept, tokens)
+    if (tokens := count_tokens(request)) > left:  # rare, so that most prompts are counted once
+        kept = fit_passages(passages, count_tokens, left - bare)
+        request = render_request(language, question, kept)
+        tokens = count_tokens(request)
+    return Prompt(language, instructions, kept_history, question, request, kept, budget - left + tokens)
 
 
 def fit_history(history: Sequence[Exchange], count_tokens: TokenCounter, budget: int) -> tuple[Exchange, ...]:

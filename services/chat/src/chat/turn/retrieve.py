@@ -1,16 +1,14 @@
-"""retrieve: the query becomes passages, and their canonical text is fetched while the provider starts."""
+"""retrieve: the query becomes passages; the canonical text of one is fetched when an answer first cites it."""
 
-import asyncio
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from chat.model import Passage, Question
 from chat.ports import CanonicalText, PassageSearch
-from servicekit.errors import AppError
+from servicekit.errors import AppError, Code
 from servicekit.telemetry import get_logger
 
 TOP_K = 8
+AWAY = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED})
 
 
 async def retrieve(search: PassageSearch, question: Question, query: str) -> tuple[Passage, ...]:
@@ -21,35 +19,28 @@ async def retrieve(search: PassageSearch, question: Question, query: str) -> tup
 
 
 class SourceTexts:
-    """The canonical texts of a turn's passages, fetched at the same time; leave the block to stop fetching."""
+    """The canonical texts of a turn's passages, each fetched once; most passages are never cited."""
 
     def __init__(self, canonical: CanonicalText, passages: Sequence[Passage]) -> None:
         self._canonical = canonical
-        self._passages = passages
-        self._fetches: dict[int, asyncio.Task[str | None]] = {}
-
-    async def __aenter__(self) -> Self:
-        """Starts fetching."""
-        for passage in self._passages:
-            self._fetches[passage.marker] = asyncio.create_task(self._fetch(passage))
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stops what is still being fetched."""
-        for fetch in self._fetches.values():
-            fetch.cancel()
-        await asyncio.gather(*self._fetches.values(), return_exceptions=True)
+        self._passages = {passage.marker: passage for passage in passages}
+        self._texts: dict[int, str | None] = {}
+        self._is_away = False
 
     async def read(self, marker: int) -> str | None:
         """Returns a passage's canonical text; None where it cannot be had, and so nothing can be checked."""
-        return await asyncio.shield(self._fetches[marker])
+        if marker not in self._texts:
+            self._texts[marker] = await self._fetch(self._passages[marker])
+        return self._texts[marker]
 
     async def _fetch(self, passage: Passage) -> str | None:
+        # An answer waits for a text that does not come once, not once for every passage.
+        if self._is_away:
+            return None
         try:
             return await self._canonical.read(passage)
         except AppError as error:
+            self._is_away = error.code in AWAY
             get_logger("chat").warning(
                 "canonical text missing", document_id=passage.document_id, code=error.code, reason=error.reason
             )

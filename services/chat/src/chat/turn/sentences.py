@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-# A number glued to the full stop is a footnote's.
+# A number glued to the full stop is a footnote's; a capitalised word, the next sentence's where a PDF lost the space.
 TERMINATOR = re.compile(
-    r"[.!?؟。…]+[\"'”’»)\]]*(?=\s|$)|(?<=[a-z)\"”])[.!?][\"”’)]*\d{1,3}(?=\s)|(?<=[\w)”\"])[:;](?=\s*\n\s*[•▪*–-])"
+    r"[.!?؟。…]+[\"'”’»)\]]*(?=\s|$)|(?<=[a-z)\"”])[.!?][\"”’)]*\d{1,3}(?=\s)|(?<=[\w)”\"])[:;](?=\s*\n\s*[•▪*–-])|"
+    r"(?<=[a-z]{3})[.?!](?=[A-Z][a-z]*\s)"
 )
 BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
 BULLET = re.compile(r"\s*(?:[•▪◦‣*–—-]|\d{1,2}[.)]|#{1,6})\s")
@@ -18,7 +19,7 @@ ABBREVIATION = re.compile(
 INITIAL = re.compile(r"(?:^|[\s.(])[A-Z]\.$")
 ORDINARY_END = re.compile(r"\b(?:etc|al|inc|co|corp|no)\.$", re.IGNORECASE)
 ITEM_NUMBER = re.compile(r"\s*(?:\d+\.)+")
-NEXT_OPENS = re.compile(r"\s+[\"'“‘«(\[]*(?:[A-Z0-9]|[^\W\d_A-Za-z])")
+NEXT_OPENS = re.compile(r"\s*[\"'“‘«(\[]*(?:[A-Z0-9]|[^\W\d_A-Za-z])")
 LOOK_BACK = 12
 SHORT_LINE = 0.6
 

@@ -2,7 +2,7 @@
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pypdfium2  # type: ignore[import-untyped]  # ships no types
@@ -10,6 +10,7 @@ from pypdfium2 import raw as pdfium
 
 from ingestion.parsers.lines import Line, clean_line
 from ingestion.parsers.pdf_headings import OutlineItem
+from ingestion.parsers.right_to_left import restore_order
 
 # PDFium writes U+FFFE for a hyphen that it takes for the mark of a broken word, and no line break after it.
 _LINE = re.compile("[^\r\n\ufffe]+")
@@ -66,6 +67,7 @@ def _split_lines(text_page: pypdfium2.PdfTextPage) -> Iterator[Line]:
         if end < start:
             continue
         first, last = (_unit(text, place, wide=wide) for place in (start, end))
+        content = restore_order(content, _find_lefts(text_page, text, match.start(), wide=wide))
         yield from _make_line(
             text_page, content, first, last, hyphen=text[match.end() : match.end() + 1] == _SOFT_HYPHEN
         )
@@ -73,6 +75,11 @@ def _split_lines(text_page: pypdfium2.PdfTextPage) -> Iterator[Line]:
 
 def _unit(text: str, place: int, *, wide: bool) -> int:
     return len(text[:place].encode("utf-16-le", "surrogatepass")) // 2 if wide else place
+
+
+def _find_lefts(text_page: pypdfium2.PdfTextPage, text: str, line_start: int, *, wide: bool) -> Callable[[int], float]:
+    """Return what tells where the glyph of a character of a line begins, in points."""
+    return lambda place: _measure(text_page, _unit(text, line_start + place, wide=wide)).left
 
 
 def _make_line(

@@ -15,6 +15,7 @@ from ingestion.ports import JobQueue, OpenSpan, WorkStore
 from ingestion.text import ParseFailure
 from servicekit.errors import AppError
 
+RELEASE_AGAIN_SECONDS = 0.5
 GIVEN_UP = "PROCESSING_FAILED"
 GIVEN_UP_MESSAGE = "The document could not be processed although it was tried several times; upload it again."
 
@@ -109,16 +110,30 @@ class JobRunner:
             if is_outage(error):
                 log.warning("job waits", reason=describe(error))
                 delay = outage_seconds(self._policy, self._chance)
-                await self._queue.release(job, delay_seconds=delay, attempts=job.attempts, error=describe(error))
+                await self._release(job, delay_seconds=delay, attempts=job.attempts, error=describe(error))
             elif job.kind is JobKind.PROCESS and (is_final(error) or job.attempts + 1 >= self._policy.max_attempts):
                 log.warning("document failed", reason=describe(error), exc_info=not isinstance(error, ParseFailure))
                 await self._give_up(job, error)
             else:
                 log.warning("job will be tried again", reason=describe(error), exc_info=error)
                 delay = backoff_seconds(self._policy, job.attempts + 1, self._chance)
-                await self._queue.release(job, delay_seconds=delay, attempts=job.attempts + 1, error=describe(error))
+                await self._release(job, delay_seconds=delay, attempts=job.attempts + 1, error=describe(error))
         except LeaseLost:
             log.warning("job lost while it was being settled")
+
+    async def _release(self, job: Job, *, delay_seconds: float, attempts: int, error: str) -> None:
+        """Puts the job back; if the queue is away as well, keeps trying for as long as the lease would hold it."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._times.lease_seconds
+        while True:
+            try:
+                await self._queue.release(job, delay_seconds=delay_seconds, attempts=attempts, error=error)
+            except AppError:
+                if clock() >= end:
+                    raise
+                await asyncio.sleep(RELEASE_AGAIN_SECONDS)
+            else:
+                return
 
     async def _give_up(self, job: Job, error: Exception) -> None:
         reason = error.reason.value if isinstance(error, ParseFailure) else GIVEN_UP

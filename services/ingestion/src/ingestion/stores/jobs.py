@@ -1,5 +1,7 @@
 """The queue of jobs in PostgreSQL: leases with a fence number, taken turn by turn between tenants."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from ingestion.model import Job, JobKind
@@ -30,6 +32,7 @@ UPDATE ingestion.jobs SET
     lost_leases = lost_leases + (state = 'RUNNING')::int,
     state = 'RUNNING',
     lease_until = clock_timestamp() + make_interval(secs => :lease_seconds),
+    holder = :holder,
     fence = fence + 1
 WHERE job_id = (
     SELECT job_id FROM ingestion.jobs
@@ -45,23 +48,38 @@ INSERT INTO ingestion.turns (tenant_id, served_at) VALUES (cast(:tenant_id AS uu
 ON CONFLICT (tenant_id) DO UPDATE SET served_at = excluded.served_at
 """)
 
+# Not more than what the end of the lease does: the next claim raises the fence and counts a lost lease.
+END_LEASES = sa.text("""
+UPDATE ingestion.jobs SET lease_until = clock_timestamp()
+WHERE state = 'RUNNING' AND lease_until > clock_timestamp() AND holder = ANY(:holders)
+""")
+
 
 class PostgresJobQueue:
-    """A JobQueue. Only claiming looks across tenants; everything else runs under the job's own."""
+    """A JobQueue whose claims carry a worker's name.
 
-    def __init__(self, database: Database) -> None:
+    Only claiming, and ending the leases of the dead, look across tenants; everything else runs under the job's own.
+    """
+
+    def __init__(self, database: Database, holder: str = "") -> None:
         self._database = database
+        self._holder = holder
 
     async def claim(self, lease_seconds: float) -> Job | None:
         """Takes the next due job, turn by turn between tenants."""
         async with self._database.transaction(scope="jobs") as connection:
             for tenant_id in (await connection.execute(TENANTS_IN_TURN)).scalars().all():
-                values = {"tenant_id": tenant_id, "lease_seconds": lease_seconds}
+                values = {"tenant_id": tenant_id, "lease_seconds": lease_seconds, "holder": self._holder}
                 row = (await connection.execute(CLAIM, values)).mappings().one_or_none()
                 if row is not None:
                     await connection.execute(TAKE_TURN, {"tenant_id": tenant_id})
                     return _to_job(row)
         return None
+
+    async def end_leases(self, holders: Sequence[str]) -> int:
+        """Frees the jobs of workers that are certainly dead; returns how many those were."""
+        async with self._database.transaction(scope="jobs") as connection:
+            return (await connection.execute(END_LEASES, {"holders": list(holders)})).rowcount
 
     async def renew(self, job: Job, lease_seconds: float) -> bool:
         """Extends the lease; False if the claim is no longer the job's newest."""

@@ -14,6 +14,7 @@ from obstore.store import ObjectStore as Obstore
 
 from ingestion.errors import ObjectMissing
 from servicekit.errors import DependencyUnavailable
+from servicekit.telemetry import get_logger
 
 PART_BYTES = 5 * 1024 * 1024  # the least that S3 takes as a part
 PARTS_IN_FLIGHT = 2
@@ -120,6 +121,8 @@ def _translated(key: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ObjectMissing(key) from error
     except (BaseError, TimeoutError) as error:
+        # Callers learn only that the store is away; whoever runs it must see that a disk is full.
+        get_logger("objects").warning("object store failed", key=key, error=f"{type(error).__name__}: {error}"[:300])
         raise DependencyUnavailable("object store") from error
 
 

@@ -11,7 +11,7 @@ from google import genai
 from google.genai import errors, types
 
 from retrieval.embedders.pieces import Limits, embed_in_pieces
-from retrieval.embedders.retry import Failure, RetryPolicy, call_provider
+from retrieval.embedders.retry import BoundedRetryPolicy, Failure, call_provider
 from retrieval.model import EmbedderUnavailable, Vector
 
 # Gemini takes 2,048 tokens a text, drops the rest without a word, and takes 100 texts a request.
@@ -23,7 +23,7 @@ REQUEST_SECONDS = 30.0
 class GeminiEmbedder:
     """Vectors of a Gemini model, shortened to one length; queries and passages are embedded for their part."""
 
-    def __init__(self, client: genai.Client, model: str, dimensions: int, policy: RetryPolicy) -> None:
+    def __init__(self, client: genai.Client, model: str, dimensions: int, policy: BoundedRetryPolicy) -> None:
         self._client = client
         self._model = model
         self._dimensions = dimensions
@@ -31,7 +31,13 @@ class GeminiEmbedder:
 
     @classmethod
     def open(
-        cls, *, api_key: str, model: str, base_url: str = "", dimensions: int = 1536, policy: RetryPolicy | None = None
+        cls,
+        *,
+        api_key: str,
+        model: str,
+        base_url: str = "",
+        dimensions: int = 1536,
+        policy: BoundedRetryPolicy | None = None,
     ) -> Self:
         """Connects when first used. base_url "" is Google's own."""
         options = types.HttpOptions(
@@ -39,7 +45,9 @@ class GeminiEmbedder:
             timeout=int(REQUEST_SECONDS * 1000),
             retry_options=types.HttpRetryOptions(attempts=1),
         )
-        return cls(genai.Client(api_key=api_key, http_options=options), model, dimensions, policy or RetryPolicy())
+        return cls(
+            genai.Client(api_key=api_key, http_options=options), model, dimensions, policy or BoundedRetryPolicy()
+        )
 
     @property
     def model(self) -> str:
@@ -68,7 +76,7 @@ class GeminiEmbedder:
         await self._client.aio.aclose()
         self._client.close()
 
-    async def _request(self, batch: Sequence[str], task: str, policy: RetryPolicy) -> list[Vector]:
+    async def _request(self, batch: Sequence[str], task: str, policy: BoundedRetryPolicy) -> list[Vector]:
         # One content per text: newer models make a single vector of a list of strings.
         contents: list[types.ContentUnion] = [types.Content(parts=[types.Part(text=text)]) for text in batch]
         config = types.EmbedContentConfig(task_type=task, output_dimensionality=self._dimensions)

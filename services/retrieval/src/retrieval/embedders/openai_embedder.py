@@ -8,7 +8,7 @@ import numpy as np
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Omit, omit
 
 from retrieval.embedders.pieces import Limits, embed_in_pieces
-from retrieval.embedders.retry import Failure, RetryPolicy, call_provider
+from retrieval.embedders.retry import BoundedRetryPolicy, Failure, call_provider
 from retrieval.model import EmbedderUnavailable, Vector
 
 LENGTHS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
@@ -21,7 +21,7 @@ REQUEST_SECONDS = 30.0
 class OpenAIEmbedder:
     """Vectors of an OpenAI model, all of one length."""
 
-    def __init__(self, client: AsyncOpenAI, model: str, dimensions: int, policy: RetryPolicy) -> None:
+    def __init__(self, client: AsyncOpenAI, model: str, dimensions: int, policy: BoundedRetryPolicy) -> None:
         self._client = client
         self._model = model
         self._dimensions = dimensions
@@ -29,7 +29,7 @@ class OpenAIEmbedder:
 
     @classmethod
     async def open(
-        cls, *, api_key: str, base_url: str, model: str, dimensions: int = 0, policy: RetryPolicy | None = None
+        cls, *, api_key: str, base_url: str, model: str, dimensions: int = 0, policy: BoundedRetryPolicy | None = None
     ) -> Self:
         """Connects. base_url "" is OpenAI's own.
 
@@ -43,7 +43,7 @@ class OpenAIEmbedder:
             max_retries=0,
             timeout=REQUEST_SECONDS,
         )
-        embedder = cls(client, model, dimensions or LENGTHS.get(model, 0), policy or RetryPolicy())
+        embedder = cls(client, model, dimensions or LENGTHS.get(model, 0), policy or BoundedRetryPolicy())
         if not embedder.dimensions:
             embedder._dimensions = len(await embedder.embed_query("length"))
         return embedder
@@ -72,7 +72,7 @@ class OpenAIEmbedder:
         """Closes the connections."""
         await self._client.close()
 
-    async def _request(self, batch: Sequence[str], policy: RetryPolicy) -> list[Vector]:
+    async def _request(self, batch: Sequence[str], policy: BoundedRetryPolicy) -> list[Vector]:
         answer = await call_provider(
             lambda: self._client.embeddings.create(input=list(batch), model=self._model, dimensions=self._shorten()),
             policy,

@@ -1,12 +1,12 @@
-"""The one retry policy for embedding providers; their SDKs' own retries are off."""
+"""Calling embedding providers with the one retry policy; their SDKs' own retries are off."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from retrieval.model import EmbedderUnavailable
+from servicekit.retrying import RetryPolicy, read_retry_after
 from servicekit.telemetry import get_logger
 
 Result = TypeVar("Result")
@@ -28,44 +28,37 @@ class Failure:
 
     @property
     def retry_after_seconds(self) -> float:
-        """What the provider asked to wait, 0 if nothing readable (RFC 9110, seconds only)."""
-        value = self.headers.get("retry-after", "")
-        return float(value) if value.replace(".", "", 1).isdecimal() else 0.0
+        """What the provider asked to wait; 0 if nothing readable."""
+        return read_retry_after(self.headers.get("retry-after"))
 
 
 @dataclass(frozen=True)
-class RetryPolicy:
-    """Full jitter (AWS Architecture Blog, 2015): each wait is random between 0 and a growing limit, in seconds."""
+class BoundedRetryPolicy(RetryPolicy):
+    """The retry policy, and how long all attempts together may take."""
 
-    attempts: int = 3
-    first_limit: float = 0.5
-    longest_wait: float = 8.0
     total_seconds: float = 60.0
-
-    def choose_wait(self, attempt: int, failure: Failure) -> float:
-        """Returns the wait after a failed attempt, counted from 1: no less than asked for, never over longest_wait."""
-        jitter = random.uniform(0, self.first_limit * 2 ** (attempt - 1))  # noqa: S311 - jitter is no secret
-        return min(max(jitter, failure.retry_after_seconds), self.longest_wait)
 
 
 async def call_provider(
     call: Callable[[], Awaitable[Result]],
-    policy: RetryPolicy,
+    policy: BoundedRetryPolicy,
     errors: tuple[type[Exception], ...],
     read_failure: Callable[[Exception], Failure],
 ) -> Result:
     """Returns what call returns, tried up to policy.attempts times. Raises EmbedderUnavailable."""
     try:
         async with asyncio.timeout(policy.total_seconds):
-            for attempt in range(1, policy.attempts):
+            attempt = 0
+            while True:
+                attempt += 1
                 try:
                     return await call()
                 except errors as error:
                     failure = read_failure(error)
-                    if not failure.may_pass:
+                    wait = policy.choose_wait(attempt, failure.retry_after_seconds)
+                    if wait is None or not failure.may_pass:
                         raise
-                    await asyncio.sleep(policy.choose_wait(attempt, failure))
-            return await call()
+                await asyncio.sleep(wait)
     except TimeoutError as error:
         get_logger("embedder").warning("embedding took too long", seconds=policy.total_seconds)
         raise EmbedderUnavailable from error

@@ -91,6 +91,12 @@ class EdgeVectorIndex:
         request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)
         await self._call_prepared(self._stub.DeletePoints, request, self._deadlines.write)
 
+    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+        """Removes the points of one version."""
+        gone = _to_filter(restrict_to_version(tenant_id, version_id))
+        request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)
+        await self._call_prepared(self._stub.DeletePoints, request, self._deadlines.write)
+
     async def ping(self) -> str:
         """Returns the engine's name and version."""
         info = await self._call(self._stub.GetInfo, engine_pb2.GetInfoRequest(), self._deadlines.ping)

@@ -102,6 +102,12 @@ class QdrantVectorIndex:
         async with self._within(self._deadlines.write):
             await self._client.delete(self._collection, gone, wait=True)
 
+    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+        """Removes the points of one version."""
+        gone = models.FilterSelector(filter=_to_filter(restrict_to_version(tenant_id, version_id)))
+        async with self._within(self._deadlines.write):
+            await self._client.delete(self._collection, gone, wait=True)
+
     async def ping(self) -> str:
         """Returns the server's name and version."""
         async with self._within(self._deadlines.ping, prepared=False):

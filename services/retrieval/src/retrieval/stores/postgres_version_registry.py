@@ -1,15 +1,21 @@
 """Which version of a document is visible, in PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from retrieval.model import DocumentDeleted, DocumentVersion
+from retrieval.model import AbandonedVersion, DocumentDeleted, DocumentVersion
 from retrieval.stores.tables import documents, versions
 from servicekit.database import Database
+
+# Longer than any stream of chunks takes: a version that is being indexed is never swept.
+PENDING_LIMIT = timedelta(days=1)
+# Longer than any write takes: who still writes has seen the tombstone and removed its points.
+BURIED_LIMIT = timedelta(hours=1)
 
 
 class State(StrEnum):
@@ -78,6 +84,30 @@ class PostgresVersionRegistry:
                 )
             )
             await _retire_active(connection, tenant_id, document_id)
+
+    async def find_abandoned(self, limit: int) -> Sequence[AbandonedVersion]:
+        """Returns versions that are retired, pending for a day, or of a document buried for an hour."""
+        abandoned = or_(
+            versions.c.state == State.RETIRED,
+            and_(versions.c.state == State.PENDING, versions.c.begin_time < func.now() - PENDING_LIMIT),
+            documents.c.delete_time < func.now() - BURIED_LIMIT,
+        )
+        owned = and_(versions.c.tenant_id == documents.c.tenant_id, versions.c.document_id == documents.c.document_id)
+        columns = (versions.c.tenant_id, versions.c.document_id, versions.c.version_id, versions.c.begin_time)
+        found = select(*columns).join(documents, owned).where(abandoned).order_by(versions.c.begin_time).limit(limit)
+        async with self._database.transaction(scope="sweep") as connection:
+            return [AbandonedVersion(*row) for row in await connection.execute(found)]
+
+    async def forget_abandoned(self, version: AbandonedVersion) -> None:
+        """Drops the record, unless the version has begun anew or was activated since it was found."""
+        unchanged = and_(
+            _of_document(version.tenant_id, version.document_id),
+            versions.c.version_id == version.version_id,
+            versions.c.begin_time == version.begin_time,
+            versions.c.state != State.ACTIVE,
+        )
+        async with self._database.transaction(tenant_id=version.tenant_id) as connection:
+            await connection.execute(delete(versions).where(unchanged))
 
     async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:
         """Returns those of the versions that are active, in one query."""

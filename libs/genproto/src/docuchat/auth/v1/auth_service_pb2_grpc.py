@@ -67,6 +67,11 @@ class AuthServiceStub:
                 request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.IssueServiceTokenRequest.SerializeToString,
                 response_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.IssueServiceTokenResponse.FromString,
                 _registered_method=True)
+        self.WatchRevocations = channel.unary_stream(
+                '/docuchat.auth.v1.AuthService/WatchRevocations',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.WatchRevocationsRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.WatchRevocationsResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer:
@@ -80,7 +85,7 @@ class AuthServiceServicer:
         Errors include:
         - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or on the block-list.
         - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
-        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,15 +98,16 @@ class AuthServiceServicer:
         Errors include:
         - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
         - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
-        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Refresh(self, request, context):
-        """Refresh trades a refresh token for new tokens. Using one a second time,
-        after a short grace for lost answers, ends the whole session.
+        """Refresh trades a refresh token for new tokens. Using one a second time ends
+        the whole session, unless it is within a short grace for lost answers and
+        what the first use gave has not been used yet.
 
         Errors include:
         - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
@@ -112,7 +118,9 @@ class AuthServiceServicer:
 
     def Logout(self, request, context):
         """Logout ends the session a refresh token belongs to. An unknown token is
-        not an error: the session is over either way.
+        not an error: the session is over either way. Access tokens of the session
+        are refused everywhere within 5 seconds; while auth is down they are good
+        until they expire.
 
         Errors include: none of its own.
         """
@@ -137,6 +145,17 @@ class AuthServiceServicer:
 
         Errors include:
         - UNAUTHENTICATED, INVALID_SERVICE_CREDENTIALS: name and secret do not match.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRevocations(self, request, context):
+        """WatchRevocations streams the ids of sessions that have ended while access
+        tokens of theirs may be good: first all of them, then each new one.
+        Internal: the gateway does not route it, and a session id opens nothing.
+
+        Errors include: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,6 +193,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.IssueServiceToken,
                     request_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.IssueServiceTokenRequest.FromString,
                     response_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.IssueServiceTokenResponse.SerializeToString,
+            ),
+            'WatchRevocations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRevocations,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.WatchRevocationsRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.WatchRevocationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -340,6 +364,33 @@ class AuthService:
             '/docuchat.auth.v1.AuthService/IssueServiceToken',
             docuchat_dot_auth_dot_v1_dot_auth__service__pb2.IssueServiceTokenRequest.SerializeToString,
             docuchat_dot_auth_dot_v1_dot_auth__service__pb2.IssueServiceTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRevocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/docuchat.auth.v1.AuthService/WatchRevocations',
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.WatchRevocationsRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.WatchRevocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

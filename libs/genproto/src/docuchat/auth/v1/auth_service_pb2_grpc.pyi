@@ -25,7 +25,7 @@ class AuthServiceStub:
     Errors include:
     - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or on the block-list.
     - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
-    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+    - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
     """
     Login: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LoginRequest, _auth_service_pb2.LoginResponse]
     """Login starts a session for an address and its password. An unknown address
@@ -34,18 +34,21 @@ class AuthServiceStub:
     Errors include:
     - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
     - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
-    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
     """
     Refresh: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshRequest, _auth_service_pb2.RefreshResponse]
-    """Refresh trades a refresh token for new tokens. Using one a second time,
-    after a short grace for lost answers, ends the whole session.
+    """Refresh trades a refresh token for new tokens. Using one a second time ends
+    the whole session, unless it is within a short grace for lost answers and
+    what the first use gave has not been used yet.
 
     Errors include:
     - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
     """
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
     """Logout ends the session a refresh token belongs to. An unknown token is
-    not an error: the session is over either way.
+    not an error: the session is over either way. Access tokens of the session
+    are refused everywhere within 5 seconds; while auth is down they are good
+    until they expire.
 
     Errors include: none of its own.
     """
@@ -62,6 +65,13 @@ class AuthServiceStub:
 
     Errors include:
     - UNAUTHENTICATED, INVALID_SERVICE_CREDENTIALS: name and secret do not match.
+    """
+    WatchRevocations: _aio.UnaryStreamMultiCallable[_auth_service_pb2.WatchRevocationsRequest, _auth_service_pb2.WatchRevocationsResponse]
+    """WatchRevocations streams the ids of sessions that have ended while access
+    tokens of theirs may be good: first all of them, then each new one.
+    Internal: the gateway does not route it, and a session id opens nothing.
+
+    Errors include: none of its own.
     """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,7 +90,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors include:
         - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or on the block-list.
         - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
-        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
         """
 
     @_abc_1.abstractmethod
@@ -95,7 +105,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors include:
         - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
         - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
-        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
         """
 
     @_abc_1.abstractmethod
@@ -104,8 +114,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.RefreshRequest,
         context: _aio.ServicerContext[_auth_service_pb2.RefreshRequest, _abc.Awaitable[_auth_service_pb2.RefreshResponse]],
     ) -> _abc.Awaitable[_auth_service_pb2.RefreshResponse]:
-        """Refresh trades a refresh token for new tokens. Using one a second time,
-        after a short grace for lost answers, ends the whole session.
+        """Refresh trades a refresh token for new tokens. Using one a second time ends
+        the whole session, unless it is within a short grace for lost answers and
+        what the first use gave has not been used yet.
 
         Errors include:
         - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
@@ -118,7 +129,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_auth_service_pb2.LogoutRequest, _abc.Awaitable[_auth_service_pb2.LogoutResponse]],
     ) -> _abc.Awaitable[_auth_service_pb2.LogoutResponse]:
         """Logout ends the session a refresh token belongs to. An unknown token is
-        not an error: the session is over either way.
+        not an error: the session is over either way. Access tokens of the session
+        are refused everywhere within 5 seconds; while auth is down they are good
+        until they expire.
 
         Errors include: none of its own.
         """
@@ -147,6 +160,19 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - UNAUTHENTICATED, INVALID_SERVICE_CREDENTIALS: name and secret do not match.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchRevocations(
+        self,
+        request: _auth_service_pb2.WatchRevocationsRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.WatchRevocationsRequest, _abc.AsyncIterator[_auth_service_pb2.WatchRevocationsResponse]],
+    ) -> _abc.AsyncIterator[_auth_service_pb2.WatchRevocationsResponse]:
+        """WatchRevocations streams the ids of sessions that have ended while access
+        tokens of theirs may be good: first all of them, then each new one.
+        Internal: the gateway does not route it, and a session id opens nothing.
+
+        Errors include: none of its own.
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,54 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from servicekit.retrying import RetryPolicy, read_retry_after
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+
+def test_waits_are_spread_between_nothing_and_a_limit_that_doubles_up_to_the_cap():
+    policy = RetryPolicy(attempts=10, first_limit=0.5, cap=2.0)
+    for attempt, limit in [(1, 0.5), (2, 1.0), (3, 2.0), (4, 2.0), (9, 2.0)]:
+        waits = [policy.choose_wait(attempt) for _ in range(400)]
+        assert 0 <= min(waits) < limit * 0.1
+        assert limit * 0.9 < max(waits) <= limit
+
+
+def test_the_last_attempt_has_no_wait_after_it():
+    policy = RetryPolicy(attempts=3)
+    assert [policy.choose_wait(attempt) is None for attempt in (1, 2, 3, 4)] == [False, False, True, True]
+
+
+def test_a_wait_is_never_shorter_than_what_the_provider_asks_for():
+    assert RetryPolicy(first_limit=0.5).choose_wait(1, 3.0) == 3.0
+    assert 0.2 <= RetryPolicy(first_limit=0.5).choose_wait(1, 0.2) <= 0.5
+
+
+def test_a_provider_that_asks_for_longer_than_anyone_waits_gets_no_second_attempt():
+    assert RetryPolicy(longest_wait=8.0).choose_wait(1, 8.0) == 8.0
+    assert RetryPolicy(longest_wait=8.0).choose_wait(1, 8.1) is None
+    assert RetryPolicy().choose_wait(1, read_retry_after("9" * 400)) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        (" 1.5 ", 1.5),
+        ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 12:00:30 -0000", 30.0),
+        ("Sat, 21 Nov 2026 11:59:00 GMT", 0.0),
+        ("0", 0.0),
+        ("", 0.0),
+        (None, 0.0),
+        ("-5", 0.0),
+        (".", 0.0),
+        ("nan", 0.0),
+        ("inf", 0.0),
+        ("soon", 0.0),
+        ("Sat, 99 Nov 2026 12:00:30 GMT", 0.0),
+    ],
+)
+def test_a_retry_after_header_is_read_as_seconds(header, seconds):
+    assert read_retry_after(header, NOW) == seconds
