@@ -17,8 +17,6 @@ from tests.http_client import HttpClient
 HEALTHY_SECONDS = 90
 STOP_SECONDS = 60
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
-# A killed worker's job is free again after the lease: the tests need not wait the usual 30 s.
-SETTINGS = {"DOCUCHAT_LEASE_SECONDS": "5", "DOCUCHAT_HEARTBEAT_SECONDS": "1"}
 
 
 def free_port() -> int:
@@ -53,7 +51,7 @@ class RunningStack:
         """Starts everything; returns the seconds until GET /health said SERVING."""
         began = time.monotonic()
         # No provider key and no .env of the developer's may change what the tests see.
-        environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SETTINGS
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
         environment |= {"DOCUCHAT_HOME": str(self.home), "DOCUCHAT_PORT": str(self.port)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

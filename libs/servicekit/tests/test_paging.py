@@ -1,6 +1,6 @@
 import pytest
 
-from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token, page_size
+from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token, page_size, read_moment
 
 
 def test_a_token_gives_its_key_back():
@@ -28,3 +28,15 @@ def test_keys_that_are_not_text_are_refused():
 @pytest.mark.parametrize(("asked", "given"), [(0, 50), (-1, 50), (7, 7), (1000, 100)])
 def test_page_sizes_are_bounded(asked, given):
     assert page_size(asked) == given
+
+
+def test_a_time_comes_back_with_its_zone():
+    assert read_moment("2026-11-21T01:02:03+00:00").isoformat() == "2026-11-21T01:02:03+00:00"
+
+
+@pytest.mark.parametrize(
+    "part", ["", "yesterday", "2026-11-21T01:02:03", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
+def test_a_time_that_no_row_can_have_is_refused(part):
+    with pytest.raises(InvalidPageToken):
+        read_moment(part)

@@ -23,7 +23,7 @@ from chat.model import (
 )
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, citation_pb2, conversation_pb2, usage_pb2
 from servicekit.identity import Principal
-from servicekit.rpc.paging import InvalidPageToken
+from servicekit.rpc.paging import InvalidPageToken, read_moment
 
 POSITION = re.compile(r"[0-9]{1,18}")
 
@@ -164,13 +164,9 @@ def read_conversation_key(key: tuple[str, ...] | None) -> tuple[datetime, str] |
         return None
     try:
         time, conversation_id = key
-        moment = datetime.fromisoformat(time)
-        uuid.UUID(conversation_id)
+        return read_moment(time), str(uuid.UUID(conversation_id))
     except ValueError as error:
         raise InvalidPageToken from error
-    if moment.tzinfo is None:
-        raise InvalidPageToken
-    return moment, conversation_id
 
 
 def read_message_key(key: tuple[str, ...] | None) -> int:

@@ -11,7 +11,7 @@ from ingestion.model import Caller, Collection, Document, DocumentState, Visibil
 from ingestion.ports import PageKey
 from ingestion.text import Chunk
 from servicekit.identity import Principal
-from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token
+from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token, read_moment
 
 
 def to_caller(principal: Principal) -> Caller:
@@ -100,7 +100,7 @@ def decode_page_key(kind: str, token: str) -> PageKey | None:
         return None
     try:
         create_time, row_id = found
-        return datetime.fromisoformat(create_time), str(UUID(row_id))
+        return read_moment(create_time), str(UUID(row_id))
     except ValueError as error:
         raise InvalidPageToken from error
 

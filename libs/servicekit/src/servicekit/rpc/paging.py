@@ -4,11 +4,14 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from servicekit.errors import AppError, Code
 
 DEFAULT = 50
 MAX = 100
+# Well inside of what both datetime and PostgreSQL can hold in any time zone.
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 
 
 class InvalidPageToken(AppError):
@@ -45,3 +48,14 @@ def decode_page_token(kind: str, token: str) -> tuple[str, ...] | None:
     if not all(isinstance(part, str) for part in found):
         raise InvalidPageToken
     return tuple(found[1:])
+
+
+def read_moment(part: str) -> datetime:
+    """Returns the time that a page token's key holds. Raises InvalidPageToken for what no row can have."""
+    try:
+        moment = datetime.fromisoformat(part)
+    except ValueError as error:
+        raise InvalidPageToken from error
+    if moment.tzinfo is None or not EARLIEST_YEAR <= moment.year < LATEST_YEAR:
+        raise InvalidPageToken
+    return moment
