@@ -48,6 +48,7 @@ def test_a_provider_that_asks_for_longer_than_anyone_waits_gets_no_second_attemp
         ("inf", 0.0),
         ("soon", 0.0),
         ("Sat, 99 Nov 2026 12:00:30 GMT", 0.0),
+        ("Sat, 21 Nov 2026 12:00:30 +999999999999999999", 0.0),
     ],
 )
 def test_a_retry_after_header_is_read_as_seconds(header, seconds):

@@ -4,6 +4,7 @@ import time
 
 import grpc
 import pytest
+import structlog
 from google.rpc import error_details_pb2, status_pb2
 
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, conversation_service_pb2
@@ -265,8 +266,24 @@ async def test_a_handler_is_closed_at_once_when_the_client_goes(rpc, tokens, toy
     async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
         call = ChatServiceStub(channel).Ask(chat_service_pb2.AskRequest(question="endless"))
         await call.read()
-        call.cancel()
-        await asyncio.wait_for(toy.closed.wait(), 1)
+        with structlog.testing.capture_logs() as lines:
+            call.cancel()
+            await asyncio.wait_for(toy.closed.wait(), 1)
+            await asyncio.sleep(0.05)
+    assert [line["code"] for line in lines if line["event"] == "call"] == ["CANCELLED"]
+
+
+async def test_a_stream_that_a_stop_cuts_off_is_recorded_as_cancelled(rpc, tokens, toy):
+    async def identity():
+        return tokens.issue()
+
+    with structlog.testing.capture_logs() as lines:
+        async with rpc.serve(name="chat", add_servicers=adder(toy)) as address:
+            channel = open_channel(address, identity=identity)
+            call = ChatServiceStub(channel).Ask(chat_service_pb2.AskRequest(question="endless"))
+            await call.read()
+        await channel.close()
+    assert [line["code"] for line in lines if line["event"] == "call"] == ["CANCELLED"]
 
 
 async def test_a_call_beyond_the_limit_is_refused_with_when_to_come_back(tokens, toy):

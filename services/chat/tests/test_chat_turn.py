@@ -208,6 +208,28 @@ async def test_a_client_that_goes_closes_the_provider_and_leaves_what_was_sent(m
     assert outcome.usage.output_tokens == 5
 
 
+async def test_a_stop_waits_until_the_answers_it_cut_off_are_stored(make_turn, make_question, conversations):
+    store, stored = conversations.finish_turn, asyncio.Event()
+
+    async def store_slowly(turn, outcome):
+        await asyncio.sleep(0.1)
+        await store(turn, outcome)
+        stored.set()
+
+    conversations.finish_turn = store_slowly
+    turn = make_turn(*[ProviderText("w ")] * 1000, STOP, pause=0.01)
+    task = asyncio.create_task(collect(turn, make_question("What?")))
+    await asyncio.sleep(0.05)
+    await turn.settle(0.01)
+    assert not stored.is_set()
+    task.cancel()
+    await turn.settle(5)
+    assert stored.is_set()
+    assert conversations.outcomes[0].state is MessageState.CANCELLED
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_task_that_is_cancelled_stores_the_same(make_turn, make_question, conversations):
     turn = make_turn(*[ProviderText(f"w{number} ") for number in range(1000)], STOP, pause=0.01)
     sent = []

@@ -49,6 +49,7 @@ async def serve(settings: Settings) -> None:
                 background=[sweeper_of(settings, conversations)],
             )
         finally:
+            await turn.settle()
             await provider.close()
             await database.close()
 

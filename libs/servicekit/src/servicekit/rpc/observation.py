@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import grpc
 import structlog
@@ -36,21 +37,30 @@ async def observation_layer(call: Call) -> AsyncIterator[None]:
             call.method[1:], carrier, kind=SpanKind.SERVER, rpc_system_name="grpc", rpc_method=call.method[1:]
         ) as opened,
     ):
+        code = grpc.StatusCode.CANCELLED
         try:
             yield
+            code = read_code(call)
+        except Exception:
+            code = read_code(call)
+            raise
         finally:
-            record(call, opened, time.perf_counter() - started)
+            record(call, code, opened, time.perf_counter() - started)
 
 
-def record(call: Call, opened: Span, seconds: float) -> None:
+def record(call: Call, code: grpc.StatusCode, opened: Span, seconds: float) -> None:
     """Writes down how a call ended; only failures of ours make the span an error."""
-    code = read_code(call)
     opened.set_attribute("rpc.response.status_code", code.name)
     if code in OURS:
         opened.set_status(StatusCode.ERROR, code.name)
-    histogram = metrics.get_meter("docuchat").create_histogram("rpc.server.call.duration", unit="s")
-    histogram.record(seconds, {"rpc.method": call.method[1:], "rpc.response.status_code": code.name})
+    duration_histogram().record(seconds, {"rpc.method": call.method[1:], "rpc.response.status_code": code.name})
     get_logger("rpc").info("call", method=call.method[1:], code=code.name, duration_ms=round(seconds * 1000, 1))
+
+
+@cache
+def duration_histogram() -> metrics.Histogram:
+    """Returns the instrument, made at the first call, when the exporters are in place."""
+    return metrics.get_meter("docuchat").create_histogram("rpc.server.call.duration", unit="s")
 
 
 def read_code(call: Call) -> grpc.StatusCode:

@@ -12,7 +12,9 @@ from servicekit.rpc.call import ServicerContext
 from servicekit.telemetry import get_logger
 
 Check = Callable[[], Awaitable[str]]
-CHECK_TIMEOUT_SECONDS = 3
+CHECK_TIMEOUT_SECONDS = 1.5
+# Longer than a peer's own checks, so that a peer with a sick dependency is still heard.
+PEER_TIMEOUT_SECONDS = 2.5
 
 
 class StatusServicer(StatusServiceServicer):
@@ -61,13 +63,13 @@ class StatusServicer(StatusServiceServicer):
 
     async def _require_peer(self, peer: str) -> None:
         try:
-            await self._peers[peer].GetHealth(pb.GetHealthRequest(), timeout=CHECK_TIMEOUT_SECONDS)
+            await self._peers[peer].GetHealth(pb.GetHealthRequest(), timeout=PEER_TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise DependencyUnavailable(peer) from error
 
     async def _describe_peer(self, peer: str) -> Sequence[pb.ComponentStatus]:
         try:
-            answer = await self._peers[peer].GetStatus(pb.GetStatusRequest(), timeout=CHECK_TIMEOUT_SECONDS + 1)
+            answer = await self._peers[peer].GetStatus(pb.GetStatusRequest(), timeout=PEER_TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError:
             return [pb.ComponentStatus(service=peer, state=pb.NOT_SERVING)]
         return answer.components

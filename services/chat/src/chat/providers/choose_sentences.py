@@ -31,7 +31,7 @@ RELATIVE_SCORE = 0.72  # of the best one's
 FORM_SCORE = 0.5  # of the best one's, for a sentence of the form that is asked for
 PASSAGE_COVERAGE = 0.6  # share of the question's weight that one passage must hold
 SENTENCE_COVERAGE = 0.3
-DECISION_COVERAGE = 0.5  # courts decide many cases
+DECISION_COVERAGE = 0.5  # since who decides, decides many cases
 LETTERS = 0.7  # share; figures and tables have fewer
 SAME = 0.7  # Jaccard
 K1, B = 1.2, 0.4
@@ -70,7 +70,7 @@ class Asked:
     pairs: frozenset[tuple[str, str]]
     kind: QuestionType
     subject: str
-    decider: str
+    decider: str  # stem of who decided, for "What did the court decide?"
     counted: frozenset[str]  # what "how many" asks for
     usual_terms: float  # of a sentence
     best_passage: float  # score
@@ -189,8 +189,9 @@ def fit_kind(asked: Asked, one: Candidate) -> float:
 
 def decides(asked: Asked, one: Candidate) -> bool:
     """Whether a sentence tells a decision, and in the case that is asked about."""
-    about_case = cover(asked, (*one.terms, *one.context)) >= DECISION_COVERAGE
-    return bool(asked.decider) and about_case and tells_decision(asked.decider, one.text)
+    if not asked.decider or not tells_decision(asked.decider, one.text):
+        return False
+    return cover(asked, (*one.terms, *one.context)) >= DECISION_COVERAGE
 
 
 def judge_form(one: Candidate) -> float:

@@ -174,13 +174,14 @@ def counts_under_another_name(question: str, sentence: str) -> bool:
     if not counted.isdisjoint(stems) or not about.issubset(stems):
         return False
     return any(
-        COUNTING.fullmatch(word)
-        and not about.isdisjoint(stems[max(0, index - REACH) : index])
-        and any(
-            one.endswith("s") for one in takewhile(lambda one: not is_stop_word(one), words[index + 1 : index + REACH])
-        )
-        for index, word in enumerate(words)
+        not about.isdisjoint(stems[max(0, index - REACH) : index]) and _counts_plural(words[index : index + REACH])
+        for index in range(len(words))
     )
+
+
+def _counts_plural(words: Sequence[str]) -> bool:
+    following = takewhile(lambda one: not is_stop_word(one), words[1:])
+    return COUNTING.fullmatch(words[0]) is not None and any(word.endswith("s") for word in following)
 
 
 def _counts_within(counted: frozenset[str], words: Sequence[str]) -> bool:

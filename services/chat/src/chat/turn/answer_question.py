@@ -1,8 +1,9 @@
 """The turn from end to end: condense -> retrieve -> build_prompt -> generate -> verify_citations -> persist."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from chat.errors import EmptyQuestion
@@ -25,7 +26,7 @@ from chat.turn.condense import condense
 from chat.turn.draft import Draft
 from chat.turn.generate import AnswerBounds, generate
 from chat.turn.links import SourceLinks
-from chat.turn.persist import persist
+from chat.turn.persist import PERSIST_SECONDS, persist
 from chat.turn.retrieve import SourceTexts, retrieve
 from chat.turn.scan_answer import AnswerScanner, Marker, Piece, Visible
 from chat.turn.verify_citations import CitationVerifier
@@ -33,6 +34,7 @@ from servicekit.errors import AppError
 from servicekit.telemetry import get_logger
 
 HISTORY_LIMIT = 6  # exchanges
+SETTLE_SECONDS = PERSIST_SECONDS + 1
 ANY_WORD = re.compile(r"[^\W_]")
 INTERNAL = Failed("INTERNAL", "INTERNAL_ERROR", "Something went wrong on our side; ask again.")
 
@@ -46,7 +48,7 @@ class TurnLimits:
 
 
 class AnswerQuestion:
-    """Answers questions. Holds no state of a turn, and no database connection while an answer streams."""
+    """Answers questions. Counts open turns, and holds no database connection while an answer streams."""
 
     def __init__(
         self,
@@ -64,6 +66,9 @@ class AnswerQuestion:
         self._conversations = conversations
         self._count_tokens = count_tokens
         self._limits = limits
+        self._open_turns = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     async def answer(self, question: Question) -> AsyncGenerator[Event, None]:
         """Yields Started, Sources, TextDelta and Citation, Usage, Completed; or Failed as the last.
@@ -75,6 +80,24 @@ class AnswerQuestion:
             raise EmptyQuestion
         draft = Draft(self._provider, self._count_tokens)
         turn = await self._conversations.begin_turn(question, history_limit=HISTORY_LIMIT)
+        self._open_turns += 1
+        self._is_idle.clear()
+        try:
+            async with aclosing(self._answer_or_fail(question, turn, draft)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._open_turns -= 1
+            if not self._open_turns:
+                self._is_idle.set()
+
+    async def settle(self, seconds: float = SETTLE_SECONDS) -> None:
+        """Waits until no turn is open, at most so long: a stop that cut answers off lets them be stored."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_idle.wait()
+
+    async def _answer_or_fail(self, question: Question, turn: OpenTurn, draft: Draft) -> AsyncGenerator[Event, None]:
         try:
             async with aclosing(self._run(question, turn, draft)) as events:
                 async for event in events:

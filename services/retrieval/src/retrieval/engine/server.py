@@ -16,7 +16,7 @@ from servicekit.rpc.deadline import deadline_layer
 from servicekit.rpc.errors import error_layer
 from servicekit.rpc.interceptor import LayeredInterceptor
 from servicekit.rpc.observation import observation_layer
-from servicekit.rpc.server import RpcServer, run_until_stopped
+from servicekit.rpc.server import SERVER_OPTIONS, RpcServer, run_until_stopped
 from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -75,7 +75,7 @@ def build_engine(catalog: Catalog) -> RpcServer:
     """Makes the server. No call is authenticated: whoever can open the socket is the user the engine runs as."""
     server = grpc.aio.server(
         interceptors=[LayeredInterceptor((observation_layer, error_layer("retrieval"), deadline_layer))],
-        options=(("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),),
+        options=tuple({**dict(SERVER_OPTIONS), "grpc.max_receive_message_length": MAX_MESSAGE_BYTES}.items()),
         maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
     )
     wrapped = RpcServer(server, with_reflection=False)
