@@ -1,113 +1,38 @@
 import asyncio
-import json
-import time
 
 import grpc
 import pytest
 import structlog
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
 
-from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, conversation_service_pb2
+from docuchat.chat.v1 import chat_service_pb2, conversation_service_pb2
 from docuchat.chat.v1.chat_service_pb2_grpc import (
-    ChatServiceServicer,
     ChatServiceStub,
-    add_ChatServiceServicer_to_server,
 )
 from docuchat.chat.v1.conversation_service_pb2_grpc import (
-    ConversationServiceServicer,
     ConversationServiceStub,
-    add_ConversationServiceServicer_to_server,
 )
-from docuchat.common.v1 import status_service_pb2 as status_pb
-from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub, add_StatusServiceServicer_to_server
 from docuchat.ingestion.v1 import document_service_pb2
 from docuchat.ingestion.v1.document_service_pb2_grpc import (
-    DocumentServiceServicer,
     DocumentServiceStub,
-    add_DocumentServiceServicer_to_server,
 )
 from docuchat.retrieval.v1 import index_service_pb2
 from docuchat.retrieval.v1.index_service_pb2_grpc import (
-    IndexServiceServicer,
     IndexServiceStub,
-    add_IndexServiceServicer_to_server,
 )
 from servicekit.errors import AppError, Code, DependencyUnavailable
-from servicekit.identity import Role, current_principal
-from servicekit.rpc.access import MethodWithoutAccess, require_access_options
-from servicekit.rpc.client import ServiceIdentity, open_channel
+from servicekit.identity import Role
+from servicekit.rpc.client import open_channel
 from servicekit.rpc.deadline import cap_timeout
 from servicekit.rpc.server import build_server
 from servicekit.rpc.status import read_error
-from servicekit.rpc.status_service import StatusServicer
 
-UUID = "0b9f8f9e-64f5-4f8e-9d29-3f4f1a0f7c11"
-
-
-class Toy(ChatServiceServicer, ConversationServiceServicer, DocumentServiceServicer, IndexServiceServicer):
-    def __init__(self):
-        self.closed = asyncio.Event()
-        self.fail = None
-        self.calls = 0
-        self.left = None
-
-    async def Ask(self, request, context):
-        try:
-            yield ask_event_pb2.AskEvent(sequence=1)
-            if self.fail:
-                raise self.fail
-            while request.question == "endless":
-                await asyncio.sleep(0.01)
-                yield ask_event_pb2.AskEvent(sequence=2)
-        finally:
-            self.closed.set()
-
-    async def ListConversations(self, request, context):
-        self.calls += 1
-        self.left = cap_timeout(100)
-        if self.fail:
-            raise self.fail
-        return conversation_service_pb2.ListConversationsResponse(next_page_token=current_principal().subject)
-
-    async def UploadDocuments(self, request_iterator, context):
-        count = len([frame async for frame in request_iterator])
-        answer = document_service_pb2.UploadDocumentsResponse()
-        answer.documents.add(size_bytes=count)
-        return answer
-
-    async def IndexChunks(self, request_iterator, context):
-        count = 0
-        async for _ in request_iterator:
-            count += 1
-            yield index_service_pb2.IndexChunksResponse(indexed_count=count)
+from .toy_service import UUID, Toy, adder, fail_to_list, read_status
 
 
 @pytest.fixture
 def toy():
     return Toy()
-
-
-def adder(toy):
-    def add(server):
-        add_ChatServiceServicer_to_server(toy, server)
-        add_ConversationServiceServicer_to_server(toy, server)
-        add_DocumentServiceServicer_to_server(toy, server)
-        add_IndexServiceServicer_to_server(toy, server)
-
-    return add
-
-
-async def fail_to_list(channel, request=None):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await ConversationServiceStub(channel).ListConversations(
-            request or conversation_service_pb2.ListConversationsRequest()
-        )
-    return caught.value
-
-
-def read_status(error):
-    raw = dict(error.trailing_metadata())["grpc-status-details-bin"]
-    return status_pb2.Status.FromString(raw)
 
 
 async def test_a_call_without_a_token_never_reaches_the_handler(rpc, toy):
@@ -336,101 +261,3 @@ async def test_the_time_left_of_a_call_caps_what_it_calls(rpc, tokens, toy):
 
 def test_a_timeout_outside_of_calls_is_kept():
     assert cap_timeout(7) == 7
-
-
-async def test_health_needs_every_dependency_and_peer(rpc, tokens):
-    async def answer():
-        return "18.4"
-
-    async def fail():
-        raise DependencyUnavailable("postgresql")
-
-    def serve(name, check, peers):
-        def add(server):
-            add_StatusServiceServicer_to_server(StatusServicer(name, "1", {"postgresql": check}, peers), server)
-
-        return rpc.serve(name=name, add_servicers=add)
-
-    async with serve("auth", fail, {}) as sick, serve("retrieval", answer, {}) as well:
-        peers = {"auth": open_channel(sick), "retrieval": open_channel(well), "ingestion": open_channel("127.0.0.1:9")}
-        async with serve("chat", answer, peers) as front, open_channel(front) as channel:
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await StatusServiceStub(channel).GetHealth(status_pb.GetHealthRequest())
-            answer = await StatusServiceStub(channel).GetStatus(status_pb.GetStatusRequest())
-        for peer in peers.values():
-            await peer.close()
-    states = {(row.service, row.dependency): row.state for row in answer.components}
-    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert states == {
-        ("chat", ""): 1,
-        ("chat", "postgresql"): 1,
-        ("auth", ""): 1,
-        ("auth", "postgresql"): 2,
-        ("retrieval", ""): 1,
-        ("retrieval", "postgresql"): 1,
-        ("ingestion", ""): 2,
-    }
-
-
-def test_a_method_without_an_access_option_stops_the_server():
-    with pytest.raises(MethodWithoutAccess, match="Unannotated"):
-        require_access_options(["/test.Unannotated/Call"])
-
-
-@pytest.fixture(autouse=True)
-def unannotated_service():
-    from google.protobuf import descriptor_pb2, descriptor_pool
-
-    file = descriptor_pb2.FileDescriptorProto(name="test_unannotated.proto", package="test", syntax="proto3")
-    file.message_type.add(name="Empty")
-    method = file.service.add(name="Unannotated").method.add(name="Call")
-    method.input_type = method.output_type = ".test.Empty"
-    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
-
-
-async def test_a_service_token_is_kept_until_shortly_before_its_end(rpc, tokens):
-    from docuchat.auth.v1 import auth_service_pb2
-    from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer, add_AuthServiceServicer_to_server
-
-    class Auth(AuthServiceServicer):
-        issued = 0
-
-        async def IssueServiceToken(self, request, context):
-            self.issued += 1
-            return auth_service_pb2.IssueServiceTokenResponse(access_token=f"t{self.issued}", expires_in_seconds=3600)
-
-    auth, now = Auth(), [0.0]
-    async with rpc(name="auth", add_servicers=lambda s: add_AuthServiceServicer_to_server(auth, s)) as channel:
-        identity = ServiceIdentity(channel, "ingestion", "secret", clock=lambda: now[0])
-        first, second = await identity(), await identity()
-        now[0] = 3500
-        third = await identity()
-    assert (first, second, third) == ("t1", "t1", "t2")
-
-
-async def test_reflection_and_health_need_no_token(rpc, toy):
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
-    async with rpc(name="chat", add_servicers=adder(toy)) as channel:
-        health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-            iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-        )
-        names = {service.name for service in (await call.read()).list_services_response.service}
-    assert health.status == health_pb2.HealthCheckResponse.SERVING
-    assert "docuchat.chat.v1.ChatService" in names
-
-
-def test_the_retry_policy_is_valid_json():
-    from servicekit.rpc.client import CHANNEL_OPTIONS
-
-    assert json.loads(dict(CHANNEL_OPTIONS)["grpc.service_config"])["methodConfig"]
-
-
-async def test_a_peer_that_is_down_is_reported_as_unavailable_within_the_deadline(tokens):
-    started = time.monotonic()
-    async with open_channel("127.0.0.1:9", timeout_seconds=2) as channel:
-        error = await fail_to_list(channel)
-    assert read_error(error).reason == "DEPENDENCY_UNAVAILABLE"
-    assert time.monotonic() - started < 3

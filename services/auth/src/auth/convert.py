@@ -1,8 +1,6 @@
 """Between the protos and the model."""
 
-from datetime import datetime, timedelta
-
-from google.protobuf.timestamp_pb2 import Timestamp
+from datetime import timedelta
 
 from auth.model import Me, Membership, Registration, ServiceToken, SignedUp, Tenant, Tokens, User
 from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
@@ -28,7 +26,7 @@ def write_user(user: User) -> user_pb2.User:
         user_id=user.user_id,
         email=user.email,
         display_name=user.display_name,
-        create_time=write_time(user.create_time),
+        create_time=user.create_time,
     )
 
 
@@ -38,7 +36,7 @@ def write_tenant(tenant: Tenant) -> tenant_pb2.Tenant:
         tenant_id=tenant.tenant_id,
         slug=tenant.slug,
         display_name=tenant.display_name,
-        create_time=write_time(tenant.create_time),
+        create_time=tenant.create_time,
     )
 
 
@@ -75,10 +73,3 @@ def write_me(me: Me, tenant_id: str) -> user_service_pb2.GetMeResponse:
 def write_seconds(duration: timedelta) -> int:
     """Returns whole seconds, rounded down so that no one counts on more time than there is."""
     return int(duration.total_seconds())
-
-
-def write_time(moment: datetime) -> Timestamp:
-    """Returns a protobuf timestamp."""
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

@@ -4,8 +4,6 @@ import re
 import uuid
 from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from chat.model import (
     Citation,
     Completed,
@@ -124,20 +122,13 @@ def to_completed(completed: Completed) -> ask_event_pb2.AskCompleted:
     )
 
 
-def to_timestamp(time: datetime) -> Timestamp:
-    """Returns an aware time as Timestamp."""
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp
-
-
 def to_conversation(conversation: Conversation) -> conversation_pb2.Conversation:
     """Returns a conversation."""
     return conversation_pb2.Conversation(
         conversation_id=conversation.conversation_id,
         title=conversation.title,
-        create_time=to_timestamp(conversation.create_time),
-        update_time=to_timestamp(conversation.update_time),
+        create_time=conversation.create_time,
+        update_time=conversation.update_time,
     )
 
 
@@ -154,7 +145,7 @@ def to_message(message: Message) -> conversation_pb2.Message:
         model=message.model,
         latency_ms=message.latency_ms,
         time_to_first_token_ms=message.time_to_first_token_ms,
-        create_time=to_timestamp(message.create_time),
+        create_time=message.create_time,
     )
 
 

@@ -4,8 +4,6 @@ from datetime import datetime
 from urllib.parse import quote
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from docuchat.ingestion.v1 import collection_pb2, document_pb2
 from ingestion.model import Caller, Collection, Document, DocumentState, Visibility
 from ingestion.ports import PageKey
@@ -27,7 +25,7 @@ def to_collection_message(collection: Collection) -> collection_pb2.Collection:
         visibility=collection.visibility.value,
         owner_user_id=collection.owner_user_id,
         is_default=collection.is_default,
-        create_time=to_timestamp(collection.create_time),
+        create_time=collection.create_time,
     )
 
 
@@ -56,9 +54,9 @@ def to_document_message(document: Document) -> document_pb2.Document:
         language=document.language,
         title=document.title,
         version_id=document.version_id,
-        create_time=to_timestamp(document.create_time),
-        update_time=to_timestamp(document.update_time),
-        process_time=to_timestamp(document.process_time) if document.process_time else None,
+        create_time=document.create_time,
+        update_time=document.update_time,
+        process_time=document.process_time,
     )
 
 
@@ -79,13 +77,6 @@ def to_chunk_message(chunk: Chunk) -> document_pb2.Chunk:
         token_count=chunk.token_count,
         heading_path=chunk.heading_path,
     )
-
-
-def to_timestamp(moment: datetime) -> Timestamp:
-    """Maps a moment."""
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
 
 
 def encode_page_key(kind: str, create_time: datetime, row_id: str) -> str:
