@@ -73,6 +73,19 @@ class DependencyUnavailable(AppError):
         )
 
 
+class StorageFull(AppError):
+    """Raised when a disk that would have to be written to is full; reads go on."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(
+            Code.RESOURCE_EXHAUSTED,
+            "STORAGE_FULL",
+            f"The disk of {store} is full, so nothing was stored; try again later or ask the operator for space.",
+            metadata={"store": store},
+            retry_after_seconds=30,
+        )
+
+
 class AccessDenied(AppError):
     """Raised when a caller is known and may not do what was asked."""
 

@@ -78,6 +78,11 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
+def count_event(name: str, **attributes: AttributeValue) -> None:
+    """Adds one to a counter, such as `background.round.failed`."""
+    metrics.get_meter("docuchat").create_counter(name).add(1, attributes)
+
+
 def trace_carrier() -> dict[str, str]:
     """Returns the current trace context (W3C), to store with work that is done later."""
     carrier: dict[str, str] = {}

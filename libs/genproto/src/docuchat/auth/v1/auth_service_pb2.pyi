@@ -98,7 +98,9 @@ class WatchRevocationsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class WatchRevocationsResponse(_message.Message):
-    __slots__ = ("session_ids",)
+    __slots__ = ("session_ids", "caught_up")
     SESSION_IDS_FIELD_NUMBER: _ClassVar[int]
+    CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
     session_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    caught_up: bool
+    def __init__(self, session_ids: _Optional[_Iterable[str]] = ..., caught_up: _Optional[bool] = ...) -> None: ...

@@ -26,7 +26,7 @@ from docuchat.chat.v1 import citation_pb2 as docuchat_dot_chat_dot_v1_dot_citati
 from docuchat.chat.v1 import usage_pb2 as docuchat_dot_chat_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n docuchat/chat/v1/ask_event.proto\x12\x10\x64ocuchat.chat.v1\x1a\x1f\x64ocuchat/chat/v1/citation.proto\x1a\x1c\x64ocuchat/chat/v1/usage.proto\"\xf9\x02\n\x08\x41skEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12/\n\x07started\x18\x02 \x01(\x0b\x32\x1c.docuchat.chat.v1.AskStartedH\x00\x12/\n\x07sources\x18\x03 \x01(\x0b\x32\x1c.docuchat.chat.v1.AskSourcesH\x00\x12\x34\n\ntext_delta\x18\x04 \x01(\x0b\x32\x1e.docuchat.chat.v1.AskTextDeltaH\x00\x12.\n\x08\x63itation\x18\x05 \x01(\x0b\x32\x1a.docuchat.chat.v1.CitationH\x00\x12(\n\x05usage\x18\x06 \x01(\x0b\x32\x17.docuchat.chat.v1.UsageH\x00\x12\x33\n\tcompleted\x18\x07 \x01(\x0b\x32\x1e.docuchat.chat.v1.AskCompletedH\x00\x12+\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x1a.docuchat.chat.v1.AskErrorH\x00\x42\x07\n\x05\x65vent\"9\n\nAskStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\"9\n\nAskSources\x12+\n\x08passages\x18\x01 \x03(\x0b\x32\x19.docuchat.chat.v1.Passage\"\x1c\n\x0c\x41skTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xa8\x02\n\x0c\x41skCompleted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x42\n\rfinish_reason\x18\x03 \x01(\x0e\x32+.docuchat.chat.v1.AskCompleted.FinishReason\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nlatency_ms\x18\x06 \x01(\x05\x12\x1e\n\x16time_to_first_token_ms\x18\x07 \x01(\x05\"R\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x08\n\x04STOP\x10\x01\x12\n\n\x06LENGTH\x10\x02\x12\r\n\tNO_ANSWER\x10\x03\"9\n\x08\x41skError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n docuchat/chat/v1/ask_event.proto\x12\x10\x64ocuchat.chat.v1\x1a\x1f\x64ocuchat/chat/v1/citation.proto\x1a\x1c\x64ocuchat/chat/v1/usage.proto\"\xf9\x02\n\x08\x41skEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12/\n\x07started\x18\x02 \x01(\x0b\x32\x1c.docuchat.chat.v1.AskStartedH\x00\x12/\n\x07sources\x18\x03 \x01(\x0b\x32\x1c.docuchat.chat.v1.AskSourcesH\x00\x12\x34\n\ntext_delta\x18\x04 \x01(\x0b\x32\x1e.docuchat.chat.v1.AskTextDeltaH\x00\x12.\n\x08\x63itation\x18\x05 \x01(\x0b\x32\x1a.docuchat.chat.v1.CitationH\x00\x12(\n\x05usage\x18\x06 \x01(\x0b\x32\x17.docuchat.chat.v1.UsageH\x00\x12\x33\n\tcompleted\x18\x07 \x01(\x0b\x32\x1e.docuchat.chat.v1.AskCompletedH\x00\x12+\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x1a.docuchat.chat.v1.AskErrorH\x00\x42\x07\n\x05\x65vent\"9\n\nAskStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\"9\n\nAskSources\x12+\n\x08passages\x18\x01 \x03(\x0b\x32\x19.docuchat.chat.v1.Passage\"\x1c\n\x0c\x41skTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xc7\x02\n\x0c\x41skCompleted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x42\n\rfinish_reason\x18\x03 \x01(\x0e\x32+.docuchat.chat.v1.AskCompleted.FinishReason\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nlatency_ms\x18\x06 \x01(\x05\x12\x1e\n\x16time_to_first_token_ms\x18\x07 \x01(\x05\x12\x1d\n\x15\x64ocuments_in_progress\x18\x08 \x01(\x05\"R\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x08\n\x04STOP\x10\x01\x12\n\n\x06LENGTH\x10\x02\x12\r\n\tNO_ANSWER\x10\x03\"9\n\x08\x41skError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +42,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASKTEXTDELTA']._serialized_start=615
   _globals['_ASKTEXTDELTA']._serialized_end=643
   _globals['_ASKCOMPLETED']._serialized_start=646
-  _globals['_ASKCOMPLETED']._serialized_end=942
-  _globals['_ASKCOMPLETED_FINISHREASON']._serialized_start=860
-  _globals['_ASKCOMPLETED_FINISHREASON']._serialized_end=942
-  _globals['_ASKERROR']._serialized_start=944
-  _globals['_ASKERROR']._serialized_end=1001
+  _globals['_ASKCOMPLETED']._serialized_end=973
+  _globals['_ASKCOMPLETED_FINISHREASON']._serialized_start=891
+  _globals['_ASKCOMPLETED_FINISHREASON']._serialized_end=973
+  _globals['_ASKERROR']._serialized_start=975
+  _globals['_ASKERROR']._serialized_end=1032
 # @@protoc_insertion_point(module_scope)

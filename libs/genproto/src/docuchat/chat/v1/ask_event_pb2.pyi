@@ -50,7 +50,7 @@ class AskTextDelta(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class AskCompleted(_message.Message):
-    __slots__ = ("conversation_id", "message_id", "finish_reason", "provider", "model", "latency_ms", "time_to_first_token_ms")
+    __slots__ = ("conversation_id", "message_id", "finish_reason", "provider", "model", "latency_ms", "time_to_first_token_ms", "documents_in_progress")
     class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FINISH_REASON_UNSPECIFIED: _ClassVar[AskCompleted.FinishReason]
@@ -68,6 +68,7 @@ class AskCompleted(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     TIME_TO_FIRST_TOKEN_MS_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_IN_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     conversation_id: str
     message_id: str
     finish_reason: AskCompleted.FinishReason
@@ -75,7 +76,8 @@ class AskCompleted(_message.Message):
     model: str
     latency_ms: int
     time_to_first_token_ms: int
-    def __init__(self, conversation_id: _Optional[str] = ..., message_id: _Optional[str] = ..., finish_reason: _Optional[_Union[AskCompleted.FinishReason, str]] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., latency_ms: _Optional[int] = ..., time_to_first_token_ms: _Optional[int] = ...) -> None: ...
+    documents_in_progress: int
+    def __init__(self, conversation_id: _Optional[str] = ..., message_id: _Optional[str] = ..., finish_reason: _Optional[_Union[AskCompleted.FinishReason, str]] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., latency_ms: _Optional[int] = ..., time_to_first_token_ms: _Optional[int] = ..., documents_in_progress: _Optional[int] = ...) -> None: ...
 
 class AskError(_message.Message):
     __slots__ = ("code", "reason", "message")

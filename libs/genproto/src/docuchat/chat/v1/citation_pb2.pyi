@@ -43,10 +43,12 @@ class Citation(_message.Message):
         EXACT: _ClassVar[Citation.Check]
         NORMALISED: _ClassVar[Citation.Check]
         UNSUPPORTED: _ClassVar[Citation.Check]
+        SOURCE_DELETED: _ClassVar[Citation.Check]
     CHECK_UNSPECIFIED: Citation.Check
     EXACT: Citation.Check
     NORMALISED: Citation.Check
     UNSUPPORTED: Citation.Check
+    SOURCE_DELETED: Citation.Check
     MARKER_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_ID_FIELD_NUMBER: _ClassVar[int]

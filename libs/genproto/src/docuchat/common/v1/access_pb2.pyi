@@ -21,3 +21,5 @@ ACCESS_STAFF: Access
 ACCESS_SERVICE: Access
 ACCESS_FIELD_NUMBER: _ClassVar[int]
 access: _descriptor.FieldDescriptor
+CALLERS_FIELD_NUMBER: _ClassVar[int]
+callers: _descriptor.FieldDescriptor

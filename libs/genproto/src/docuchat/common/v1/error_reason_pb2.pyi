@@ -17,6 +17,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEPENDENCY_UNAVAILABLE: _ClassVar[ErrorReason]
     DEADLINE_PASSED: _ClassVar[ErrorReason]
     OVERLOADED: _ClassVar[ErrorReason]
+    STORAGE_FULL: _ClassVar[ErrorReason]
+    TOO_MANY_CONCURRENT_CALLS: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 TOKEN_MISSING: ErrorReason
 TOKEN_EXPIRED: ErrorReason
@@ -28,3 +30,5 @@ INTERNAL_ERROR: ErrorReason
 DEPENDENCY_UNAVAILABLE: ErrorReason
 DEADLINE_PASSED: ErrorReason
 OVERLOADED: ErrorReason
+STORAGE_FULL: ErrorReason
+TOO_MANY_CONCURRENT_CALLS: ErrorReason

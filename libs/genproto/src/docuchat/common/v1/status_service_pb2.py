@@ -26,7 +26,7 @@ from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_acce
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'docuchat/common/v1/status_service.proto\x12\x12\x64ocuchat.common.v1\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\x12\n\x10GetHealthRequest\"F\n\x11GetHealthResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.docuchat.common.v1.ServingStatus\"\x12\n\x10GetStatusRequest\"L\n\x11GetStatusResponse\x12\x37\n\ncomponents\x18\x01 \x03(\x0b\x32#.docuchat.common.v1.ComponentStatus\"y\n\x0f\x43omponentStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x12\n\ndependency\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.docuchat.common.v1.ServingStatus*M\n\rServingStatus\x12\x1e\n\x1aSERVING_STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07SERVING\x10\x01\x12\x0f\n\x0bNOT_SERVING\x10\x02\x32\xed\x01\n\rStatusService\x12m\n\tGetHealth\x12$.docuchat.common.v1.GetHealthRequest\x1a%.docuchat.common.v1.GetHealthResponse\"\x13\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12m\n\tGetStatus\x12$.docuchat.common.v1.GetStatusRequest\x1a%.docuchat.common.v1.GetStatusResponse\"\x13\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\t\x12\x07/statusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'docuchat/common/v1/status_service.proto\x12\x12\x64ocuchat.common.v1\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\x12\n\x10GetHealthRequest\"F\n\x11GetHealthResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.docuchat.common.v1.ServingStatus\"\x12\n\x10GetStatusRequest\"L\n\x11GetStatusResponse\x12\x37\n\ncomponents\x18\x01 \x03(\x0b\x32#.docuchat.common.v1.ComponentStatus\"\x99\x01\n\x0f\x43omponentStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x12\n\ndependency\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.docuchat.common.v1.ServingStatus\x12\x1e\n\x16oldest_due_job_seconds\x18\x05 \x01(\x05*M\n\rServingStatus\x12\x1e\n\x1aSERVING_STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07SERVING\x10\x01\x12\x0f\n\x0bNOT_SERVING\x10\x02\x32\xed\x01\n\rStatusService\x12m\n\tGetHealth\x12$.docuchat.common.v1.GetHealthRequest\x1a%.docuchat.common.v1.GetHealthResponse\"\x13\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12m\n\tGetStatus\x12$.docuchat.common.v1.GetStatusRequest\x1a%.docuchat.common.v1.GetStatusResponse\"\x13\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\t\x12\x07/statusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUSSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\310\301\030\001\202\323\344\223\002\t\022\007/health'
   _globals['_STATUSSERVICE'].methods_by_name['GetStatus']._loaded_options = None
   _globals['_STATUSSERVICE'].methods_by_name['GetStatus']._serialized_options = b'\310\301\030\001\202\323\344\223\002\t\022\007/status'
-  _globals['_SERVINGSTATUS']._serialized_start=439
-  _globals['_SERVINGSTATUS']._serialized_end=516
+  _globals['_SERVINGSTATUS']._serialized_start=472
+  _globals['_SERVINGSTATUS']._serialized_end=549
   _globals['_GETHEALTHREQUEST']._serialized_start=126
   _globals['_GETHEALTHREQUEST']._serialized_end=144
   _globals['_GETHEALTHRESPONSE']._serialized_start=146
@@ -47,8 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_end=236
   _globals['_GETSTATUSRESPONSE']._serialized_start=238
   _globals['_GETSTATUSRESPONSE']._serialized_end=314
-  _globals['_COMPONENTSTATUS']._serialized_start=316
-  _globals['_COMPONENTSTATUS']._serialized_end=437
-  _globals['_STATUSSERVICE']._serialized_start=519
-  _globals['_STATUSSERVICE']._serialized_end=756
+  _globals['_COMPONENTSTATUS']._serialized_start=317
+  _globals['_COMPONENTSTATUS']._serialized_end=470
+  _globals['_STATUSSERVICE']._serialized_start=552
+  _globals['_STATUSSERVICE']._serialized_end=789
 # @@protoc_insertion_point(module_scope)

@@ -39,13 +39,15 @@ class GetStatusResponse(_message.Message):
     def __init__(self, components: _Optional[_Iterable[_Union[ComponentStatus, _Mapping]]] = ...) -> None: ...
 
 class ComponentStatus(_message.Message):
-    __slots__ = ("service", "dependency", "version", "state")
+    __slots__ = ("service", "dependency", "version", "state", "oldest_due_job_seconds")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     DEPENDENCY_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_DUE_JOB_SECONDS_FIELD_NUMBER: _ClassVar[int]
     service: str
     dependency: str
     version: str
     state: ServingStatus
-    def __init__(self, service: _Optional[str] = ..., dependency: _Optional[str] = ..., version: _Optional[str] = ..., state: _Optional[_Union[ServingStatus, str]] = ...) -> None: ...
+    oldest_due_job_seconds: int
+    def __init__(self, service: _Optional[str] = ..., dependency: _Optional[str] = ..., version: _Optional[str] = ..., state: _Optional[_Union[ServingStatus, str]] = ..., oldest_due_job_seconds: _Optional[int] = ...) -> None: ...

@@ -65,7 +65,7 @@ class StatusServiceServicer:
 
     def GetStatus(self, request, context):
         """GetStatus lists services and what they depend on, with version and state.
-        It answers also when parts are down.
+        It answers also when parts are down. Versions are shown to staff only.
 
         Errors include: none of its own.
         """

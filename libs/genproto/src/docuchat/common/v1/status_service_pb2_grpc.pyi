@@ -26,7 +26,7 @@ class StatusServiceStub:
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_status_service_pb2.GetStatusRequest, _status_service_pb2.GetStatusResponse]
     """GetStatus lists services and what they depend on, with version and state.
-    It answers also when parts are down.
+    It answers also when parts are down. Versions are shown to staff only.
 
     Errors include: none of its own.
     """
@@ -55,7 +55,7 @@ class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_status_service_pb2.GetStatusRequest, _abc.Awaitable[_status_service_pb2.GetStatusResponse]],
     ) -> _abc.Awaitable[_status_service_pb2.GetStatusResponse]:
         """GetStatus lists services and what they depend on, with version and state.
-        It answers also when parts are down.
+        It answers also when parts are down. Versions are shown to staff only.
 
         Errors include: none of its own.
         """

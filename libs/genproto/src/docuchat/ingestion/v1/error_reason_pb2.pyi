@@ -24,6 +24,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PARSE_LIMIT: _ClassVar[ErrorReason]
     PROCESSING_FAILED: _ClassVar[ErrorReason]
     INVALID_RANGE: _ClassVar[ErrorReason]
+    EMBEDDING_REFUSED: _ClassVar[ErrorReason]
+    INDEX_REFUSED: _ClassVar[ErrorReason]
+    OUTAGE_TOO_LONG: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 DOCUMENT_NOT_FOUND: ErrorReason
 COLLECTION_NOT_FOUND: ErrorReason
@@ -42,3 +45,6 @@ TOO_MANY_PAGES: ErrorReason
 PARSE_LIMIT: ErrorReason
 PROCESSING_FAILED: ErrorReason
 INVALID_RANGE: ErrorReason
+EMBEDDING_REFUSED: ErrorReason
+INDEX_REFUSED: ErrorReason
+OUTAGE_TOO_LONG: ErrorReason

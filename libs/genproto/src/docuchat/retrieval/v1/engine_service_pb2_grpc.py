@@ -68,6 +68,11 @@ class EngineServiceStub:
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.DeletePointsRequest.SerializeToString,
                 response_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.DeletePointsResponse.FromString,
                 _registered_method=True)
+        self.FlushCollection = channel.unary_unary(
+                '/docuchat.retrieval.v1.EngineService/FlushCollection',
+                request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionRequest.SerializeToString,
+                response_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionResponse.FromString,
+                _registered_method=True)
         self.GetInfo = channel.unary_unary(
                 '/docuchat.retrieval.v1.EngineService/GetInfo',
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetInfoRequest.SerializeToString,
@@ -99,9 +104,10 @@ class EngineServiceServicer:
 
     def UpsertPoints(self, request, context):
         """UpsertPoints stores points, and answers once they survive a kill. A point with a
-        known id is rewritten.
+        known id is rewritten. FlushCollection makes them survive a power cut too.
 
         Errors include:
+        - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
         - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -133,6 +139,16 @@ class EngineServiceServicer:
 
         Errors include:
         - INVALID_ARGUMENT, INVALID_FIELD: a filter without a condition.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FlushCollection(self, request, context):
+        """FlushCollection answers once everything stored so far is on the disk itself.
+
+        Errors include:
+        - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +191,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.DeletePoints,
                     request_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.DeletePointsRequest.FromString,
                     response_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.DeletePointsResponse.SerializeToString,
+            ),
+            'FlushCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.FlushCollection,
+                    request_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionRequest.FromString,
+                    response_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionResponse.SerializeToString,
             ),
             'GetInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetInfo,
@@ -326,6 +347,33 @@ class EngineService:
             '/docuchat.retrieval.v1.EngineService/DeletePoints',
             docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.DeletePointsRequest.SerializeToString,
             docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.DeletePointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FlushCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.retrieval.v1.EngineService/FlushCollection',
+            docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionRequest.SerializeToString,
+            docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,9 +33,10 @@ class EngineServiceStub:
     """
     UpsertPoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.UpsertPointsRequest, _engine_service_pb2.UpsertPointsResponse]
     """UpsertPoints stores points, and answers once they survive a kill. A point with a
-    known id is rewritten.
+    known id is rewritten. FlushCollection makes them survive a power cut too.
 
     Errors include:
+    - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
     - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
     """
     MatchPoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.MatchPointsRequest, _engine_service_pb2.MatchPointsResponse]
@@ -55,6 +56,12 @@ class EngineServiceStub:
 
     Errors include:
     - INVALID_ARGUMENT, INVALID_FIELD: a filter without a condition.
+    """
+    FlushCollection: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.FlushCollectionRequest, _engine_service_pb2.FlushCollectionResponse]
+    """FlushCollection answers once everything stored so far is on the disk itself.
+
+    Errors include:
+    - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
     """
     GetInfo: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetInfoRequest, _engine_service_pb2.GetInfoResponse]
     """GetInfo says what runs.
@@ -94,9 +101,10 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_engine_service_pb2.UpsertPointsRequest, _abc.Awaitable[_engine_service_pb2.UpsertPointsResponse]],
     ) -> _abc.Awaitable[_engine_service_pb2.UpsertPointsResponse]:
         """UpsertPoints stores points, and answers once they survive a kill. A point with a
-        known id is rewritten.
+        known id is rewritten. FlushCollection makes them survive a power cut too.
 
         Errors include:
+        - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
         - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
         """
 
@@ -134,6 +142,18 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - INVALID_ARGUMENT, INVALID_FIELD: a filter without a condition.
+        """
+
+    @_abc_1.abstractmethod
+    def FlushCollection(
+        self,
+        request: _engine_service_pb2.FlushCollectionRequest,
+        context: _aio.ServicerContext[_engine_service_pb2.FlushCollectionRequest, _abc.Awaitable[_engine_service_pb2.FlushCollectionResponse]],
+    ) -> _abc.Awaitable[_engine_service_pb2.FlushCollectionResponse]:
+        """FlushCollection answers once everything stored so far is on the disk itself.
+
+        Errors include:
+        - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
         """
 
     @_abc_1.abstractmethod

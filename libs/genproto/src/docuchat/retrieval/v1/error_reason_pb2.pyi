@@ -15,6 +15,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DOCUMENT_DELETED: _ClassVar[ErrorReason]
     COLLECTION_UNKNOWN: _ClassVar[ErrorReason]
     COLLECTION_MISMATCH: _ClassVar[ErrorReason]
+    EMBEDDER_REFUSED: _ClassVar[ErrorReason]
+    INDEX_REFUSED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 EMPTY_QUERY: ErrorReason
 INDEX_UNAVAILABLE: ErrorReason
@@ -24,3 +26,5 @@ INVALID_INDEX_STREAM: ErrorReason
 DOCUMENT_DELETED: ErrorReason
 COLLECTION_UNKNOWN: ErrorReason
 COLLECTION_MISMATCH: ErrorReason
+EMBEDDER_REFUSED: ErrorReason
+INDEX_REFUSED: ErrorReason

@@ -1,6 +1,7 @@
 from buf.validate import validate_pb2 as _validate_pb2
 from docuchat.common.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -84,6 +85,18 @@ class ActivateVersionResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class HideDocumentRequest(_message.Message):
+    __slots__ = ("tenant_id", "document_id")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    document_id: str
+    def __init__(self, tenant_id: _Optional[str] = ..., document_id: _Optional[str] = ...) -> None: ...
+
+class HideDocumentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class DeleteDocumentRequest(_message.Message):
     __slots__ = ("tenant_id", "document_id")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -95,3 +108,39 @@ class DeleteDocumentRequest(_message.Message):
 class DeleteDocumentResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ExpectedVersion(_message.Message):
+    __slots__ = ("tenant_id", "document_id", "version_id", "chunk_count")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_COUNT_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    document_id: str
+    version_id: str
+    chunk_count: int
+    def __init__(self, tenant_id: _Optional[str] = ..., document_id: _Optional[str] = ..., version_id: _Optional[str] = ..., chunk_count: _Optional[int] = ...) -> None: ...
+
+class CheckVersionsRequest(_message.Message):
+    __slots__ = ("versions",)
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedCompositeFieldContainer[ExpectedVersion]
+    def __init__(self, versions: _Optional[_Iterable[_Union[ExpectedVersion, _Mapping]]] = ...) -> None: ...
+
+class CheckVersionsResponse(_message.Message):
+    __slots__ = ("conditions",)
+    class Condition(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CONDITION_UNSPECIFIED: _ClassVar[CheckVersionsResponse.Condition]
+        INTACT: _ClassVar[CheckVersionsResponse.Condition]
+        DAMAGED: _ClassVar[CheckVersionsResponse.Condition]
+        OUTDATED: _ClassVar[CheckVersionsResponse.Condition]
+        HIDDEN: _ClassVar[CheckVersionsResponse.Condition]
+    CONDITION_UNSPECIFIED: CheckVersionsResponse.Condition
+    INTACT: CheckVersionsResponse.Condition
+    DAMAGED: CheckVersionsResponse.Condition
+    OUTDATED: CheckVersionsResponse.Condition
+    HIDDEN: CheckVersionsResponse.Condition
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    conditions: _containers.RepeatedScalarFieldContainer[CheckVersionsResponse.Condition]
+    def __init__(self, conditions: _Optional[_Iterable[_Union[CheckVersionsResponse.Condition, str]]] = ...) -> None: ...

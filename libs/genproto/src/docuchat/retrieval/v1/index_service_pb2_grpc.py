@@ -46,10 +46,20 @@ class IndexServiceStub:
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.ActivateVersionRequest.SerializeToString,
                 response_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.ActivateVersionResponse.FromString,
                 _registered_method=True)
+        self.HideDocument = channel.unary_unary(
+                '/docuchat.retrieval.v1.IndexService/HideDocument',
+                request_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.HideDocumentRequest.SerializeToString,
+                response_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.HideDocumentResponse.FromString,
+                _registered_method=True)
         self.DeleteDocument = channel.unary_unary(
                 '/docuchat.retrieval.v1.IndexService/DeleteDocument',
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.DeleteDocumentRequest.SerializeToString,
                 response_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.DeleteDocumentResponse.FromString,
+                _registered_method=True)
+        self.CheckVersions = channel.unary_unary(
+                '/docuchat.retrieval.v1.IndexService/CheckVersions',
+                request_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.CheckVersionsRequest.SerializeToString,
+                response_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.CheckVersionsResponse.FromString,
                 _registered_method=True)
 
 
@@ -67,6 +77,8 @@ class IndexServiceServicer:
         Errors include:
         - INVALID_ARGUMENT, INVALID_INDEX_STREAM: no header, or a second one.
         - FAILED_PRECONDITION, DOCUMENT_DELETED: the document is being deleted.
+        - FAILED_PRECONDITION, EMBEDDER_REFUSED or INDEX_REFUSED: trying again does not help.
+        - RESOURCE_EXHAUSTED, STORAGE_FULL: the index's disk is full; try again later.
         - UNAVAILABLE, INDEX_UNAVAILABLE or EMBEDDER_UNAVAILABLE: try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -75,11 +87,24 @@ class IndexServiceServicer:
 
     def ActivateVersion(self, request, context):
         """ActivateVersion makes one version of a document the one that searches see,
-        and removes the vectors of every other. Doing it again changes nothing.
+        and removes the vectors of every other. Its points are on the disk itself
+        before searches see them. Doing it again changes nothing.
 
         Errors include:
         - FAILED_PRECONDITION, VERSION_INCOMPLETE: fewer points than chunk_count.
         - FAILED_PRECONDITION, DOCUMENT_DELETED: the document is being deleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HideDocument(self, request, context):
+        """HideDocument hides a document from every search at once and for good, without
+        touching vectors, so it needs no index. Doing it again, or for an unknown
+        document, changes nothing.
+
+        Errors include:
+        - UNAVAILABLE, DEPENDENCY_UNAVAILABLE: nothing is hidden; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,6 +116,17 @@ class IndexServiceServicer:
 
         Errors include:
         - UNAVAILABLE, INDEX_UNAVAILABLE: hidden, vectors still there; try again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckVersions(self, request, context):
+        """CheckVersions compares what should be searchable with what is: the record of
+        the version, its index generation and its points, counted exactly.
+
+        Errors include:
+        - UNAVAILABLE, INDEX_UNAVAILABLE: try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,10 +145,20 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     request_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.ActivateVersionRequest.FromString,
                     response_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.ActivateVersionResponse.SerializeToString,
             ),
+            'HideDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.HideDocument,
+                    request_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.HideDocumentRequest.FromString,
+                    response_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.HideDocumentResponse.SerializeToString,
+            ),
             'DeleteDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteDocument,
                     request_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.DeleteDocumentRequest.FromString,
                     response_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.DeleteDocumentResponse.SerializeToString,
+            ),
+            'CheckVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckVersions,
+                    request_deserializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.CheckVersionsRequest.FromString,
+                    response_serializer=docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.CheckVersionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +228,33 @@ class IndexService:
             _registered_method=True)
 
     @staticmethod
+    def HideDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.retrieval.v1.IndexService/HideDocument',
+            docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.HideDocumentRequest.SerializeToString,
+            docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.HideDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteDocument(request,
             target,
             options=(),
@@ -198,6 +271,33 @@ class IndexService:
             '/docuchat.retrieval.v1.IndexService/DeleteDocument',
             docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.DeleteDocumentRequest.SerializeToString,
             docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.DeleteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.retrieval.v1.IndexService/CheckVersions',
+            docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.CheckVersionsRequest.SerializeToString,
+            docuchat_dot_retrieval_dot_v1_dot_index__service__pb2.CheckVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

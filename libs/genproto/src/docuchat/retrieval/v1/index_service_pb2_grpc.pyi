@@ -27,15 +27,26 @@ class IndexServiceStub:
     Errors include:
     - INVALID_ARGUMENT, INVALID_INDEX_STREAM: no header, or a second one.
     - FAILED_PRECONDITION, DOCUMENT_DELETED: the document is being deleted.
+    - FAILED_PRECONDITION, EMBEDDER_REFUSED or INDEX_REFUSED: trying again does not help.
+    - RESOURCE_EXHAUSTED, STORAGE_FULL: the index's disk is full; try again later.
     - UNAVAILABLE, INDEX_UNAVAILABLE or EMBEDDER_UNAVAILABLE: try again.
     """
     ActivateVersion: _aio.UnaryUnaryMultiCallable[_index_service_pb2.ActivateVersionRequest, _index_service_pb2.ActivateVersionResponse]
     """ActivateVersion makes one version of a document the one that searches see,
-    and removes the vectors of every other. Doing it again changes nothing.
+    and removes the vectors of every other. Its points are on the disk itself
+    before searches see them. Doing it again changes nothing.
 
     Errors include:
     - FAILED_PRECONDITION, VERSION_INCOMPLETE: fewer points than chunk_count.
     - FAILED_PRECONDITION, DOCUMENT_DELETED: the document is being deleted.
+    """
+    HideDocument: _aio.UnaryUnaryMultiCallable[_index_service_pb2.HideDocumentRequest, _index_service_pb2.HideDocumentResponse]
+    """HideDocument hides a document from every search at once and for good, without
+    touching vectors, so it needs no index. Doing it again, or for an unknown
+    document, changes nothing.
+
+    Errors include:
+    - UNAVAILABLE, DEPENDENCY_UNAVAILABLE: nothing is hidden; try again.
     """
     DeleteDocument: _aio.UnaryUnaryMultiCallable[_index_service_pb2.DeleteDocumentRequest, _index_service_pb2.DeleteDocumentResponse]
     """DeleteDocument hides a document from every search at once and removes its
@@ -43,6 +54,13 @@ class IndexServiceStub:
 
     Errors include:
     - UNAVAILABLE, INDEX_UNAVAILABLE: hidden, vectors still there; try again.
+    """
+    CheckVersions: _aio.UnaryUnaryMultiCallable[_index_service_pb2.CheckVersionsRequest, _index_service_pb2.CheckVersionsResponse]
+    """CheckVersions compares what should be searchable with what is: the record of
+    the version, its index generation and its points, counted exactly.
+
+    Errors include:
+    - UNAVAILABLE, INDEX_UNAVAILABLE: try again.
     """
 
 class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,6 +82,8 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors include:
         - INVALID_ARGUMENT, INVALID_INDEX_STREAM: no header, or a second one.
         - FAILED_PRECONDITION, DOCUMENT_DELETED: the document is being deleted.
+        - FAILED_PRECONDITION, EMBEDDER_REFUSED or INDEX_REFUSED: trying again does not help.
+        - RESOURCE_EXHAUSTED, STORAGE_FULL: the index's disk is full; try again later.
         - UNAVAILABLE, INDEX_UNAVAILABLE or EMBEDDER_UNAVAILABLE: try again.
         """
 
@@ -74,11 +94,26 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_index_service_pb2.ActivateVersionRequest, _abc.Awaitable[_index_service_pb2.ActivateVersionResponse]],
     ) -> _abc.Awaitable[_index_service_pb2.ActivateVersionResponse]:
         """ActivateVersion makes one version of a document the one that searches see,
-        and removes the vectors of every other. Doing it again changes nothing.
+        and removes the vectors of every other. Its points are on the disk itself
+        before searches see them. Doing it again changes nothing.
 
         Errors include:
         - FAILED_PRECONDITION, VERSION_INCOMPLETE: fewer points than chunk_count.
         - FAILED_PRECONDITION, DOCUMENT_DELETED: the document is being deleted.
+        """
+
+    @_abc_1.abstractmethod
+    def HideDocument(
+        self,
+        request: _index_service_pb2.HideDocumentRequest,
+        context: _aio.ServicerContext[_index_service_pb2.HideDocumentRequest, _abc.Awaitable[_index_service_pb2.HideDocumentResponse]],
+    ) -> _abc.Awaitable[_index_service_pb2.HideDocumentResponse]:
+        """HideDocument hides a document from every search at once and for good, without
+        touching vectors, so it needs no index. Doing it again, or for an unknown
+        document, changes nothing.
+
+        Errors include:
+        - UNAVAILABLE, DEPENDENCY_UNAVAILABLE: nothing is hidden; try again.
         """
 
     @_abc_1.abstractmethod
@@ -92,6 +127,19 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - UNAVAILABLE, INDEX_UNAVAILABLE: hidden, vectors still there; try again.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckVersions(
+        self,
+        request: _index_service_pb2.CheckVersionsRequest,
+        context: _aio.ServicerContext[_index_service_pb2.CheckVersionsRequest, _abc.Awaitable[_index_service_pb2.CheckVersionsResponse]],
+    ) -> _abc.Awaitable[_index_service_pb2.CheckVersionsResponse]:
+        """CheckVersions compares what should be searchable with what is: the record of
+        the version, its index generation and its points, counted exactly.
+
+        Errors include:
+        - UNAVAILABLE, INDEX_UNAVAILABLE: try again.
         """
 
 def add_IndexServiceServicer_to_server(servicer: IndexServiceServicer, server: _aio.Server) -> None: ...
