@@ -21,8 +21,18 @@ from chat.model import (
     Question,
     TurnOutcome,
 )
-from chat.stores.rows import Values, citation_row, outcome_row, owner_row, to_citation, to_conversation, to_message
+from chat.stores.rows import (
+    Values,
+    citation_row,
+    outcome_row,
+    owner_row,
+    to_citation,
+    to_conversation,
+    to_message,
+    without_nul,
+)
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
+from chat.turn.clean_text import clean
 from servicekit.database import Database
 
 TITLE_LENGTH = 80  # characters
@@ -47,7 +57,7 @@ class PostgresConversations:
             asked = {"message_id": question_id, "role": MessageRole.USER, "state": MessageState.COMPLETE}
             answer = {"message_id": message_id, "role": MessageRole.ASSISTANT, "state": MessageState.STREAMING}
             rows: list[Values] = [
-                {**common, **asked, "text": clean(question.text), "reply_to": None},
+                {**common, **asked, "text": without_nul(question.text), "reply_to": None},
                 {**common, **answer, "text": "", "reply_to": question_id},
             ]
             await connection.execute(insert(MESSAGES), rows)
@@ -168,11 +178,6 @@ async def _read_citations(connection: AsyncConnection, message_ids: Sequence[str
     for row in (await connection.execute(statement)).all():
         found.setdefault(row.message_id, []).append(to_citation(row))
     return found
-
-
-def clean(text: str) -> str:
-    """Returns text as PostgreSQL can keep it: it has no NUL."""
-    return text.replace("\x00", "")
 
 
 def shorten(question: str) -> str:
