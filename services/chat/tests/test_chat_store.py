@@ -1,4 +1,3 @@
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -129,20 +128,52 @@ async def test_deleting_takes_messages_and_citations_along(store, make_question,
             assert (await connection.execute(text(f"SELECT count(*) FROM chat.{table}"))).scalar_one() == 0
 
 
-async def test_only_old_unfinished_answers_are_swept(service_database, make_question, owner):
-    store = PostgresConversations((await service_database("chat")).database)
-    stale = await begin(store, make_question("Stale?"))
-    done = await begin(store, make_question("Done?"))
+@pytest.fixture
+async def own_database(service_database):
+    """A database of its own: the sweep sees everyone's answers."""
+    return (await service_database("chat")).database
+
+
+async def test_the_sweep_fails_unfinished_answers_whose_lease_ran_out_and_no_others(own_database, make_question, owner):
+    store, crashed = PostgresConversations(own_database), PostgresConversations(own_database, lease=timedelta(0))
+    lost, fresh = await begin(crashed, make_question("Lost?")), await begin(store, make_question("Fresh?"))
+    done = await begin(crashed, make_question("Done?"))
     await store.finish_turn(done, OUTCOME)
-    assert await store.fail_stale_turns(timedelta(minutes=5)) == 0
-    await asyncio.sleep(0.05)
-    fresh = await begin(store, make_question("Fresh?"))
-    assert await store.fail_stale_turns(timedelta(seconds=0.04)) == 1
-    states = {}
-    for turn in (stale, done, fresh):
-        messages = await store.list_messages(owner, turn.conversation_id, limit=10, after=0)
-        states[turn.conversation_id] = messages[1].state
-    assert list(states.values()) == [MessageState.FAILED, MessageState.COMPLETE, MessageState.STREAMING]
+    assert await store.fail_stale_turns() == 1
+    assert await store.fail_stale_turns() == 0
+    states = [(await answer_of(store, owner, turn)).state for turn in (lost, fresh, done)]
+    assert states == [MessageState.FAILED, MessageState.STREAMING, MessageState.COMPLETE]
+
+
+async def answer_of(store, owner, turn):
+    return (await store.list_messages(owner, turn.conversation_id, limit=10, after=0))[1]
+
+
+async def test_an_answer_that_its_process_keeps_alive_is_not_swept_however_old_it_is(
+    own_database, make_question, owner
+):
+    store, short = PostgresConversations(own_database), PostgresConversations(own_database, lease=timedelta(0))
+    turn, other = await begin(short, make_question("Long?")), await begin(short, make_question("Lost?"))
+    await store.renew_leases((turn.message_id,))
+    assert await store.fail_stale_turns() == 1
+    assert (await answer_of(store, owner, turn)).state is MessageState.STREAMING
+    assert (await answer_of(store, owner, other)).state is MessageState.FAILED
+
+
+async def test_an_answer_that_the_sweep_gave_up_too_early_is_stored_when_it_ends(own_database, make_question, owner):
+    store = PostgresConversations(own_database, lease=timedelta(0))
+    turn = await begin(store, make_question("Frozen?"))
+    await store.fail_stale_turns()
+    await store.finish_turn(turn, OUTCOME)
+    answer = await answer_of(store, owner, turn)
+    assert (answer.state, answer.text, answer.citations) == (MessageState.COMPLETE, "An answer [1].", (CITATION,))
+
+
+async def test_an_answer_that_ended_as_failed_stays_so(store, make_question, owner):
+    turn = await begin(store, make_question("What?"))
+    await store.finish_turn(turn, replace(OUTCOME, state=MessageState.FAILED, finish_reason=None))
+    await store.finish_turn(turn, replace(OUTCOME, citations=()))
+    assert (await answer_of(store, owner, turn)).state is MessageState.FAILED
 
 
 async def test_without_settings_every_table_of_the_schema_is_empty(store, make_question, database):
@@ -150,7 +181,7 @@ async def test_without_settings_every_table_of_the_schema_is_empty(store, make_q
     await store.finish_turn(turn, OUTCOME)
     async with database.transaction() as connection:
         tables = (await connection.execute(TABLES)).all()
-        assert {"conversations", "messages", "citations"} <= {row.relname for row in tables}
+        assert {"conversations", "messages", "citations", "erased_documents"} <= {row.relname for row in tables}
         for row in tables:
             assert (row.relrowsecurity, row.relforcerowsecurity) == (True, True), row.relname
             count = await connection.execute(text(f"SELECT count(*) FROM chat.{row.relname}"))

@@ -17,6 +17,10 @@ NO_ANSWER_SENTENCE = {
     Language.ENGLISH: "The documents do not answer this question.",
     Language.PERSIAN: "در سندها پاسخی برای این پرسش نیست.",
 }
+IN_PROGRESS_SENTENCE = {
+    Language.ENGLISH: "Documents that are still being processed: {count}. Ask again when they are ready.",
+    Language.PERSIAN: "شمار سندهایی که هنوز در دست پردازش‌اند: {count}. پس از آماده شدنشان دوباره بپرسید.",
+}
 INSTRUCTIONS = {
     Language.ENGLISH: """You answer questions from the passages below and from nothing else.
 - Right after each claim, cite the passage it rests on: [n], or [n: "verbatim words"] with words copied exactly.
