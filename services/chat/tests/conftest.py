@@ -20,6 +20,7 @@ from chat.stores.conversations import PostgresConversations
 from chat.stores.sources import PostgresSources
 from chat.turn.answer_question import AnswerQuestion, TurnLimits
 from chat.turn.build_prompt import build_prompt
+from chat.turn.generate import AnswerBounds
 from chat.turn.persist import HeldTurns
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceStub
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
@@ -142,6 +143,30 @@ def conversations():
 @pytest.fixture
 def prompt(make_passage):
     return build_prompt("What?", [Exchange("Who?", "Ada.")], [make_passage("Text.")], count_tokens=len, budget=10**6)
+
+
+@pytest.fixture(scope="session")
+def turns():
+    return load_beside("turns")
+
+
+@pytest.fixture
+def make_turn(conversations, make_passage, turns):
+    def make(*script, search=None, canonical=None, pause=0.0, **limits):
+        make.turns = HeldTurns(conversations)
+        make.provider = turns.FakeProvider(*script, pause=pause)
+        make.search = search or turns.FakeSearch(make_passage(turns.TEXT))
+        return AnswerQuestion(
+            search=make.search,
+            canonical=canonical or turns.FakeText(),
+            progress=turns.FakeProgress(),
+            provider=make.provider,
+            turns=make.turns,
+            count_tokens=lambda text: len(text.split()),
+            limits=TurnLimits(answer=AnswerBounds(**limits)),
+        )
+
+    return make
 
 
 @pytest.fixture(scope="session")
