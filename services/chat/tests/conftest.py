@@ -17,7 +17,7 @@ from chat.model import Exchange, OpenTurn, Owner, Passage, Question
 from chat.providers.extractive import ExtractiveProvider
 from chat.server import servicers_of
 from chat.stores.conversations import PostgresConversations
-from chat.stores.sources import PostgresSources
+from chat.stores.quotes import PostgresQuotes
 from chat.turn.answer_question import AnswerQuestion, TurnLimits
 from chat.turn.build_prompt import build_prompt
 from chat.turn.generate import AnswerBounds
@@ -194,7 +194,7 @@ async def start(rpc, database, tokens, owner, peers):
                 count_tokens=lambda text: len(text.split()),
                 limits=TurnLimits(),
             )
-            add_servicers = servicers_of(turn, conversations, PostgresSources(database))
+            add_servicers = servicers_of(turn, conversations, PostgresQuotes(database))
             token, service_token = tokens.issue(owner.user_id, owner.tenant_id), tokens.issue_service("ingestion")
             chat, stranger, ingestion = [
                 await stack.enter_async_context(rpc(name="chat", add_servicers=add_servicers, token=each))

@@ -99,7 +99,7 @@ async def test_a_deleted_document_leaves_tombstones_and_no_text(start, peers, ow
 
 
 async def test_more_answers_than_one_batch_are_erased(start, peers, owner, monkeypatch):
-    monkeypatch.setattr("chat.stores.sources.BATCH", 2)
+    monkeypatch.setattr("chat.stores.quotes.BATCH", 2)
     service = await start()
     for _ in range(5):
         await ask(service, peers)

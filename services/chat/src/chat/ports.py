@@ -106,9 +106,9 @@ class Conversations(Protocol):
         ...
 
 
-class Sources(Protocol):
+class Quotes(Protocol):
     """Keeps what answers hold of documents in step with the documents."""
 
-    async def erase_quotes(self, tenant_id: str, document_id: str) -> int:
+    async def erase(self, tenant_id: str, document_id: str) -> int:
         """Erases what the tenant's answers hold of a document, for good; returns how many citations that changed."""
         ...

@@ -9,13 +9,13 @@ from chat.clients.progress import GrpcDocumentProgress
 from chat.clients.search import GrpcPassageSearch
 from chat.clients.text import GrpcCanonicalText
 from chat.config import Settings
-from chat.ports import AnswerProvider, Conversations, Sources
+from chat.ports import AnswerProvider, Conversations, Quotes
 from chat.providers.choose_provider import choose_provider
 from chat.servicers.chat import ChatServicer
 from chat.servicers.conversation import ConversationServicer
 from chat.servicers.source import SourceServicer
 from chat.stores.conversations import PostgresConversations
-from chat.stores.sources import PostgresSources
+from chat.stores.quotes import PostgresQuotes
 from chat.turn.answer_question import AnswerQuestion, TurnLimits
 from chat.turn.generate import AnswerBounds
 from chat.turn.persist import RENEW_SECONDS, SWEEP_SECONDS, HeldTurns, sweep_stale_turns
@@ -34,7 +34,7 @@ async def serve(settings: Settings) -> None:
     database = Database.connect(
         settings.database_url.get_secret_value(), name="chat", pool_size=settings.database_pool_size
     )
-    conversations, sources = PostgresConversations(database), PostgresSources(database)
+    conversations, quotes = PostgresConversations(database), PostgresQuotes(database)
     turns = HeldTurns(conversations)
     provider = choose_provider(settings)
     async with (
@@ -47,7 +47,7 @@ async def serve(settings: Settings) -> None:
             await run_service(
                 settings,
                 name="chat",
-                add_servicers=servicers_of(turn, conversations, sources),
+                add_servicers=servicers_of(turn, conversations, quotes),
                 checks={"postgresql": database.ping},
                 peers={"auth": auth, "ingestion": ingestion, "retrieval": retrieval},
                 background=background_of(turns, conversations),
@@ -79,14 +79,14 @@ def make_turn(
 
 
 def servicers_of(
-    turn: AnswerQuestion, conversations: Conversations, sources: Sources
+    turn: AnswerQuestion, conversations: Conversations, quotes: Quotes
 ) -> Callable[[grpc.aio.Server], None]:
     """Returns what adds chat's servicers to a server."""
 
     def add(server: grpc.aio.Server) -> None:
         add_ChatServiceServicer_to_server(ChatServicer(turn), server)
         add_ConversationServiceServicer_to_server(ConversationServicer(conversations), server)
-        add_SourceServiceServicer_to_server(SourceServicer(sources), server)
+        add_SourceServiceServicer_to_server(SourceServicer(quotes), server)
 
     return add
 

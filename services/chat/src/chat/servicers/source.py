@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from chat.ports import Sources
+from chat.ports import Quotes
 from docuchat.chat.v1 import source_service_pb2 as pb
 from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceServicer
 
@@ -14,8 +14,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SourceServicer(SourceServiceServicer):
     """Serves SourceService."""
 
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
+    def __init__(self, quotes: Quotes) -> None:
+        self._quotes = quotes
 
     async def EraseQuotes(
         self,
@@ -23,5 +23,5 @@ class SourceServicer(SourceServiceServicer):
         context: Context,
     ) -> pb.EraseQuotesResponse:
         """Erases what the tenant's answers hold of a document."""
-        count = await self._sources.erase_quotes(request.tenant_id, request.document_id)
+        count = await self._quotes.erase(request.tenant_id, request.document_id)
         return pb.EraseQuotesResponse(erased_count=count)

@@ -22,6 +22,7 @@ from chat.model import (
     Question,
     TurnOutcome,
 )
+from chat.stores.quotes import find_erased
 from chat.stores.rows import (
     Values,
     citation_row,
@@ -32,7 +33,6 @@ from chat.stores.rows import (
     to_message,
     without_nul,
 )
-from chat.stores.sources import find_erased
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
 from chat.turn.clean_text import clean
 from chat.turn.erase import erase_documents

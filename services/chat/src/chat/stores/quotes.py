@@ -16,13 +16,13 @@ from servicekit.database import Database
 BATCH = 50  # answers in a transaction
 
 
-class PostgresSources:
+class PostgresQuotes:
     """Erases documents from the answers of a tenant."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def erase_quotes(self, tenant_id: str, document_id: str) -> int:
+    async def erase(self, tenant_id: str, document_id: str) -> int:
         """Returns how many citations became tombstones. Once begun, no answer stores anything of the document."""
         async with self._as(tenant_id) as connection:
             await lock_erasing(connection, tenant_id)
