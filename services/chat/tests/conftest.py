@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from chat.clients.progress import GrpcDocumentProgress
 from chat.clients.search import GrpcPassageSearch
 from chat.clients.text import GrpcCanonicalText
 from chat.errors import ConversationNotFound
@@ -16,10 +17,14 @@ from chat.model import Exchange, OpenTurn, Owner, Passage, Question
 from chat.providers.extractive import ExtractiveProvider
 from chat.server import servicers_of
 from chat.stores.conversations import PostgresConversations
+from chat.stores.quotes import PostgresQuotes
 from chat.turn.answer_question import AnswerQuestion, TurnLimits
 from chat.turn.build_prompt import build_prompt
+from chat.turn.generate import AnswerBounds
+from chat.turn.persist import HeldTurns
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceStub
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
+from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceStub
 from servicekit.database import Database
 from servicekit.rpc.client import open_channel
 
@@ -105,7 +110,7 @@ class FakeConversations:
     def __init__(self, history=()):
         self.history = tuple(history)
         self.begun, self.outcomes = [], []
-        self.sweeps = []
+        self.sweeps, self.renewed = 0, []
         self.failure = None
 
     async def begin_turn(self, question, *, history_limit):
@@ -120,8 +125,11 @@ class FakeConversations:
         if not self.outcomes:
             self.outcomes.append(outcome)
 
-    async def fail_stale_turns(self, older_than):
-        self.sweeps.append(older_than)
+    async def renew_leases(self, message_ids):
+        self.renewed.append(message_ids)
+
+    async def fail_stale_turns(self):
+        self.sweeps += 1
         if self.failure:
             raise self.failure
         return 1
@@ -135,6 +143,30 @@ def conversations():
 @pytest.fixture
 def prompt(make_passage):
     return build_prompt("What?", [Exchange("Who?", "Ada.")], [make_passage("Text.")], count_tokens=len, budget=10**6)
+
+
+@pytest.fixture(scope="session")
+def turns():
+    return load_beside("turns")
+
+
+@pytest.fixture
+def make_turn(conversations, make_passage, turns):
+    def make(*script, search=None, canonical=None, pause=0.0, **limits):
+        make.turns = HeldTurns(conversations)
+        make.provider = turns.FakeProvider(*script, pause=pause)
+        make.search = search or turns.FakeSearch(make_passage(turns.TEXT))
+        return AnswerQuestion(
+            search=make.search,
+            canonical=canonical or turns.FakeText(),
+            progress=turns.FakeProgress(),
+            provider=make.provider,
+            turns=make.turns,
+            count_tokens=lambda text: len(text.split()),
+            limits=TurnLimits(answer=AnswerBounds(**limits)),
+        )
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -152,28 +184,32 @@ async def start(rpc, database, tokens, owner, peers):
             address = await stack.enter_async_context(rpc.serve(name="retrieval", add_servicers=peers.add_peers(fakes)))
             channel = await stack.enter_async_context(open_channel(address))
             conversations = PostgresConversations(database)
+            turns = HeldTurns(conversations)
             turn = AnswerQuestion(
                 search=GrpcPassageSearch(channel),
                 canonical=GrpcCanonicalText(channel),
+                progress=GrpcDocumentProgress(channel),
                 provider=provider or ExtractiveProvider(),
-                conversations=conversations,
+                turns=turns,
                 count_tokens=lambda text: len(text.split()),
                 limits=TurnLimits(),
             )
-            token = tokens.issue(owner.user_id, owner.tenant_id)
-            chat = await stack.enter_async_context(
-                rpc(name="chat", add_servicers=servicers_of(turn, conversations), token=token)
-            )
-            stranger = await stack.enter_async_context(
-                rpc(name="chat", add_servicers=servicers_of(turn, conversations), token=tokens.issue())
-            )
+            add_servicers = servicers_of(turn, conversations, PostgresQuotes(database))
+            token, service_token = tokens.issue(owner.user_id, owner.tenant_id), tokens.issue_service("ingestion")
+            chat, stranger, ingestion = [
+                await stack.enter_async_context(rpc(name="chat", add_servicers=add_servicers, token=each))
+                for each in (token, tokens.issue(), service_token)
+            ]
             return SimpleNamespace(
                 ask=ChatServiceStub(chat).Ask,
                 conversations=ConversationServiceStub(chat),
                 stranger=ConversationServiceStub(stranger),
                 stranger_ask=ChatServiceStub(stranger).Ask,
+                sources=SourceServiceStub(ingestion),
+                users_sources=SourceServiceStub(chat),
                 peers=fakes,
                 token=token,
+                turns=turns,
             )
 
         yield serve

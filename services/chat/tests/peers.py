@@ -27,13 +27,16 @@ class Peers(SearchServiceServicer, DocumentServiceServicer):
 
     def __init__(self):
         self.callers, self.version, self.failure, self.text_failure = [], VERSION, None, None
-        self.has_hits = True
+        self.has_hits, self.title = True, "A title"
+        self.documents, self.list_failure = [], None
 
     async def Search(self, request, context):
         self.callers.append(current_principal().token)
         if self.failure:
             raise self.failure
-        hit = hit_pb2.Hit(text=TEXT[START:END], score=1, document_id=DOCUMENT, version_id=VERSION, filename="a.pdf")
+        hit = hit_pb2.Hit(
+            text=TEXT[START:END], score=1, document_id=DOCUMENT, version_id=VERSION, filename="a.pdf", title=self.title
+        )
         hit.page_start, hit.page_end, hit.start_offset, hit.end_offset = 1, 2, START, END
         hit.page_break_offsets.append(TEXT.index("The end"))
         return search_service_pb2.SearchResponse(hits=[hit] if self.has_hits else [])
@@ -44,6 +47,32 @@ class Peers(SearchServiceServicer, DocumentServiceServicer):
             raise self.text_failure
         part = TEXT[request.start_offset : request.end_offset]
         return document_service_pb2.GetDocumentTextResponse(text=part, version_id=self.version)
+
+    async def ListDocuments(self, request, context):
+        self.callers.append(current_principal().token)
+        if self.list_failure:
+            raise self.list_failure
+        found = [document for document in self.documents if document.state == request.state]
+        return document_service_pb2.ListDocumentsResponse(documents=found[: request.page_size])
+
+
+class ScriptedProvider:
+    """Plays parts; a number is a pause in seconds, an exception is raised."""
+
+    name, model = "scripted", "scripted-1"
+
+    def __init__(self, *script):
+        self.script = script
+
+    async def stream(self, prompt):
+        for part in self.script:
+            if isinstance(part, (int, float)):
+                await asyncio.sleep(part)
+            elif isinstance(part, BaseException):
+                raise part
+            else:
+                yield ProviderText(part) if isinstance(part, str) else part
+        yield ProviderFinish(FinishReason.STOP)
 
 
 class SlowProvider:

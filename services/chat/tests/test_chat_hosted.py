@@ -15,6 +15,7 @@ from chat.errors import (
     ProviderUnavailable,
 )
 from chat.model import FinishReason, ProviderFinish, ProviderText, Usage
+from chat.providers.hosted import Piece
 from chat.providers.options import ProviderOptions
 from chat.providers.retry import RetryingProvider
 from servicekit.retrying import RetryPolicy
@@ -127,6 +128,11 @@ async def test_a_refused_attempt_is_repeated_by_the_one_policy_only(dialect, pro
 async def test_what_cannot_be_read_is_unavailable(dialect, prompt, stream):
     with pytest.raises(ProviderUnavailable):
         await read_script(dialect, prompt, dialect.Stream(**stream))
+
+
+@pytest.mark.parametrize(("told", "kept"), [(2**40, 2**31 - 1), (-5, 0)])
+def test_tokens_that_cannot_be_are_clamped(told, kept):
+    assert Piece(input_tokens=told, output_tokens=7).usage == Usage(kept, 7, reported_by_provider=True)
 
 
 async def test_an_error_within_the_stream_is_unavailable(dialect, prompt):

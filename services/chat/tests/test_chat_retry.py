@@ -1,3 +1,7 @@
+import os
+import time
+from contextlib import asynccontextmanager
+
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -6,11 +10,21 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from chat.config import Settings
 from chat.errors import ProviderMisconfigured, ProviderRateLimited, ProviderUnavailable
 from chat.model import ProviderText
+from chat.providers.choose_provider import choose_provider
 from chat.providers.observed import ObservedProvider
 from chat.providers.retry import RetryingProvider
 from servicekit.retrying import RetryPolicy
+
+
+@asynccontextmanager
+async def closing(provider):
+    try:
+        yield provider
+    finally:
+        await provider.close()
 
 
 class Waits(list):
@@ -66,6 +80,40 @@ async def test_a_provider_that_wants_a_long_rest_gets_no_second_attempt(openai_s
         openai_stub, prompt, openai_stub.Refusal(429, headers={"retry-after": "40"})
     )
     assert (error.retry_after_seconds, waits, len(stub.requests)) == (40, [], 1)
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Returns a function that gives the provider of a stub as the service makes it, with a bound of half a second."""
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "DOCUCHAT_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCUCHAT_DATABASE_URL", "postgresql+asyncpg://u:p@127.0.0.1:1/db")
+    monkeypatch.setenv("DOCUCHAT_PROVIDER_SILENCE_SECONDS", "0.5")
+
+    def make(stub):
+        monkeypatch.setenv("OPENAI_BASE_URL", stub.base_url)
+        return choose_provider(Settings())
+
+    return make
+
+
+@pytest.mark.parametrize("refusals", [0, 1])
+async def test_all_attempts_together_have_one_bound_before_the_first_token(openai_stub, prompt, hasty, refusals):
+    script = [openai_stub.Refusal(503)] * refusals + [openai_stub.Stream(end="hang")]
+    async with openai_stub.run_stub(*script) as stub, closing(hasty(stub)) as provider:
+        began = time.monotonic()
+        with pytest.raises(ProviderUnavailable):
+            await openai_stub.read(provider, prompt)
+        assert len(stub.requests) <= 1 + refusals
+        assert time.monotonic() - began < 1.4
+
+
+async def test_a_provider_that_has_begun_may_take_longer_than_the_first_token(openai_stub, prompt, hasty):
+    script = openai_stub.Stream(("one ", "two ", "three ", "four"), pause=0.2)
+    async with openai_stub.run_stub(script) as stub, closing(hasty(stub)) as provider:
+        parts = await openai_stub.read(provider, prompt)
+    assert [part.text for part in parts[:-1]] == ["one ", "two ", "three ", "four"]
 
 
 @pytest.fixture

@@ -120,6 +120,55 @@ def test_links_to_strangers_never_come_through_however_they_are_cut(attack):
         assert is_harmless(shown(pieces + scanner.finish()))
 
 
+ACTIVE = [
+    "[the page](javascript:alert(1))",
+    "[the page](JaVaScRiPt:alert(1))",
+    "[the page](javascript&#58;alert(1))",
+    "[the page](javascript&colon;alert)",
+    "[the page](java&Tab;script&#x3a;alert)",
+    "[the page](javascript%3Aalert)",
+    "[the page](javascript%253Aalert)",
+    "[the page](java\tscript:alert)",
+    "[the page](\x01javascript:alert)",
+    "[the page](java\u200bscript:alert)",
+    "[the page](javascript\\:alert)",
+    "[the page](<javascript:alert(1)>)",
+    '[the page](javascript:alert "title")',
+    "[the page](data:text/html;base64,PHNjcmlwdD4=)",
+    "[the page](vbscript:msgbox)",
+    "[the page](file:///etc/passwd)",
+    "<javascript:alert(1)>",
+    "<vbscript:x>",
+    "<data:text/html,x>",
+    '<a href="javascript:alert(1)">x</a>',
+    "<a href=javascript:alert(1)>x</a>",
+    "[the page][r]\n\n[r]: javascript:alert(1)\n",
+    "[the page][r]\n\n[r]: <javascript:alert(1)>\n",
+    "<std::string>",
+]
+OPEN = re.compile(r"\]\(\s*\S|\]:|<(?:javascript|vbscript|data|std|a)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("cut", [None, 1, 2, 3, 7, 20])
+@pytest.mark.parametrize("link", ACTIVE)
+def test_only_addresses_of_the_web_and_of_mail_pass_even_if_a_source_says_so(link, cut):
+    result = shown(scan(f"see {link} now", cut, sources=(f"Read {link} here.",)))
+    assert not OPEN.search(result), result
+    assert result.startswith("see ")
+    assert result.endswith("now")
+
+
+@pytest.mark.parametrize(
+    "link", ["[a](mailto:ada@known.example)", "<mailto:ada@known.example>", "[a](HTTPS://known.example/x)"]
+)
+def test_web_and_mail_addresses_of_a_source_pass(link):
+    assert shown(scan(f"see {link} now", 3, sources=(link,))) == f"see {link} now"
+
+
+def test_what_is_no_character_and_what_turns_text_around_is_taken_out_of_an_answer():
+    assert shown(scan("a \ud83d\ude00 \ud83d [\u202e1\x1b] \u200fمی‌خواهم", 1)) == "a 😀 \ufffd [1] \u200fمی‌خواهم"
+
+
 def test_attacks_joined_to_each_other_stay_harmless():
     chance = random.Random(11)
     parts = [*"<![]():x1 \n", "img src=//evil.example", "https://evil.example/a"]

@@ -1,6 +1,4 @@
-import asyncio
 from dataclasses import replace
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -129,28 +127,12 @@ async def test_deleting_takes_messages_and_citations_along(store, make_question,
             assert (await connection.execute(text(f"SELECT count(*) FROM chat.{table}"))).scalar_one() == 0
 
 
-async def test_only_old_unfinished_answers_are_swept(service_database, make_question, owner):
-    store = PostgresConversations((await service_database("chat")).database)
-    stale = await begin(store, make_question("Stale?"))
-    done = await begin(store, make_question("Done?"))
-    await store.finish_turn(done, OUTCOME)
-    assert await store.fail_stale_turns(timedelta(minutes=5)) == 0
-    await asyncio.sleep(0.05)
-    fresh = await begin(store, make_question("Fresh?"))
-    assert await store.fail_stale_turns(timedelta(seconds=0.04)) == 1
-    states = {}
-    for turn in (stale, done, fresh):
-        messages = await store.list_messages(owner, turn.conversation_id, limit=10, after=0)
-        states[turn.conversation_id] = messages[1].state
-    assert list(states.values()) == [MessageState.FAILED, MessageState.COMPLETE, MessageState.STREAMING]
-
-
 async def test_without_settings_every_table_of_the_schema_is_empty(store, make_question, database):
     turn = await begin(store, make_question("What?"))
     await store.finish_turn(turn, OUTCOME)
     async with database.transaction() as connection:
         tables = (await connection.execute(TABLES)).all()
-        assert {"conversations", "messages", "citations"} <= {row.relname for row in tables}
+        assert {"conversations", "messages", "citations", "erased_documents"} <= {row.relname for row in tables}
         for row in tables:
             assert (row.relrowsecurity, row.relforcerowsecurity) == (True, True), row.relname
             count = await connection.execute(text(f"SELECT count(*) FROM chat.{row.relname}"))

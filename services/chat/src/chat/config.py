@@ -70,7 +70,7 @@ class Settings(ServiceSettings):
     """Tokens an answer may have."""
 
     provider_silence_seconds: float = Field(default=30, gt=0)
-    """How long the provider may be silent before the answer fails."""
+    """How long the provider may be silent: before its first token over all attempts, and between any two chunks."""
 
     prompt_token_budget: int = Field(default=8_000, ge=500)
     """Tokens of instructions, history, passages and question together (cl100k_base)."""

@@ -119,6 +119,7 @@ def to_completed(completed: Completed) -> ask_event_pb2.AskCompleted:
         model=completed.model,
         latency_ms=completed.latency_ms,
         time_to_first_token_ms=completed.time_to_first_token_ms,
+        documents_in_progress=completed.documents_in_progress,
     )
 
 

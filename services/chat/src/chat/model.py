@@ -7,11 +7,12 @@ from enum import StrEnum
 
 
 class Check(StrEnum):
-    """What comparing a quote with the canonical text found."""
+    """What comparing a quote with the canonical text found, or that the document was deleted since."""
 
     EXACT = "EXACT"
     NORMALISED = "NORMALISED"
     UNSUPPORTED = "UNSUPPORTED"
+    SOURCE_DELETED = "SOURCE_DELETED"
 
 
 class FinishReason(StrEnum):
@@ -94,7 +95,7 @@ class Citation:
     """A place of the answer and the source it rests on.
 
     Unless UNSUPPORTED, quote is canonical text [start_offset, end_offset). UNSUPPORTED ones have no range and no
-    page (all 0), and quote is what was claimed.
+    page (all 0), and quote is what was claimed. SOURCE_DELETED ones know the document's id and nothing of it.
     """
 
     marker: int
@@ -190,7 +191,7 @@ class TextDelta:
 
 @dataclass(frozen=True)
 class Completed:
-    """The answer is whole and stored."""
+    """The answer is whole and stored. documents_in_progress is counted for NO_ANSWER only."""
 
     conversation_id: str
     message_id: str
@@ -199,6 +200,7 @@ class Completed:
     model: str
     latency_ms: int
     time_to_first_token_ms: int
+    documents_in_progress: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What answering a question needs from the outside world."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from chat.model import (
@@ -38,6 +38,14 @@ class CanonicalText(Protocol):
         ...
 
 
+class DocumentProgress(Protocol):
+    """Knows which documents are still being processed."""
+
+    async def count_in_progress(self, *, document_ids: Sequence[str], collection_ids: Sequence[str]) -> int:
+        """Returns how many documents that the caller sees cannot be searched yet, at most 100. Raises AppError."""
+        ...
+
+
 class AnswerProvider(Protocol):
     """Writes answers. Closing the stream ends the work upstream at once."""
 
@@ -64,15 +72,19 @@ class Conversations(Protocol):
     """Keeps conversations. Every method sees the owner's rows only."""
 
     async def begin_turn(self, question: Question, *, history_limit: int) -> OpenTurn:
-        """Stores a question and its answer as STREAMING. Raises ConversationNotFound."""
+        """Stores a question and its answer as STREAMING, with a lease. Raises ConversationNotFound."""
         ...
 
     async def finish_turn(self, turn: OpenTurn, outcome: TurnOutcome) -> None:
-        """Stores how a STREAMING answer ended; does nothing to one that has ended."""
+        """Stores how an answer ended, without what was erased meanwhile; does nothing to one that has ended."""
         ...
 
-    async def fail_stale_turns(self, older_than: timedelta) -> int:
-        """Marks answers FAILED that a crash left STREAMING, and returns how many."""
+    async def renew_leases(self, message_ids: Sequence[str]) -> None:
+        """Notes that the process which writes these answers is alive."""
+        ...
+
+    async def fail_stale_turns(self) -> int:
+        """Marks STREAMING answers FAILED whose lease ran out, and returns how many."""
         ...
 
     async def get(self, owner: Owner, conversation_id: str) -> Conversation:
@@ -91,4 +103,12 @@ class Conversations(Protocol):
 
     async def list_messages(self, owner: Owner, conversation_id: str, *, limit: int, after: int) -> tuple[Message, ...]:
         """Returns messages, oldest first, after a position (0: from the start). Raises ConversationNotFound."""
+        ...
+
+
+class Quotes(Protocol):
+    """Keeps what answers hold of documents in step with the documents."""
+
+    async def erase(self, tenant_id: str, document_id: str) -> int:
+        """Erases what the tenant's answers hold of a document, for good; returns how many citations that changed."""
         ...

@@ -6,6 +6,7 @@ import grpc
 
 from chat.errors import RetrievalUnavailable
 from chat.model import Passage
+from chat.turn.clean_text import clean
 from docuchat.retrieval.v1 import hit_pb2, search_service_pb2
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
 from servicekit.errors import Code
@@ -37,19 +38,19 @@ class GrpcPassageSearch:
 
 
 def to_passage(marker: int, hit: hit_pb2.Hit) -> Passage:
-    """Returns a hit as the passage of a number."""
+    """Returns a hit as the passage of a number; names are cleaned, its text is verbatim."""
     return Passage(
         marker=marker,
         document_id=hit.document_id,
         version_id=hit.version_id,
-        filename=hit.filename,
-        title=hit.title,
+        filename=clean(hit.filename),
+        title=clean(hit.title),
         page_start=hit.page_start,
         page_end=hit.page_end,
         start_offset=hit.start_offset,
         end_offset=hit.end_offset,
         text=hit.text,
         score=hit.score,
-        heading_path=tuple(hit.heading_path),
+        heading_path=tuple(map(clean, hit.heading_path)),
         page_break_offsets=tuple(hit.page_break_offsets),
     )

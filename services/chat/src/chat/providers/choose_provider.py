@@ -18,7 +18,8 @@ def choose_provider(settings: Settings) -> AnswerProvider:
     """
     if settings.provider_name == "extractive":
         return ObservedProvider(ExtractiveProvider())
-    return RetryingProvider(ObservedProvider(open_hosted(settings)), RetryPolicy())
+    observed = ObservedProvider(open_hosted(settings))
+    return RetryingProvider(observed, RetryPolicy(), first_token_seconds=settings.provider_silence_seconds)
 
 
 def open_hosted(settings: Settings) -> AnswerProvider:

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator
 from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderQuote, ProviderText
 from chat.providers.choose_sentences import Candidate, choose_sentences
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
+from chat.turn.disarm import disarm
 
 MODEL = "sentences-1"
 BROKEN_WORD = re.compile(r"(?<=[a-z])[-‐\u00ad]\s*\n\s*(?=[a-z])")
-BRACKETED_NUMBER = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")
 # Whole words, of about a token or ten: every delta is a message of its own all the way to the client.
 PHRASE = re.compile(r".{1,40}(?:\s+|$)|\s*\S+\s*", re.DOTALL)
 MARKUP = re.compile(r"(?:^|(?<=\s))[#>*•▪◦‣]+\s+")
@@ -26,13 +26,13 @@ class ExtractiveProvider:
         """Yields phrase by phrase, so that the event loop and a leaving client get their turn."""
         chosen = choose_sentences(prompt.question, prompt.passages, [turn.question for turn in prompt.history])
         if not chosen:
-            async for part in speak(NO_ANSWER_SENTENCE[prompt.language]):
-                yield part
+            yield ProviderText(NO_ANSWER_SENTENCE[prompt.language])
             yield ProviderFinish(FinishReason.NO_ANSWER)
             return
         for number, candidate in enumerate(chosen):
-            async for part in speak((" " if number else "") + show(candidate) + " "):
-                yield part
+            for phrase in PHRASE.findall((" " if number else "") + show(candidate) + " "):
+                await asyncio.sleep(0)
+                yield ProviderText(phrase)
             yield ProviderQuote(candidate.passage.marker, candidate.text)
         yield ProviderFinish(FinishReason.STOP)
 
@@ -40,18 +40,11 @@ class ExtractiveProvider:
         """Holds nothing open."""
 
 
-async def speak(text: str) -> AsyncGenerator[ProviderPart, None]:
-    """Yields a text phrase by phrase."""
-    for phrase in PHRASE.findall(text):
-        await asyncio.sleep(0)
-        yield ProviderText(phrase)
-
-
 def show(candidate: Candidate) -> str:
     """Returns a sentence as running text.
 
-    Lines are joined, and the paper's own "[12]" becomes "(12)": in an answer, brackets mean our sources.
+    Lines are joined, and what it spells of our grammar is disarmed ("[12]" becomes "(12)"): in an answer, brackets
+    mean our sources. The quote beside it stays as it is, verbatim.
     """
     joined = BROKEN_WORD.sub("", candidate.text)
-    plain = MARKUP.sub("", " ".join(joined.split()))
-    return BRACKETED_NUMBER.sub(r"(\1)", plain)
+    return disarm(MARKUP.sub("", " ".join(joined.split())))

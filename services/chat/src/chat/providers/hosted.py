@@ -15,6 +15,7 @@ from chat.providers.options import ProviderOptions
 
 MODEL_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+MAX_TOKENS = 2**31 - 1  # that can be told and stored
 
 Chunk = TypeVar("Chunk")
 Chunk_co = TypeVar("Chunk_co", covariant=True)
@@ -43,7 +44,8 @@ class Piece:
         """The tokens the provider reported, None unless it reported both."""
         if self.input_tokens is None or self.output_tokens is None:
             return None
-        return Usage(self.input_tokens, self.output_tokens, reported_by_provider=True)
+        read, written = (min(max(0, count), MAX_TOKENS) for count in (self.input_tokens, self.output_tokens))
+        return Usage(read, written, reported_by_provider=True)
 
 
 class Chunks(Protocol[Chunk_co]):

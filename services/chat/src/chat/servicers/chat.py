@@ -1,12 +1,12 @@
 """The RPC edge of asking."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import grpc
 
 from chat.convert import to_event, to_owner, to_question
+from chat.model import Event
 from chat.turn.answer_question import AnswerQuestion
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceServicer
@@ -26,10 +26,16 @@ class ChatServicer(ChatServiceServicer):
         request: chat_service_pb2.AskRequest,
         context: Context,
     ) -> AsyncGenerator[ask_event_pb2.AskEvent, None]:
-        """Answers one question as numbered events."""
+        """Answers one question as numbered events, which the turn writes itself as the client takes them."""
         question = to_question(request, to_owner(current_principal()))
         sequence = 0
-        async with aclosing(self._turn.answer(question)) as events:
-            async for event in events:
-                sequence += 1
-                yield to_event(sequence, event)
+
+        async def send(event: Event) -> None:
+            nonlocal sequence
+            message = to_event(sequence + 1, event)
+            sequence += 1
+            await context.write(message)
+
+        await self._turn.answer(question, send)
+        return
+        yield  # never: it makes this the generator that the layers around every call iterate

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, literal, select, tuple_, update
@@ -21,19 +22,33 @@ from chat.model import (
     Question,
     TurnOutcome,
 )
-from chat.stores.rows import Values, citation_row, outcome_row, owner_row, to_citation, to_conversation, to_message
+from chat.stores.quotes import find_erased
+from chat.stores.rows import (
+    Values,
+    citation_row,
+    outcome_row,
+    owner_row,
+    to_citation,
+    to_conversation,
+    to_message,
+    without_nul,
+)
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
+from chat.turn.clean_text import clean
+from chat.turn.erase import erase_documents
 from servicekit.database import Database
 
 TITLE_LENGTH = 80  # characters
+LEASE = timedelta(seconds=60)  # longer than a stop may take, in which nothing renews it
 ANSWERED = (MessageState.COMPLETE, MessageState.CANCELLED)
 
 
 class PostgresConversations:
-    """The conversations of all users, one user at a time."""
+    """The conversations of all users, one user at a time. An answer without end is alive while its lease lasts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, lease: timedelta = LEASE) -> None:
         self._database = database
+        self._lease_end = func.clock_timestamp() + lease
 
     async def begin_turn(self, question: Question, *, history_limit: int) -> OpenTurn:
         """Stores a question and its answer as STREAMING. Raises ConversationNotFound."""
@@ -47,17 +62,23 @@ class PostgresConversations:
             asked = {"message_id": question_id, "role": MessageRole.USER, "state": MessageState.COMPLETE}
             answer = {"message_id": message_id, "role": MessageRole.ASSISTANT, "state": MessageState.STREAMING}
             rows: list[Values] = [
-                {**common, **asked, "text": clean(question.text), "reply_to": None},
+                {**common, **asked, "text": without_nul(question.text), "reply_to": None},
                 {**common, **answer, "text": "", "reply_to": question_id},
             ]
-            await connection.execute(insert(MESSAGES), rows)
+            await connection.execute(insert(MESSAGES).values(lease_until=self._lease_end), rows)
         return OpenTurn(owner, conversation_id, message_id, history)
 
     async def finish_turn(self, turn: OpenTurn, outcome: TurnOutcome) -> None:
-        """Stores how a STREAMING answer ended; does nothing to one that has ended."""
-        is_open = (MESSAGES.c.message_id == turn.message_id) & (MESSAGES.c.state == MessageState.STREAMING)
+        """Stores how an answer ended, without what was erased meanwhile; does nothing to one that has ended.
+
+        One that the sweep gave up is taken back: only its own process ends it for good.
+        """
+        is_given_up = (MESSAGES.c.state == MessageState.FAILED) & MESSAGES.c.lease_until.is_not(None)
+        is_open = (MESSAGES.c.state == MessageState.STREAMING) | is_given_up
         async with self._as(turn.owner) as connection:
-            done = await connection.execute(update(MESSAGES).where(is_open).values(**outcome_row(outcome)))
+            outcome = await _without_erased(connection, turn.owner, outcome)
+            statement = update(MESSAGES).where(MESSAGES.c.message_id == turn.message_id, is_open)
+            done = await connection.execute(statement.values(**outcome_row(outcome), lease_until=None))
             if not done.rowcount:
                 return
             key = {"message_id": turn.message_id, **owner_row(turn.owner)}
@@ -66,9 +87,15 @@ class PostgresConversations:
                 await connection.execute(insert(CITATIONS), rows)
             await _touch(connection, turn.conversation_id)
 
-    async def fail_stale_turns(self, older_than: timedelta) -> int:
-        """Marks answers FAILED that a crash left STREAMING, and returns how many."""
-        is_stale = MESSAGES.c.create_time < func.clock_timestamp() - older_than
+    async def renew_leases(self, message_ids: Sequence[str]) -> None:
+        """Notes that the process which writes these answers is alive."""
+        statement = update(MESSAGES).where(MESSAGES.c.message_id.in_(message_ids), MESSAGES.c.lease_until.is_not(None))
+        async with self._database.transaction(scope="sweep") as connection:
+            await connection.execute(statement.values(lease_until=self._lease_end))
+
+    async def fail_stale_turns(self) -> int:
+        """Marks STREAMING answers FAILED whose lease ran out, and returns how many."""
+        is_stale = MESSAGES.c.lease_until < func.clock_timestamp()
         statement = (
             update(MESSAGES)
             .where(MESSAGES.c.state == MessageState.STREAMING, is_stale)
@@ -128,6 +155,14 @@ class PostgresConversations:
         return self._database.transaction(tenant_id=owner.tenant_id, user_id=owner.user_id)
 
 
+async def _without_erased(connection: AsyncConnection, owner: Owner, outcome: TurnOutcome) -> TurnOutcome:
+    """Returns what may be kept of an answer whose documents were deleted while it was written."""
+    cited = {citation.document_id for citation in outcome.citations}
+    erased = await find_erased(connection, owner.tenant_id, cited)
+    text, citations = erase_documents(outcome.text, outcome.citations, erased)
+    return replace(outcome, text=text, citations=citations)
+
+
 async def _open_conversation(connection: AsyncConnection, question: Question) -> str:
     if question.conversation_id:
         if not await _touch(connection, question.conversation_id):
@@ -168,11 +203,6 @@ async def _read_citations(connection: AsyncConnection, message_ids: Sequence[str
     for row in (await connection.execute(statement)).all():
         found.setdefault(row.message_id, []).append(to_citation(row))
     return found
-
-
-def clean(text: str) -> str:
-    """Returns text as PostgreSQL can keep it: it has no NUL."""
-    return text.replace("\x00", "")
 
 
 def shorten(question: str) -> str:

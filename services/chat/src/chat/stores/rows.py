@@ -18,6 +18,11 @@ Values = dict[str, str | int | bool | None]
 AnyRow = Row[tuple[object, ...]]
 
 
+def without_nul(text: str) -> str:
+    """Returns text as PostgreSQL can keep it."""
+    return text.replace("\x00", "")
+
+
 def owner_row(owner: Owner) -> Values:
     """Returns the columns that say whose a row is."""
     return {"tenant_id": owner.tenant_id, "user_id": owner.user_id}
@@ -27,7 +32,7 @@ def outcome_row(outcome: TurnOutcome) -> Values:
     """Returns the columns of an answer that ended."""
     return {
         "state": outcome.state.value,
-        "text": outcome.text.replace("\x00", ""),
+        "text": without_nul(outcome.text),
         "provider": outcome.provider,
         "model": outcome.model,
         "finish_reason": outcome.finish_reason.value if outcome.finish_reason else "",
@@ -50,7 +55,7 @@ def citation_row(citation: Citation) -> Values:
         "page_number": citation.page_number,
         "start_offset": citation.start_offset,
         "end_offset": citation.end_offset,
-        "quote": citation.quote.replace("\x00", ""),
+        "quote": without_nul(citation.quote),
         "quote_check": citation.check.value,
         "answer_start": citation.answer_start,
         "answer_end": citation.answer_end,

@@ -38,6 +38,7 @@ MESSAGES = Table(
     Column("latency_ms", Integer),
     Column("time_to_first_token_ms", Integer),
     Column("create_time", DateTime(timezone=True)),
+    Column("lease_until", DateTime(timezone=True)),
 )
 
 CITATIONS = Table(
@@ -58,4 +59,12 @@ CITATIONS = Table(
     Column("quote_check", Text),
     Column("answer_start", Integer),
     Column("answer_end", Integer),
+)
+
+ERASED_DOCUMENTS = Table(
+    "erased_documents",
+    METADATA,
+    Column("tenant_id", UUID(as_uuid=False), primary_key=True),
+    Column("document_id", Text, primary_key=True),
+    Column("erase_time", DateTime(timezone=True)),
 )

@@ -1,15 +1,16 @@
 """The turn from end to end: condense -> retrieve -> build_prompt -> generate -> verify_citations -> persist."""
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from chat.errors import EmptyQuestion
 from chat.model import (
+    Completed,
     Event,
     Failed,
+    FinishReason,
     MessageState,
     OpenTurn,
     ProviderFinish,
@@ -19,22 +20,25 @@ from chat.model import (
     Sources,
     Started,
     TextDelta,
+    TurnOutcome,
 )
-from chat.ports import AnswerProvider, CanonicalText, Conversations, PassageSearch, TokenCounter
-from chat.turn.build_prompt import build_prompt
+from chat.ports import AnswerProvider, CanonicalText, DocumentProgress, PassageSearch, TokenCounter
+from chat.turn.build_prompt import IN_PROGRESS_SENTENCE, build_prompt
 from chat.turn.condense import condense
 from chat.turn.draft import Draft
 from chat.turn.generate import AnswerBounds, generate
 from chat.turn.links import SourceLinks
-from chat.turn.persist import PERSIST_SECONDS, persist
-from chat.turn.retrieve import SourceTexts, retrieve
+from chat.turn.persist import HeldTurns
+from chat.turn.retrieve import SourceTexts, count_in_progress, retrieve
 from chat.turn.scan_answer import AnswerScanner, Marker, Piece, Visible
 from chat.turn.verify_citations import CitationVerifier
 from servicekit.errors import AppError
 from servicekit.telemetry import get_logger
 
+Send = Callable[[Event], Awaitable[None]]
+"""Takes the next event; returns when the client has room for another."""
+
 HISTORY_LIMIT = 6  # exchanges
-SETTLE_SECONDS = PERSIST_SECONDS + 1
 ANY_WORD = re.compile(r"[^\W_]")
 INTERNAL = Failed("INTERNAL", "INTERNAL_ERROR", "Something went wrong on our side; ask again.")
 
@@ -48,107 +52,94 @@ class TurnLimits:
 
 
 class AnswerQuestion:
-    """Answers questions. Counts open turns, and holds no database connection while an answer streams."""
+    """Answers questions. Holds no database connection while an answer streams."""
 
     def __init__(
         self,
         *,
         search: PassageSearch,
         canonical: CanonicalText,
+        progress: DocumentProgress,
         provider: AnswerProvider,
-        conversations: Conversations,
+        turns: HeldTurns,
         count_tokens: TokenCounter,
         limits: TurnLimits,
     ) -> None:
         self._search = search
         self._canonical = canonical
+        self._progress = progress
         self._provider = provider
-        self._conversations = conversations
+        self._turns = turns
         self._count_tokens = count_tokens
         self._limits = limits
-        self._open_turns = 0
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
 
-    async def answer(self, question: Question) -> AsyncGenerator[Event, None]:
-        """Yields Started, Sources, TextDelta and Citation, Usage, Completed; or Failed as the last.
+    async def answer(self, question: Question, send: Send) -> None:
+        """Sends Started, Sources, TextDelta and Citation, Usage, Completed; or Failed as the last.
 
         Raises EmptyQuestion, ConversationNotFound and whatever keeps the question from being stored, before the
-        first event only. Closing the generator stores what was sent as CANCELLED.
+        first event only. Whatever fails later, `send` included, ends in Failed, since over HTTP the status has been
+        sent. Being cancelled stores what was sent as CANCELLED.
         """
         if not ANY_WORD.search(question.text):
             raise EmptyQuestion
         draft = Draft(self._provider, self._count_tokens)
-        turn = await self._conversations.begin_turn(question, history_limit=HISTORY_LIMIT)
-        self._open_turns += 1
-        self._is_idle.clear()
-        try:
-            async with aclosing(self._answer_or_fail(question, turn, draft)) as events:
-                async for event in events:
-                    yield event
-        finally:
-            self._open_turns -= 1
-            if not self._open_turns:
-                self._is_idle.set()
+        async with self._turns.open(question, history_limit=HISTORY_LIMIT) as turn:
+            try:
+                last: Completed | Failed = await self._write(question, turn, draft, send)
+            except Exception as error:  # noqa: BLE001 - the one gate
+                last = explain(error, turn)
+            except BaseException:
+                await self._keep(turn, draft.outcome(MessageState.CANCELLED))
+                raise
+            failure = await self._keep(turn, draft.outcome_of(last))
+            await send(last if isinstance(last, Failed) else failure or last)
 
-    async def settle(self, seconds: float = SETTLE_SECONDS) -> None:
-        """Waits until no turn is open, at most so long: a stop that cut answers off lets them be stored."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._is_idle.wait()
-
-    async def _answer_or_fail(self, question: Question, turn: OpenTurn, draft: Draft) -> AsyncGenerator[Event, None]:
-        try:
-            async with aclosing(self._run(question, turn, draft)) as events:
-                async for event in events:
-                    yield event
-        except AppError as error:
-            failed = Failed(error.code.value, error.reason, error.message)
-        except Exception:  # noqa: BLE001 - must end the stream in-band: over HTTP the status has been sent
-            get_logger("chat").exception("turn failed", message_id=turn.message_id)
-            failed = INTERNAL
-        except BaseException:
-            await self._keep(turn, draft, MessageState.CANCELLED, "")
-            raise
-        else:
-            return
-        await self._keep(turn, draft, MessageState.FAILED, failed.reason)
-        yield failed
-
-    async def _run(self, question: Question, turn: OpenTurn, draft: Draft) -> AsyncGenerator[Event, None]:
-        yield Started(turn.conversation_id, turn.message_id)
-        async with aclosing(self._write(question, turn, draft)) as events:
-            async for event in events:
-                yield event
-        yield draft.usage
-        outcome = draft.outcome(MessageState.COMPLETE)
-        await persist(self._conversations, turn, outcome)
-        yield draft.completed(turn, outcome)
-
-    async def _write(self, question: Question, turn: OpenTurn, draft: Draft) -> AsyncGenerator[Event, None]:
-        query = condense(question.text, turn.history)
-        found = await retrieve(self._search, question, query)
+    async def _write(self, question: Question, turn: OpenTurn, draft: Draft, send: Send) -> Completed:
+        """Sends the answer and returns the event to send when it is stored."""
+        await send(Started(turn.conversation_id, turn.message_id))
+        found = await retrieve(self._search, question, condense(question.text, turn.history))
         budget = self._limits.prompt_tokens
         prompt = build_prompt(question.text, turn.history, found, count_tokens=self._count_tokens, budget=budget)
         draft.prompt = prompt
-        yield Sources(prompt.passages)
+        await send(Sources(prompt.passages))
         scanner = AnswerScanner(SourceLinks([passage.text for passage in prompt.passages]))
-        parts = generate(self._provider, prompt, self._limits.answer)
         verifier = CitationVerifier(prompt.passages, SourceTexts(self._canonical, prompt.passages))
-        async with aclosing(parts):
+        async with aclosing(generate(self._provider, prompt, self._limits.answer)) as parts:
             async for part in parts:
-                async with aclosing(say(read_part(scanner, part), verifier, draft)) as events:
-                    async for event in events:
-                        yield event
+                for piece in read_part(scanner, part):
+                    await say(piece, verifier, draft, send)
                 if isinstance(part, ProviderFinish):
                     draft.finish(part)
+        in_progress = await self._tell_progress(question, draft, send)
+        await send(draft.usage)
+        return draft.completed(turn, in_progress)
 
-    async def _keep(self, turn: OpenTurn, draft: Draft, state: MessageState, reason: str) -> None:
-        """Stores a turn that did not come to its end; the sweep ends those that cannot be stored."""
+    async def _tell_progress(self, question: Question, draft: Draft, send: Send) -> int:
+        """Returns how many documents may know more soon, and says so; 0 where the question is answered."""
+        if draft.finish_reason is not FinishReason.NO_ANSWER or draft.prompt is None:
+            return 0
+        count = await count_in_progress(self._progress, question)
+        if count:
+            text = " " + IN_PROGRESS_SENTENCE[draft.prompt.language].format(count=count)
+            draft.add_text(text)
+            await send(TextDelta(text))
+        return count
+
+    async def _keep(self, turn: OpenTurn, outcome: TurnOutcome) -> Failed | None:
+        """Stores how a turn ended; returns what kept it from being stored."""
         try:
-            await persist(self._conversations, turn, draft.outcome(state, reason))
-        except AppError:
-            get_logger("chat").exception("answer not stored", message_id=turn.message_id, state=state)
+            await self._turns.persist(turn, outcome)
+        except Exception as error:  # noqa: BLE001 - an answer that was sent ends with an event all the same
+            return explain(error, turn)
+        return None
+
+
+def explain(error: Exception, turn: OpenTurn) -> Failed:
+    """Returns the event that ends an answer; what is not our own error is logged and said to nobody."""
+    if isinstance(error, AppError):
+        return Failed(error.code.value, error.reason, error.message)
+    get_logger("chat").error("turn failed", message_id=turn.message_id, exc_info=error)
+    return INTERNAL
 
 
 def read_part(scanner: AnswerScanner, part: ProviderPart) -> list[Piece]:
@@ -162,20 +153,14 @@ def read_part(scanner: AnswerScanner, part: ProviderPart) -> list[Piece]:
             return scanner.feed(part.text)
 
 
-async def say(pieces: Sequence[Piece], verifier: CitationVerifier, draft: Draft) -> AsyncGenerator[Event, None]:
-    """Yields text, each marker with the text before it, and behind it its checked citation."""
-    text = ""
-    for piece in pieces:
-        if isinstance(piece, Visible):
-            text += piece.text
-            continue
-        text += f"[{piece.number}]"
-        draft.add_text(text)
-        yield TextDelta(text)
-        text = ""
-        citation = await verifier.verify(piece.number, piece.quote, draft.text)
-        draft.add_citation(citation)
-        yield citation
-    if text:
-        draft.add_text(text)
-        yield TextDelta(text)
+async def say(piece: Piece, verifier: CitationVerifier, draft: Draft, send: Send) -> None:
+    """Sends a text, or a marker and its citation, which is checked before: a stop in between leaves neither alone."""
+    if isinstance(piece, Visible):
+        draft.add_text(piece.text)
+        await send(TextDelta(piece.text))
+        return
+    marker = f"[{piece.number}]"
+    citation = await verifier.verify(piece.number, piece.quote, draft.text + marker)
+    draft.add_marker(marker, citation)
+    await send(TextDelta(marker))
+    await send(citation)

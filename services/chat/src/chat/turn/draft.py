@@ -6,6 +6,7 @@ from collections.abc import Callable
 from chat.model import (
     Citation,
     Completed,
+    Failed,
     FinishReason,
     MessageState,
     OpenTurn,
@@ -40,8 +41,9 @@ class Draft:
             self._first_text_ms = self._elapsed_ms()
         self.text += text
 
-    def add_citation(self, citation: Citation) -> None:
-        """Notes a citation that is sent next."""
+    def add_marker(self, marker: str, citation: Citation) -> None:
+        """Notes a marker and its citation, which are sent next: neither is ever kept without the other."""
+        self.add_text(marker)
         self.citations.append(citation)
 
     def finish(self, finish: ProviderFinish) -> None:
@@ -78,16 +80,23 @@ class Draft:
             error_reason=error_reason,
         )
 
-    def completed(self, turn: OpenTurn, outcome: TurnOutcome) -> Completed:
+    def outcome_of(self, last: Completed | Failed) -> TurnOutcome:
+        """Returns what is kept of an answer that ends with this event."""
+        if isinstance(last, Failed):
+            return self.outcome(MessageState.FAILED, last.reason)
+        return self.outcome(MessageState.COMPLETE)
+
+    def completed(self, turn: OpenTurn, documents_in_progress: int) -> Completed:
         """Returns the last event of an answer that is whole."""
         return Completed(
             conversation_id=turn.conversation_id,
             message_id=turn.message_id,
             finish_reason=self.finish_reason,
-            provider=outcome.provider,
-            model=outcome.model,
-            latency_ms=outcome.latency_ms,
-            time_to_first_token_ms=outcome.time_to_first_token_ms,
+            provider=self._provider.name,
+            model=self._provider.model,
+            latency_ms=self._elapsed_ms(),
+            time_to_first_token_ms=self._first_text_ms,
+            documents_in_progress=documents_in_progress,
         )
 
     def _elapsed_ms(self) -> int:

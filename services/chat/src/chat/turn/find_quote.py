@@ -8,7 +8,7 @@ from chat.turn.sentences import Span
 from chat.turn.words import fold
 
 DASHES = frozenset("-‐‑‒–—―−")
-QUOTES = frozenset("\"'`´‘’‚‛“”„‟«»‹›")
+QUOTES = frozenset("\"'`´‘’‚‛“”„‟«»‹›<>")  # "<<" is how « is typed, and ‹ what a prompt shows for some "<"
 BRACKETS = str.maketrans("[]{}", "()()")
 EDGES = re.compile(r"^[\s.…,;:]+|[\s.…,;:]+$")
 MIN_LENGTH = 3  # characters; less proves nothing

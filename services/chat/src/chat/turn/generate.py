@@ -1,6 +1,7 @@
-"""generate: the provider writes, within a bound of characters and of time."""
+"""generate: the provider writes, within a bound of characters and of its own time."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from chat.ports import AnswerProvider
 
 @dataclass(frozen=True)
 class AnswerBounds:
-    """What an answer may take at most."""
+    """What a provider may take at most for an answer; the time that its reader takes does not count."""
 
     characters: int = 40_000
     seconds: float = 120
@@ -25,25 +26,26 @@ async def generate(
 
     Raises the provider's errors, and ProviderUnavailable where time runs out or the stream ends without an end.
     """
-    deadline = asyncio.get_running_loop().time() + bounds.seconds
-    left = bounds.characters
+    left_characters, left_seconds = bounds.characters, bounds.seconds
     async with aclosing(provider.stream(prompt)) as parts:
         while True:
-            part = await _next_part(parts, deadline)
+            began = time.monotonic()
+            part = await _next_part(parts, left_seconds)
+            left_seconds -= time.monotonic() - began
             if isinstance(part, ProviderText):
-                left -= len(part.text)
-                part = ProviderText(part.text[: len(part.text) + min(left, 0)])
+                left_characters -= len(part.text)
+                part = ProviderText(part.text[: len(part.text) + min(left_characters, 0)])
             yield part
             if isinstance(part, ProviderFinish):
                 return
-            if left < 0:
+            if left_characters < 0:
                 yield ProviderFinish(FinishReason.LENGTH)
                 return
 
 
-async def _next_part(parts: AsyncGenerator[ProviderPart, None], deadline: float) -> ProviderPart:
+async def _next_part(parts: AsyncGenerator[ProviderPart, None], seconds: float) -> ProviderPart:
     try:
-        async with asyncio.timeout_at(deadline):
+        async with asyncio.timeout(seconds):
             return await anext(parts)
     except (TimeoutError, StopAsyncIteration) as error:
         raise ProviderUnavailable from error

@@ -1,9 +1,12 @@
-"""retrieve: the query becomes passages; the canonical text of one is fetched when an answer first cites it."""
+"""retrieve: the query becomes passages; the canonical text of one is fetched when an answer first cites it.
+
+Where they answer nothing, it is asked whether more documents are on their way.
+"""
 
 from collections.abc import Sequence
 
 from chat.model import Passage, Question
-from chat.ports import CanonicalText, PassageSearch
+from chat.ports import CanonicalText, DocumentProgress, PassageSearch
 from servicekit.errors import AppError, Code
 from servicekit.telemetry import get_logger
 
@@ -16,6 +19,17 @@ async def retrieve(search: PassageSearch, question: Question, query: str) -> tup
     return await search.search(
         query, top_k=TOP_K, document_ids=question.document_ids, collection_ids=question.collection_ids
     )
+
+
+async def count_in_progress(progress: DocumentProgress, question: Question) -> int:
+    """Returns how many of the documents that were asked are still being processed; 0 where that cannot be told."""
+    try:
+        return await progress.count_in_progress(
+            document_ids=question.document_ids, collection_ids=question.collection_ids
+        )
+    except AppError as error:
+        get_logger("chat").warning("documents in progress not counted", reason=error.reason)
+        return 0
 
 
 class SourceTexts:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chat.turn import answer_grammar as grammar
+from chat.turn.clean_text import TextCleaner
 from chat.turn.links import TRAILING, SourceLinks, bare_address, is_remote
 
 MAX_HELD = 600  # characters
@@ -46,6 +47,7 @@ class AnswerScanner:
 
     def __init__(self, sources: SourceLinks) -> None:
         self._sources = sources
+        self._cleaner = TextCleaner()
         self._held = ""
         self._last = ""  # the last visible character
         self._is_swallowing = False
@@ -53,11 +55,12 @@ class AnswerScanner:
 
     def feed(self, delta: str) -> list[Piece]:
         """Returns the pieces that are certain after one more delta."""
-        self._held += delta
+        self._held += self._cleaner.feed(delta)
         return list(merge(self._scan()))
 
     def finish(self) -> list[Piece]:
         """Returns the pieces of what was still held back; the scanner can go on with a new text afterwards."""
+        self._held += self._cleaner.finish()
         self._is_end = True
         pieces = list(merge(self._scan()))
         self._is_end = False
@@ -179,6 +182,8 @@ class AnswerScanner:
             return None
         if self._sources.allow(found.group(1)):
             return Step(found.end(), (Visible(found.group()),))
+        if "::" in found.group(1):  # <std::string> is no address; set apart, it is no link either
+            return Step(1, (Visible("< "),))
         return Step(found.end(), (Visible(LINK_REMOVED),), is_changed=True)
 
     def _read_tag(self) -> Step | None:
