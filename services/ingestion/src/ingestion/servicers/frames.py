@@ -18,7 +18,7 @@ MULTIPART = "multipart/form-data"
 # RFC 2046, 5.1.1.
 BOUNDARY = re.compile(r"[\w'()+,\-./:=? ]{0,69}[\w'()+,\-./:=?]", re.ASCII)
 MAX_CONTENT_TYPE_CHARACTERS = 1000
-SLICE_BYTES = 64 * 1024
+SLICE_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from ingestion.errors import InvalidMultipart
 from ingestion.model import IncomingFile
 from servicekit.errors import FieldViolation, InvalidField
 
-MAX_HEADER_BYTES = 16 * 1024
-MAX_HEADERS = 16
+MAX_HEADER_BYTES = 8 * 1024
+MAX_HEADERS = 8
 MAX_PARTS = 100
 MAX_FIELD_BYTES = 4096
 MAX_BYTES_OUTSIDE = 1024**2
