@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import tracemalloc
 import zipfile
 from uuid import uuid4
 
@@ -84,10 +85,11 @@ async def test_a_file_field_in_which_nothing_was_chosen_is_no_file(stack):
     assert document.filename == "a.txt"
 
 
-def zip_of(name):
+def zip_of(*names, content="text", compression=zipfile.ZIP_STORED):
     memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w") as archive:
-        archive.writestr(name, "text")
+    with zipfile.ZipFile(memory, "w", compression) as archive:
+        for name in names:
+            archive.writestr(name, content)
     return memory.getvalue()
 
 
@@ -96,6 +98,7 @@ REFUSALS = [
     (b"\x89PNG\r\n\x1a\n" + bytes(5000), "", "UNSUPPORTED_TYPE"),
     (b"<html><script>alert(1)</script></html>", "", "UNSUPPORTED_TYPE"),
     (zip_of("holiday.txt"), "", "UNSUPPORTED_TYPE"),
+    (zip_of("[Content_Types].xml", "xl/workbook.xml"), "", "UNSUPPORTED_TYPE"),
     (b"text for a while " * 400 + bytes(10), "", "UNSUPPORTED_TYPE"),
     (b"y" * 100_001, "", "FILE_TOO_LARGE"),
     (form(), FORM, "NO_FILE"),
@@ -136,6 +139,26 @@ async def test_an_unsupported_type_names_what_is_accepted(stack):
     error = await refusal((await stack.person()).upload(b"MZ\x00\x01", "setup.exe"))
     for word in ("PDF", "DOCX", "Markdown", "plain text"):
         assert word in error.message
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+async def test_nothing_of_an_upload_is_inflated_in_the_server(stack, compression):
+    ann = await stack.person()
+    content = b"wordprocessingml.document.main+xml" + bytes(64 * 1024**2)
+    bomb = zip_of("[Content_Types].xml", "word/document.xml", content=content, compression=compression)
+    tracemalloc.start()
+    [document] = await ann.upload(bomb, "bomb.docx")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 1024**2
+    assert document.content_type.endswith("wordprocessingml.document")
+
+
+async def test_an_upload_is_inspected_without_a_file_of_its_own(stack, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    ann = await stack.person()
+    [document] = await ann.upload(b"words " * 5000, "a.txt")
+    assert document.content_type == "text/plain"
 
 
 async def test_an_upload_that_stops_or_dribbles_is_dropped(stack):

@@ -1,9 +1,12 @@
 import io
+import itertools
+import random
+import tracemalloc
 import zipfile
 
 import pytest
 
-from ingestion.parsers.sniff import HEAD_BYTES, OLE_MAGIC, confirm_content_type, sniff_content_type
+from ingestion.parsers.sniff import HEAD_BYTES, OLE_MAGIC, inspect, sniff_content_type
 from ingestion.text import ContentType
 
 from .documents import make_docx, make_pdf
@@ -73,24 +76,86 @@ def test_what_is_none_of_the_types_has_none(head, filename):
     assert sniff_content_type(head[:HEAD_BYTES], filename) is None
 
 
-@pytest.mark.parametrize(
-    ("raw", "content_type", "expected"),
-    [
-        (make_docx([("Normal", "x")]), ContentType.DOCX, True),
-        (make_zip({"a.txt": "x"}), ContentType.DOCX, False),
-        (make_zip({"[Content_Types].xml": "presentationml.presentation.main+xml"}), ContentType.DOCX, False),
-        (make_zip({f"{number:0200d}": "" for number in range(5000)}), ContentType.DOCX, False),
-        (make_docx([])[:-40], ContentType.DOCX, False),
-        (b"PK\x03\x04", ContentType.DOCX, False),
-        (OLE_MAGIC + bytes(500), ContentType.DOCX, False),
-        (OLE_MAGIC + bytes(1024**2 - 10) + "EncryptedPackage".encode("utf-16-le"), ContentType.DOCX, True),
-        (PDF, ContentType.PDF, True),
-        (b"words " * 5000, ContentType.TEXT, True),
-        (b"words " * 5000 + b"\x00", ContentType.TEXT, False),
-        ("words\n".encode("utf-16"), ContentType.MARKDOWN, True),
-    ],
-)
-def test_the_whole_file_must_keep_what_its_head_promised(tmp_path, raw, content_type, expected):
-    path = tmp_path / "file"
-    path.write_bytes(raw)
-    assert confirm_content_type(path, content_type) is expected
+SLICES = itertools.repeat(64 * 1024)
+
+
+def fits(raw, content_type, sizes=SLICES):
+    inspector, start = inspect(content_type), 0
+    while start < len(raw):
+        size = next(sizes)
+        inspector.feed(raw[start : start + size])
+        start += size
+    return inspector.confirm()
+
+
+def draw_sizes(chance, longest):
+    while True:
+        yield chance.randint(1, longest)
+
+
+LOCKED = OLE_MAGIC + bytes(1024**2 - 10) + "EncryptedPackage".encode("utf-16-le")
+WHOLE_FILES = [
+    (make_docx([("Normal", "x")]), ContentType.DOCX, True),
+    (b"junk before the archive" + make_docx([]), ContentType.DOCX, True),
+    (make_zip({"a.txt": "x"}), ContentType.DOCX, False),
+    (make_zip({"[Content_Types].xml": "", "ppt/presentation.xml": ""}), ContentType.DOCX, False),
+    (make_zip({"[Content_Types].xml": "", "xl/workbook.xml": "", "keyword/x": ""}), ContentType.DOCX, False),
+    (
+        make_zip({"[Content_Types].xml": "", "word/document.xml": "", "word/vbaProject.bin": ""}),
+        ContentType.DOCX,
+        False,
+    ),
+    (make_zip({"word/document.xml": ""}), ContentType.DOCX, False),
+    (make_zip({f"word/{number:0200d}": "" for number in range(5000)}), ContentType.DOCX, False),
+    (make_docx([])[:-40], ContentType.DOCX, False),
+    (b"PK\x03\x04", ContentType.DOCX, False),
+    (OLE_MAGIC + bytes(500), ContentType.DOCX, False),
+    (LOCKED, ContentType.DOCX, True),
+    (PDF, ContentType.PDF, True),
+    (b"words " * 5000, ContentType.TEXT, True),
+    (b"words " * 5000 + b"\x00", ContentType.TEXT, False),
+    ("words\n".encode("utf-16"), ContentType.MARKDOWN, True),
+]
+
+
+@pytest.mark.parametrize(("raw", "content_type", "expected"), WHOLE_FILES)
+def test_the_whole_file_must_keep_what_its_head_promised(raw, content_type, expected):
+    assert fits(raw, content_type) is expected
+
+
+def test_it_is_all_the_same_how_a_file_is_cut():
+    for seed in range(10):
+        chance = random.Random(seed)
+        for raw, content_type, expected in WHOLE_FILES:
+            longest = chance.choice((7, 3000, 70_000)) if len(raw) < 100_000 else 70_000
+            assert fits(raw, content_type, draw_sizes(chance, longest)) is expected, seed
+
+
+def claim_directory(raw, size, offset):
+    """An archive whose last record claims its list of parts to be somewhere else and longer."""
+    return raw[:-10] + size.to_bytes(4, "little") + offset.to_bytes(4, "little") + b"\x00\x00"
+
+
+def test_an_archive_with_an_endless_list_of_parts_costs_next_to_nothing():
+    entry = make_zip({"a": ""})[31:-22]
+    raw = make_zip({"a": ""})[:31] + entry * (24 * 1024**2 // len(entry)) + make_zip({"a": ""})[-22:]
+    # A size that a second reading of the record would miss: its own signature stands where the place should.
+    for offset in (31, int.from_bytes(b"PK\x05\x06", "little")):
+        hostile = claim_directory(raw, len(raw) - 22 - 31, offset)
+        tracemalloc.start()
+        assert not fits(hostile, ContentType.DOCX)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 40 * 1024**2
+
+
+def test_no_damage_to_an_archive_makes_the_inspection_fail():
+    whole = bytearray(make_docx([("Normal", "x")]))
+    for seed in range(2000):
+        chance, raw = random.Random(seed), whole[:]
+        for _ in range(chance.randint(1, 6)):
+            # Mostly where the list of parts stands: nothing else is read.
+            raw[-chance.randint(1, chance.choice((22, 700, len(raw))))] = chance.choice(
+                (0, 0xFF, chance.randrange(256))
+            )
+        assert fits(bytes(raw), ContentType.DOCX) in (True, False), seed

@@ -1,4 +1,5 @@
 import io
+import zipfile
 
 import pytest
 
@@ -154,14 +155,37 @@ def test_a_word_document_that_inflates_without_end_reaches_the_limit(monkeypatch
     assert caught.value.reason is FailureReason.PARSE_LIMIT
 
 
-def test_each_result_becomes_a_report(monkeypatch):
-    class Stdin:
-        def __init__(self, raw):
-            self.buffer = io.BytesIO(raw)
+def repack(raw, compression):
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(target, "w", compression) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return target.getvalue()
 
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_word_document_in_a_compression_that_inflates_without_a_bound_is_not_opened(compression):
+    with pytest.raises(ParseFailure, match="compressed in a way that Word does not use") as caught:
+        parse_docx(repack(make_docx([("Normal", "Words.")]), compression))
+    assert caught.value.reason is FailureReason.CORRUPT
+
+
+def test_a_word_document_may_be_stored_without_compression():
+    assert parse_docx(repack(make_docx([("Normal", "Words.")]), zipfile.ZIP_STORED)).text == "Words."
+
+
+def test_another_kind_of_word_file_is_named_as_such():
+    raw = make_docx([("Normal", "Words.")])
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        types = archive.read("[Content_Types].xml").replace(b".document.main+xml", b".template.main+xml")
+    with pytest.raises(ParseFailure, match="another kind than") as caught:
+        parse_docx(replace_part(raw, "[Content_Types].xml", types))
+    assert caught.value.reason is FailureReason.CORRUPT
+
+
+def test_each_result_becomes_a_report(monkeypatch):
     def report(raw, content_type=ContentType.TEXT):
-        monkeypatch.setattr("sys.stdin", Stdin(raw))
-        return decode_result(sandbox._attempt(content_type, ParseLimits()))
+        return decode_result(sandbox._attempt(raw, content_type, ParseLimits()))
 
     assert report(b"words")[0].text == "words"
     failure, detail = report(b"")

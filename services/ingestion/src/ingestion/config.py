@@ -38,6 +38,9 @@ class Settings(ServiceSettings):
     parse_wall_seconds: float = Field(default=90, gt=0)
     """Time for reading a document."""
 
+    parse_confinement_required: bool = False
+    """Whether documents wait, instead of being read, on a machine without seccomp or Landlock."""
+
     chunk_tokens: int = Field(default=400, gt=0)
     """The most cl100k_base tokens of a chunk."""
 

@@ -1,6 +1,6 @@
 """What the flows of ingestion need from the outside world."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,8 +32,20 @@ class Upload(Protocol):
         """Where the files shall go, empty for the default; a form may say so as late as behind its files."""
         ...
 
-    def files(self) -> AsyncIterator[IncomingFile]:
-        """Yields one file after the other. Raises UploadStalled, InvalidMultipart."""
+    def files(self) -> AsyncGenerator[IncomingFile, None]:
+        """Yields one file after the other; to be closed by whoever iterates. Raises UploadStalled, InvalidMultipart."""
+        ...
+
+
+class Inspector(Protocol):
+    """Looks at a file while it passes."""
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the file."""
+        ...
+
+    def confirm(self) -> bool:
+        """Tells whether the whole file is what its head promised; may take a tenth of a second."""
         ...
 
 

@@ -11,7 +11,7 @@ from ingestion.clients.identity import build_identity
 from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
 from ingestion.config import Settings
 from ingestion.model import UploadLimits
-from ingestion.parsers.sniff import confirm_content_type, sniff_content_type
+from ingestion.parsers.sniff import inspect, sniff_content_type
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.read import DocumentReader
 from ingestion.pipeline.receive import UploadReceiver
@@ -68,7 +68,7 @@ def add_servicers(
     """Adds the services of ingestion to a server."""
     documents = PostgresDocumentStore(database)
     limits = UploadLimits(max_file_bytes=settings.max_upload_bytes, max_files=settings.max_upload_files)
-    receiver = UploadReceiver(objects, documents, sniff_content_type, confirm_content_type, limits)
+    receiver = UploadReceiver(objects, documents, sniff_content_type, inspect, limits)
     reader = DocumentReader(documents, PostgresTextStore(database), objects)
     pace = Pace(idle_seconds=settings.upload_idle_seconds, total_seconds=settings.upload_total_seconds)
     add_DocumentServiceServicer_to_server(DocumentServicer(receiver, reader, documents, index, pace), server)

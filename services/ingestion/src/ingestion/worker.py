@@ -48,6 +48,7 @@ async def work(settings: Settings) -> None:
     retrieval = open_channel(settings.retrieval_target, identity=build_identity(settings, auth), retries=False)
     prepare, workers = build_prepare(settings), settings.data_dir / "workers"
     try:
+        await build_parser(settings).report_gaps()
         with announce(workers) as name:
             queue = PostgresJobQueue(database, name)
             await free_jobs_of_the_dead(queue, workers)
@@ -122,6 +123,7 @@ def build_parser(settings: Settings) -> ChildProcessParser:
             cpu_seconds=settings.parse_cpu_seconds,
             wall_seconds=settings.parse_wall_seconds,
             max_pages=settings.max_pages,
+            require_confinement=settings.parse_confinement_required,
         )
     )
 

@@ -5,14 +5,17 @@ import dataclasses
 import json
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+from asyncio.subprocess import DEVNULL, PIPE, Process, create_subprocess_exec
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from ingestion.parsers.limits import ParseLimits
-from ingestion.parsers.sandbox import OUT_OF_MEMORY
+from ingestion.parsers.sandbox import BROKEN_MACHINE, OUT_OF_MEMORY, OUT_OF_SPACE, UNCONFINED
 from ingestion.parsers.wire import decode_result
 from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFailure
-from servicekit.telemetry import get_logger
+from servicekit.errors import AppError, DependencyUnavailable, StorageFull
+from servicekit.telemetry import count_event, get_logger
 
 _READ_BYTES = 1024**2
 # SIGXCPU and SIGKILL end a child at its CPU limit (the second also one that the kernel picks for lack of
@@ -20,6 +23,12 @@ _READ_BYTES = 1024**2
 _LIMIT_SIGNALS = frozenset(
     {signal.SIGXCPU, signal.SIGKILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV}
 )
+# Ends that say nothing about the document: it waits, and no attempt is lost.
+_OUTAGES: dict[int, Callable[[], AppError]] = {
+    OUT_OF_SPACE: lambda: StorageFull("the machine that reads documents"),
+    BROKEN_MACHINE: lambda: DependencyUnavailable("file of the document"),
+    UNCONFINED: lambda: DependencyUnavailable("sandbox for documents"),
+}
 
 
 class ChildProcessParser:
@@ -31,7 +40,8 @@ class ChildProcessParser:
     async def parse(self, path: Path, content_type: ContentType) -> ParsedDocument:
         """Return the document's canonical text and the places in it.
 
-        Raises ParseFailure. Cancelling the call, or reaching a limit, kills the child before it returns.
+        Raises ParseFailure, and for what is no document's fault StorageFull and DependencyUnavailable.
+        Cancelling the call, or reaching a limit, kills the child before it returns.
         """
         process = await self._start(path, content_type)
         try:
@@ -44,19 +54,31 @@ class ChildProcessParser:
             await _kill(process)
         return _judge(raw, status)
 
+    async def report_gaps(self) -> None:
+        """Say in the log and in a metric which protections this machine does not give a child; once, at the start."""
+        log = get_logger(__name__)
+        try:
+            gaps = await self._find_gaps()
+        except (OSError, TimeoutError, ValueError) as error:
+            log.warning("sandbox_unknown", error=type(error).__name__)
+            return
+        for gap in gaps:
+            count_event("sandbox.protection.missing", protection=gap)
+            log.warning("sandbox_incomplete", missing=gap, documents_are_read=not self._limits.require_confinement)
+
+    async def _find_gaps(self) -> list[str]:
+        process = await _spawn("ingestion.parsers.confine", DEVNULL)
+        try:
+            async with asyncio.timeout(self._limits.wall_seconds):
+                gaps: list[str] = json.loads(await self._read_report(process))
+        finally:
+            await _kill(process)
+        return gaps
+
     async def _start(self, path: Path, content_type: ContentType) -> Process:
         limits = json.dumps(dataclasses.asdict(self._limits))
-        arguments = ("-I", "-X", "utf8", "-m", "ingestion.parsers.sandbox", content_type.value, limits)
         with await asyncio.to_thread(path.open, "rb") as document:
-            return await create_subprocess_exec(
-                sys.executable,
-                *arguments,
-                stdin=document,
-                stdout=PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                start_new_session=True,
-            )
+            return await _spawn("ingestion.parsers.sandbox", document, content_type.value, limits)
 
     async def _read_report(self, process: Process) -> bytes:
         report = bytearray()
@@ -65,6 +87,18 @@ class ChildProcessParser:
             if len(report) > self._limits.max_result_bytes:
                 raise ParseFailure(FailureReason.PARSE_LIMIT, "The document holds more text than can be read.")
         return bytes(report)
+
+
+async def _spawn(module: str, stdin: int | IO[bytes], *arguments: str) -> Process:
+    return await create_subprocess_exec(
+        sys.executable,
+        *("-I", "-X", "utf8", "-m", module, *arguments),
+        stdin=stdin,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env={},
+        start_new_session=True,
+    )
 
 
 def _stdout(process: Process) -> asyncio.StreamReader:
@@ -88,7 +122,7 @@ async def _bury(process: Process) -> None:
 
 
 def _judge(raw: bytes, status: int) -> ParsedDocument:
-    """Return the document in a child's report; raise ParseFailure for a reported failure or a crash."""
+    """Return the document in a child's report; raise for a reported failure or a crash."""
     if status != 0:
         raise _explain_crash(status)
     try:
@@ -101,8 +135,10 @@ def _judge(raw: bytes, status: int) -> ParsedDocument:
     return result
 
 
-def _explain_crash(status: int) -> ParseFailure:
+def _explain_crash(status: int) -> ParseFailure | AppError:
     get_logger(__name__).warning("parser_crashed", status=status)
+    if status in _OUTAGES:
+        return _OUTAGES[status]()
     if -status in _LIMIT_SIGNALS or status == OUT_OF_MEMORY:
         return ParseFailure(
             FailureReason.PARSE_LIMIT, "Reading the document takes more memory or time than is allowed."

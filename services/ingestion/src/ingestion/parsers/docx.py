@@ -25,6 +25,8 @@ _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallba
 _BREAKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 _NOTE_PARTS = ("/footnotes", "/endnotes")
 _MAX_INFLATED_BYTES = 512 * 1024**2
+# What an Office package may use (ECMA-376-2). zipfile inflates others a whole block at a time, without a bound.
+_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _NO_TITLES = frozenset({"", "word document"})
 
 
@@ -48,14 +50,20 @@ def _open(raw: bytes) -> Any:  # noqa: ANN401 - python-docx is untyped
         raise _locked()
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            _refuse_bombs(archive.infolist())
+            _refuse_parts(archive.infolist())
         return docx.Document(io.BytesIO(raw))
     except etree.XMLSyntaxError as error:
         if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
             raise MemoryError from error
-        raise ParseFailure(FailureReason.CORRUPT, "The Word document is damaged and cannot be read.") from error
+        raise _damaged() from error
     except (zipfile.BadZipFile, OpcError, KeyError, ValueError, EOFError) as error:
-        raise ParseFailure(FailureReason.CORRUPT, "The Word document is damaged and cannot be read.") from error
+        raise _damaged() from error
+
+
+def _damaged() -> ParseFailure:
+    # Only here is a template, say, told from a document: the type stands inside the archive.
+    message = "The Word document is damaged or of another kind than .docx. Save it as .docx and upload it again."
+    return ParseFailure(FailureReason.CORRUPT, message)
 
 
 def _locked() -> ParseFailure:
@@ -63,9 +71,14 @@ def _locked() -> ParseFailure:
     return ParseFailure(FailureReason.ENCRYPTED, message)
 
 
-def _refuse_bombs(parts: list[zipfile.ZipInfo]) -> None:
+def _refuse_parts(parts: list[zipfile.ZipInfo]) -> None:
     if any(part.flag_bits & 1 for part in parts):
         raise _locked()
+    if any(part.compress_type not in _COMPRESSIONS for part in parts):
+        raise ParseFailure(
+            FailureReason.CORRUPT,
+            "The Word document is compressed in a way that Word does not use. Save it with Word and upload it again.",
+        )
     if sum(part.file_size for part in parts) > _MAX_INFLATED_BYTES:
         raise ParseFailure(FailureReason.PARSE_LIMIT, "The Word document inflates to more than can be read.")
 

@@ -15,3 +15,5 @@ class ParseLimits:
     max_pages: int = 500
     max_result_bytes: int = 128 * 1024**2
     """Bytes of the child's answer that the parent is willing to hold."""
+    require_confinement: bool = False
+    """Whether a machine without seccomp or Landlock reads no document at all."""

@@ -4,6 +4,7 @@ Run by `ChildProcessParser` as ``python -I -m ingestion.parsers.sandbox TYPE LIM
 itself before it imports any parser or reads any byte of the document.
 """
 
+import errno
 import json
 import os
 import sys
@@ -17,16 +18,27 @@ from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFail
 
 OUT_OF_MEMORY = 77
 """Exit status of a child that reached its memory limit and lived to say so."""
+OUT_OF_SPACE = 78
+"""Exit status of a child that met a full disk."""
+BROKEN_MACHINE = 79
+"""Exit status of a child that could not read its file or write its report."""
+UNCONFINED = 80
+"""Exit status of a child that was to be confined, on a system that cannot do it."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main(content_type: ContentType, limits: ParseLimits) -> None:
-    """Parse stdin within limits and report on stdout."""
-    confine(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds)
+    """Parse stdin within limits and report on stdout. Raises OSError for what is not the document's fault."""
+    missing = confine(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds)
+    if missing and limits.require_confinement:
+        os._exit(UNCONFINED)
     report = os.dup(1)
     # A library that prints must not write into the report.
     os.dup2(2, 1)
+    raw = sys.stdin.buffer.read()
     with open(report, "wb") as pipe:  # noqa: PTH123 - a descriptor has no path
-        pipe.write(_attempt(content_type, limits))
+        pipe.write(_attempt(raw, content_type, limits))
     # Leave without tearing down what a hostile file may have wrecked.
     os._exit(0)
 
@@ -60,17 +72,23 @@ def _parse(raw: bytes, content_type: ContentType, max_pages: int) -> ParsedDocum
             return parse_text(raw)
 
 
-def _attempt(content_type: ContentType, limits: ParseLimits) -> bytes:
-    """Return the encoded result of the parse, whatever becomes of it."""
+def _attempt(raw: bytes, content_type: ContentType, limits: ParseLimits) -> bytes:
+    """Return the encoded result of the parse, whatever becomes of it but a full disk (OSError)."""
     try:
-        return encode_document(parse_bytes(sys.stdin.buffer.read(), content_type, limits.max_pages))
+        return encode_document(parse_bytes(raw, content_type, limits.max_pages))
     except ParseFailure as failure:
         return encode_failure(failure, _origin(failure.__cause__ or failure))
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a library makes of a hostile file ends here, typed
+    except Exception as error:
+        if _is_full(error):
+            raise
         damage = ParseFailure(FailureReason.CORRUPT, "The document is damaged and cannot be read.")
         return encode_failure(damage, _origin(error))
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 def _origin(error: BaseException) -> str:
@@ -86,3 +104,5 @@ if __name__ == "__main__":
     except MemoryError:
         # No report: writing one would take memory too.
         os._exit(OUT_OF_MEMORY)
+    except OSError as trouble:
+        os._exit(OUT_OF_SPACE if _is_full(trouble) else BROKEN_MACHINE)

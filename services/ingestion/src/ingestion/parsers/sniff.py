@@ -4,12 +4,14 @@ The signatures of what must never pass for text are those browsers act on (WHATW
 section 7.1), because a stored file may one day be opened in one.
 """
 
+import io
 import re
+import struct
 import zipfile
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import PurePosixPath
 
 from ingestion.parsers.plain import decode_text
+from ingestion.ports import Inspector
 from ingestion.text import ContentType, ParseFailure
 
 HEAD_BYTES = 4096
@@ -25,18 +27,20 @@ _MARKUP = re.compile(
 # Markdown may well begin with one of these; plain text may not.
 _ELEMENT = re.compile(rb"\s*<(?:!--|(?:h1|div|font|table|a|b|br|p|img)\b)", re.I)
 _PROGRAM = re.compile(rb"#!\s*/|%!PS|\{\\rtf")
-_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F))
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MARKDOWN_SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
 _BINARY_SUFFIXES = frozenset({".pdf", ".docx", ".doc", ".zip", ".png", ".jpg", ".jpeg", ".gif", ".exe"})
 _CONTENT_TYPES = "[Content_Types].xml"
-_WORD_MAIN_PART = b"wordprocessingml.document.main+xml"
+_WORD_FOLDER = "word/"
+_MACROS = "word/vbaProject.bin"
 _MAX_DIRECTORY_BYTES = 1024**2
 
 
 def sniff_content_type(head: bytes, filename: str) -> ContentType | None:
     """Return the type of a file from its first HEAD_BYTES bytes (all of a shorter file), or None.
 
-    DOCX is only a guess at this point: confirm it with `confirm_content_type` once the file is whole.
+    It is only a guess at this point: have the whole file inspected.
     """
     if b"%PDF-" in head[: _PDF_WINDOW + 5]:
         return _sniff_pdf(head)
@@ -45,13 +49,18 @@ def sniff_content_type(head: bytes, filename: str) -> ContentType | None:
     return _sniff_text(head, PurePosixPath(filename).suffix.lower())
 
 
-def confirm_content_type(path: Path, content_type: ContentType) -> bool:
-    """Tell whether the whole file is what its head promised. Reads the disk: call it in a thread."""
-    if content_type is ContentType.DOCX:
-        return _is_word_document(path)
-    if content_type is ContentType.PDF:
-        return True
-    return not _holds_controls(path)
+def inspect(content_type: ContentType) -> Inspector:
+    """Return what tells at the end of a file whether it is of the type that its head promised.
+
+    Nothing is inflated and nothing parsed but an archive's list of names: the rest is the sandbox's.
+    """
+    match content_type:
+        case ContentType.PDF:
+            return _Believer()
+        case ContentType.DOCX:
+            return _WordInspector()
+        case ContentType.MARKDOWN | ContentType.TEXT:
+            return _TextInspector()
 
 
 def _sniff_pdf(head: bytes) -> ContentType | None:
@@ -71,8 +80,7 @@ def _sniff_text(head: bytes, suffix: str) -> ContentType | None:
 
 
 def _is_text(head: bytes) -> bool:
-    utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if not utf16 and _CONTROLS.search(head):
+    if not head.startswith(_UTF16_MARKS) and _holds_controls(head):
         return False
     try:
         # The head may end inside a character: up to three bytes of it may be missing.
@@ -82,46 +90,66 @@ def _is_text(head: bytes) -> bool:
     return "\x00" not in decoded
 
 
-def _holds_controls(path: Path) -> bool:
-    with path.open("rb") as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            return False
-        file.seek(0)
-        while block := file.read(1024**2):
-            if _CONTROLS.search(block):
-                return True
-    return False
+def _holds_controls(data: bytes) -> bool:
+    # Several times faster than a regular expression, and every byte of every text passes here.
+    return len(data.translate(None, _CONTROLS)) != len(data)
 
 
-def _is_word_document(path: Path) -> bool:
-    with path.open("rb") as file:
-        if file.read(len(OLE_MAGIC)) == OLE_MAGIC:
-            return _is_locked_package(file)
-        if not _has_small_directory(file):
-            return False
-        try:
-            with zipfile.ZipFile(file) as archive, archive.open(_CONTENT_TYPES) as part:
-                return _WORD_MAIN_PART in part.read(_MAX_DIRECTORY_BYTES)
-        except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
-            return False
+class _Believer:
+    """A PDF shows itself in its head."""
+
+    def feed(self, data: bytes) -> None:
+        pass
+
+    def confirm(self) -> bool:
+        return True
 
 
-def _is_locked_package(file: BinaryIO) -> bool:
-    """Tell an encrypted modern document from an old one by the name of the stream that holds it."""
-    seam = b""
-    while block := file.read(1024**2):
-        if _LOCKED_PACKAGE in seam + block:
-            return True
-        seam = block[-len(_LOCKED_PACKAGE) :]
-    return False
+class _TextInspector:
+    """Text holds no control characters, unless it is UTF-16."""
+
+    def __init__(self) -> None:
+        self._mark = b""
+        self._controls = False
+
+    def feed(self, data: bytes) -> None:
+        self._mark += data[: 2 - len(self._mark)]
+        self._controls = self._controls or _holds_controls(data)
+
+    def confirm(self) -> bool:
+        return self._mark in _UTF16_MARKS or not self._controls
 
 
-def _has_small_directory(file: BinaryIO) -> bool:
-    """Tell whether the archive's list of parts is small enough to be read in this process."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 65_557))
-    tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
-    directory_bytes = int.from_bytes(tail[end + 12 : end + 16], "little")
-    file.seek(0)
-    return end >= 0 and directory_bytes <= _MAX_DIRECTORY_BYTES
+class _WordInspector:
+    """A Word file is a zip archive with a folder of Word's, or such a file behind a password.
+
+    The end of the file is kept, in which the names of an archive's parts stand. It is all that
+    zipfile gets to see, so whatever sizes and places a hostile archive claims, no more is read.
+    """
+
+    def __init__(self) -> None:
+        self._end = bytearray()
+        self._is_ole: bool | None = None
+        self._is_locked = False
+
+    def feed(self, data: bytes) -> None:
+        seam = len(self._end) - len(_LOCKED_PACKAGE) if len(self._end) > len(_LOCKED_PACKAGE) else 0
+        self._end += data
+        if self._is_ole is None and len(self._end) >= len(OLE_MAGIC):
+            self._is_ole = self._end.startswith(OLE_MAGIC)
+        # An encrypted modern document is told from an old one by the name of the stream that holds it.
+        self._is_locked = self._is_locked or (bool(self._is_ole) and self._end.find(_LOCKED_PACKAGE, seam) >= 0)
+        del self._end[:-_MAX_DIRECTORY_BYTES]
+
+    def confirm(self) -> bool:
+        return self._is_locked if self._is_ole else _names_word_parts(bytes(self._end))
+
+
+def _names_word_parts(end: bytes) -> bool:
+    try:
+        with zipfile.ZipFile(io.BytesIO(end)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, OverflowError, struct.error):
+        return False
+    # The parts' types would say it exactly, but stand inside one of them, compressed.
+    return _CONTENT_TYPES in names and _MACROS not in names and any(name.startswith(_WORD_FOLDER) for name in names)

@@ -3,36 +3,35 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 
 from ingestion.errors import EmptyFile, FileTooLarge, NoFile, TooManyFiles, UnsupportedType
 from ingestion.model import Caller, Document, IncomingFile, Placement, StoredFile, UploadLimits
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.filenames import clean_filename, name_for
-from ingestion.ports import DocumentStore, ObjectStore, Upload
+from ingestion.ports import DocumentStore, Inspector, ObjectStore, Upload
 from ingestion.text import ContentType
 
 HEAD_BYTES = 4096
 Sniff = Callable[[bytes, str], ContentType | None]
-Confirm = Callable[[Path, ContentType], bool]
+Inspect = Callable[[ContentType], Inspector]
 
 
 class UploadReceiver:
     """Stores uploads: all of an upload's files, or none.
 
-    `sniff` finds the type in the first HEAD_BYTES of a file, `confirm` looks at
-    the whole of it (a blocking call).
+    `sniff` finds the type in the first HEAD_BYTES of a file, `inspect` gives what
+    sees the whole of it pass and confirms the type.
     """
 
     def __init__(
-        self, objects: ObjectStore, documents: DocumentStore, sniff: Sniff, confirm: Confirm, limits: UploadLimits
+        self, objects: ObjectStore, documents: DocumentStore, sniff: Sniff, inspect: Inspect, limits: UploadLimits
     ) -> None:
         self._objects = objects
         self._documents = documents
         self._sniff = sniff
-        self._confirm = confirm
+        self._inspect = inspect
         self._limits = limits
         self._discarder = UploadDiscarder(objects, documents)
 
@@ -64,12 +63,13 @@ class UploadReceiver:
 
     async def _store_all(self, caller: Caller, upload: Upload, placements: list[Placement]) -> list[StoredFile]:
         files: list[StoredFile] = []
-        async for incoming in upload.files():
-            if len(files) == self._limits.max_files:
-                raise TooManyFiles(self._limits.max_files)
-            placement = Placement(caller.tenant_id, str(uuid.uuid4()), str(uuid.uuid4()))
-            placements.append(placement)
-            files.append(await self._store(placement, incoming))
+        async with aclosing(upload.files()) as arriving:
+            async for incoming in arriving:
+                if len(files) == self._limits.max_files:
+                    raise TooManyFiles(self._limits.max_files)
+                placement = Placement(caller.tenant_id, str(uuid.uuid4()), str(uuid.uuid4()))
+                placements.append(placement)
+                files.append(await self._store(placement, incoming))
         if not files:
             raise NoFile
         for file in files:
@@ -86,9 +86,11 @@ class UploadReceiver:
         content_type = incoming.content_type or self._sniff(head[:HEAD_BYTES], filename)
         if content_type is None:
             raise UnsupportedType(filename)
-        await self._objects.put(placement.incoming_key, prepend(head, content))
+        content = prepend(head, content)
         if incoming.content_type is None:
-            await self._require_confirmed(placement, content_type, filename)
+            await self._put_inspected(placement, filename, self._inspect(content_type), content)
+        else:
+            await self._objects.put(placement.incoming_key, content)
         return StoredFile(
             placement=placement,
             filename=filename or name_for(content_type),
@@ -97,14 +99,12 @@ class UploadReceiver:
             sha256=meter.sha256,
         )
 
-    async def _require_confirmed(self, placement: Placement, content_type: ContentType, filename: str) -> None:
-        if content_type is ContentType.PDF:
-            return  # a PDF shows itself in its head
-        with TemporaryDirectory(prefix="docuchat-upload-") as folder:
-            path = Path(folder) / "file"
-            await self._objects.download(placement.incoming_key, path)
-            if not await asyncio.to_thread(self._confirm, path, content_type):
-                raise UnsupportedType(filename)
+    async def _put_inspected(
+        self, placement: Placement, filename: str, inspector: Inspector, content: AsyncIterator[bytes]
+    ) -> None:
+        await self._objects.put(placement.incoming_key, show(inspector, content))
+        if not await asyncio.to_thread(inspector.confirm):
+            raise UnsupportedType(filename)
 
 
 class TextUpload:
@@ -115,7 +115,7 @@ class TextUpload:
         self._filename = filename
         self._text = text
 
-    async def files(self) -> AsyncIterator[IncomingFile]:
+    async def files(self) -> AsyncGenerator[IncomingFile, None]:
         """Yields the text as a file in UTF-8, of a type that needs no finding: it was typed in as text."""
         plain = self._filename.lower().endswith(".txt")
         yield IncomingFile(
@@ -163,4 +163,11 @@ async def prepend(head: bytes, content: AsyncIterator[bytes]) -> AsyncIterator[b
     """Yields the head, then the rest."""
     yield head
     async for frame in content:
+        yield frame
+
+
+async def show(inspector: Inspector, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yields content on after an inspector has seen it."""
+    async for frame in content:
+        inspector.feed(frame)
         yield frame

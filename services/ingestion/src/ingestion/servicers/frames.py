@@ -1,19 +1,24 @@
 """The frames of an upload: kept to a pace, and read as one raw file or as a multipart form."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
-from python_multipart.multipart import parse_options_header
+from multipart import parse_options_header  # type: ignore[import-untyped]  # ships no types
 
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from ingestion.errors import InvalidMultipart, UploadStalled
 from ingestion.model import IncomingFile
 from ingestion.ports import Upload
-from ingestion.servicers.multipart import MultipartUpload
+from ingestion.servicers.multipart import MultipartUpload, ending
 
-MULTIPART = b"multipart/form-data"
-MAX_BOUNDARY_BYTES = 200
+MULTIPART = "multipart/form-data"
+# RFC 2046, 5.1.1.
+BOUNDARY = re.compile(r"[\w'()+,\-./:=? ]{0,69}[\w'()+,\-./:=?]", re.ASCII)
+MAX_CONTENT_TYPE_CHARACTERS = 1000
+SLICE_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,16 @@ class Pace:
 class RawUpload:
     """An Upload whose body is the file."""
 
-    def __init__(self, collection_id: str, filename: str, content: AsyncIterator[bytes] | None) -> None:
+    def __init__(self, collection_id: str, filename: str, content: AsyncGenerator[bytes, None] | None) -> None:
         self.collection_id = collection_id
         self._filename = filename
         self._content = content
 
-    async def files(self) -> AsyncIterator[IncomingFile]:
+    async def files(self) -> AsyncGenerator[IncomingFile, None]:
         """Yields the file; nothing if no frame came at all."""
         if self._content is not None:
-            yield IncomingFile(self._filename, self._content)
+            async with ending(self._content):
+                yield IncomingFile(self._filename, self._content)
 
 
 async def open_upload(requests: AsyncIterator[pb.UploadDocumentsRequest], pace: Pace) -> Upload:
@@ -45,28 +51,36 @@ async def open_upload(requests: AsyncIterator[pb.UploadDocumentsRequest], pace: 
     first = await anext(paced, None)
     if first is None:
         return RawUpload("", "", None)
-    content = read_bodies(first, paced)
-    media_type, options = parse_options_header(first.file.content_type)
+    content = slice_bodies(first, paced)
+    media_type, options = parse_options_header(first.file.content_type[:MAX_CONTENT_TYPE_CHARACTERS])
     if media_type != MULTIPART:
         return RawUpload(first.collection_id, first.filename, content)
-    boundary = options.get(b"boundary", b"")
-    if not 0 < len(boundary) <= MAX_BOUNDARY_BYTES:
-        raise InvalidMultipart("its content type names no boundary")
+    boundary = options.get("boundary", "")
+    if not BOUNDARY.fullmatch(boundary):
+        raise InvalidMultipart("its content type names no boundary, or one that is none")
     return MultipartUpload(first.collection_id, boundary, content)
 
 
-async def read_bodies(
-    first: pb.UploadDocumentsRequest, rest: AsyncIterator[pb.UploadDocumentsRequest]
-) -> AsyncIterator[bytes]:
-    """Yields the bytes of every frame."""
-    yield first.file.data
-    async for request in rest:
-        yield request.file.data
+async def slice_bodies(
+    first: pb.UploadDocumentsRequest, rest: AsyncGenerator[pb.UploadDocumentsRequest, None]
+) -> AsyncGenerator[bytes, None]:
+    """Yields the bytes of every frame in slices; between two of them everybody else has a turn.
+
+    A frame may hold 8 MiB, and what is done with its bytes (parsed, hashed, searched) is done on the event loop.
+    """
+    async with aclosing(rest):
+        frame: pb.UploadDocumentsRequest | None = first
+        while frame is not None:
+            data = frame.file.data  # each access copies all of it
+            for start in range(0, len(data), SLICE_BYTES):
+                yield data[start : start + SLICE_BYTES]
+                await asyncio.sleep(0)
+            frame = await anext(rest, None)
 
 
 async def keep_pace(
     requests: AsyncIterator[pb.UploadDocumentsRequest], pace: Pace
-) -> AsyncIterator[pb.UploadDocumentsRequest]:
+) -> AsyncGenerator[pb.UploadDocumentsRequest, None]:
     """Yields frames on; raises UploadStalled when they come too slowly.
 
     Only waiting for the client counts. A drop of bytes now and then does not
