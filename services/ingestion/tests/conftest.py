@@ -20,6 +20,7 @@ from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceStub
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from ingestion.config import Settings
+from ingestion.model import Condition
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes
 from ingestion.pipeline.prepare import prepare_text
@@ -31,6 +32,7 @@ from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.work import PostgresWorkStore
 from ingestion.text import ParsedDocument
+from servicekit.errors import AppError, Code
 from servicekit.identity import Role
 from servicekit.rpc.client import open_channel
 
@@ -41,7 +43,10 @@ class FakeIndex:
 
     points: dict = field(default_factory=dict)
     active: dict = field(default_factory=dict)
+    hidden: list = field(default_factory=list)
     deleted: list = field(default_factory=list)
+    conditions: dict = field(default_factory=dict)
+    sent: list = field(default_factory=list)
     versions: list = field(default_factory=list)
     failures: list = field(default_factory=list)
     before_confirm: Callable | None = None
@@ -53,8 +58,9 @@ class FakeIndex:
 
     async def index(self, version, prepared):
         self.versions.append(version)
-        for number in range(len(prepared.chunks)):
+        for number in range(prepared.indexed_count, len(prepared.chunks)):
             self._fail()
+            self.sent.append(number)
             if self.before_confirm is not None:
                 await self.before_confirm(number)
             self.points.setdefault(version.version_id, set()).add(number)
@@ -62,12 +68,34 @@ class FakeIndex:
 
     async def activate(self, version, chunk_count):
         self._fail()
-        assert len(self.points[version.version_id]) == chunk_count
+        if len(self.points.get(version.version_id, ())) != chunk_count:
+            raise AppError(Code.FAILED_PRECONDITION, "VERSION_INCOMPLETE", "points are missing")
         self.active[version.document_id] = version.version_id
+
+    async def hide(self, tenant_id, document_id):
+        self._fail()
+        self.hidden.append((tenant_id, document_id))
 
     async def delete(self, tenant_id, document_id):
         self._fail()
         self.deleted.append((tenant_id, document_id))
+
+    async def check(self, standings):
+        self._fail()
+        return [self.conditions.get(standing.document_id, Condition.INTACT) for standing in standings]
+
+
+@dataclass
+class FakeQuotes:
+    """A QuoteStore; `failures` are raised one a call."""
+
+    erased: list = field(default_factory=list)
+    failures: list = field(default_factory=list)
+
+    async def erase(self, tenant_id, document_id):
+        if self.failures:
+            raise self.failures.pop(0)
+        self.erased.append((tenant_id, document_id))
 
 
 @dataclass
@@ -129,6 +157,7 @@ class Stack:
     objects: ObstoreObjectStore
     index: FakeIndex
     parser: FakeParser
+    quotes: FakeQuotes
     tokens: object
     address: str
     scratch: Path
@@ -152,10 +181,10 @@ class Stack:
             "queue": PostgresJobQueue(self.database),
             "work": work,
             "processor": DocumentProcessor(self.objects, work, self.parser, prepare, self.index, no_span, self.scratch),
-            "remover": DocumentRemover(self.objects, work, self.index),
+            "remover": DocumentRemover(self.objects, work, self.index, self.quotes),
             "open_span": no_span,
             "times": LeaseTimes(lease_seconds=30, heartbeat_seconds=5),
-            "policy": RetryPolicy(first_delay_seconds=0, wait_seconds=0),
+            "policy": RetryPolicy(first_delay_seconds=0, first_wait_seconds=0, max_wait_seconds=0),
             "chance": random.Random(1),
         }
         return JobRunner(**{**parts, **changes})
@@ -200,4 +229,6 @@ async def stack(service_database, memory_objects, tokens, rpc, tmp_path):
         admin = await asyncpg.connect(found.admin_dsn)
         exits.push_async_callback(admin.close)
         address = await exits.enter_async_context(rpc.serve(name="ingestion", add_servicers=serving))
-        yield Stack(found.database, admin, memory_objects, index, FakeParser(), tokens, address, tmp_path, exits)
+        yield Stack(
+            found.database, admin, memory_objects, index, FakeParser(), FakeQuotes(), tokens, address, tmp_path, exits
+        )

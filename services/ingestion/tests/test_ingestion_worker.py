@@ -186,7 +186,7 @@ async def test_a_worker_that_slept_past_its_lease_changes_nothing(stack):
     assert new.fence > old.fence
     assert new.lost_leases == 1
     assert not await queue.renew(old, 30)
-    assert not await queue.release(old, delay_seconds=0, attempts=9, error="")
+    assert not await queue.release(old, delay_seconds=0, error="")
     for write in (
         work.load(old),
         work.enter(old, DocumentState.PARSING),
@@ -415,7 +415,7 @@ async def test_deleting_hides_at_once_and_removes_everything(stack):
     [kept], [document] = await ann.upload(TEXT), await ann.upload(TEXT)
     await stack.run_all()
     await ann.documents.DeleteDocument(pb.DeleteDocumentRequest(document_id=document.document_id))
-    assert stack.index.deleted == [(ann.tenant_id, document.document_id)]
+    assert stack.index.hidden == [(ann.tenant_id, document.document_id)]
     assert [each.document_id for each in (await ann.list()).documents] == [kept.document_id]
     await stack.run_all()
     assert [document.document_id in key for key in await stack.keys()] == [False]
@@ -431,17 +431,6 @@ async def test_deleting_hides_at_once_and_removes_everything(stack):
 
 def kept_chunks(stack):
     return min(len(points) for points in stack.index.points.values())
-
-
-async def test_deleting_does_not_wait_for_an_index_that_is_away(stack):
-    ann = await stack.person()
-    [document] = await ann.upload(TEXT)
-    stack.index.failures = [AWAY] * 20
-    await ann.documents.DeleteDocument(pb.DeleteDocumentRequest(document_id=document.document_id))
-    await stack.run_all()
-    assert stack.index.deleted == [(ann.tenant_id, document.document_id)]
-    assert await stack.keys() == []
-    assert await stack.count("documents") == 0
 
 
 async def test_a_delete_is_never_given_up(stack):
