@@ -1,8 +1,9 @@
 """Fakes of the ports, a few lines each, and the real service on a real database and an object store in memory."""
 
 import random
+import subprocess
 from collections.abc import Callable
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -214,8 +215,40 @@ def logs():
 
 
 @pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 2 MB of its own; `fill` leaves no room on it, `clear` makes it again."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"needs the right to mount a small disk: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder):
+    """Leaves no room on a small disk."""
+    with suppress(OSError), (folder / "filling").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def clear(folder):
+    """Makes room again."""
+    (folder / "filling").unlink()
+
+
+@pytest.fixture
 def memory_objects():
     return ObstoreObjectStore(obstore.store.MemoryStore())
+
+
+@pytest.fixture
+def disk_tools():
+    """Functions that fill and clear a small disk."""
+    return fill, clear
 
 
 @pytest_asyncio.fixture

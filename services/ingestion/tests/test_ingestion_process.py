@@ -16,6 +16,8 @@ from google.protobuf import json_format
 
 from docuchat.auth.v1 import auth_service_pb2 as auth_pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer, add_AuthServiceServicer_to_server
+from docuchat.common.v1.status_service_pb2 import NOT_SERVING, SERVING, GetStatusRequest
+from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb
@@ -198,6 +200,37 @@ async def test_a_document_goes_all_the_way_through_killed_and_stopped_workers(pr
     assert retrieval.callers == {"ingestion"}
     assert list((tmp_path / "data/scratch").iterdir()) == []
     assert [path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()] == ["raw"]
+
+
+async def test_status_tells_of_a_frozen_and_of_a_killed_worker(processes, tmp_path):
+    async with processes.run("migrate") as migrating:
+        assert await migrating.wait() == 0
+    async with processes.run("serve"), open_channel(processes.address) as channel:
+        status = StatusServiceStub(channel)
+        await status.GetStatus(GetStatusRequest(), wait_for_ready=True, timeout=20)
+        async with processes.run("worker") as worker:
+            await wait_for_worker(status, SERVING)
+            assert (tmp_path / "data/worker.heartbeat").read_text().strip() == str(worker.pid)
+            worker.send_signal(signal.SIGSTOP)
+            await wait_for_worker(status, NOT_SERVING)
+            worker.send_signal(signal.SIGCONT)
+            await wait_for_worker(status, SERVING)
+            worker.kill()
+            await worker.wait()
+            await wait_for_worker(status, NOT_SERVING)
+        async with processes.run("worker") as worker:
+            await wait_for_worker(status, SERVING)
+            assert await stop(worker) == 0
+        await wait_for_worker(status, NOT_SERVING, seconds=2)
+
+
+async def wait_for_worker(status, state, seconds=8):
+    async with asyncio.timeout(seconds):
+        while True:
+            components = (await status.GetStatus(GetStatusRequest())).components
+            if [row.state for row in components if row.dependency == "worker"] == [state]:
+                return
+            await asyncio.sleep(0.05)
 
 
 def test_the_command_line_names_what_it_knows(capsys):

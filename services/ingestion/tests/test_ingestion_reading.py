@@ -1,6 +1,7 @@
 """Reading documents and collections through the real server, and the walls between people and tenants."""
 
 import asyncio
+from types import SimpleNamespace
 from uuid import uuid4
 
 import grpc
@@ -11,6 +12,8 @@ from docuchat.ingestion.v1 import collection_pb2, document_pb2
 from docuchat.ingestion.v1 import collection_service_pb2 as collections_pb
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from ingestion.model import Placement
+from ingestion.pipeline.read import DocumentReader
+from ingestion.servicers.documents import DocumentServicer
 from ingestion.stores.texts import SEGMENT_CHARACTERS, PostgresTextStore, replace_text
 from ingestion.stores.workers import PostgresWorkerRegistry
 from servicekit.identity import Role
@@ -168,6 +171,36 @@ async def test_the_file_comes_back_as_an_attachment_in_small_frames(stack):
     assert {frame.content_type for frame in frames} == {"application/octet-stream"}
     assert metadata["content-disposition"] == "attachment; filename=\"_ber.pdf\"; filename*=UTF-8''%C3%BCber.pdf"
     assert metadata["x-content-type-options"] == "nosniff"
+
+
+async def test_leaving_a_download_lets_go_of_the_object_at_once(monkeypatch):
+    closed = []
+
+    class Objects:
+        async def read(self, key, frame_bytes):
+            try:
+                yield b"first"
+                yield b"second"
+            finally:
+                closed.append(key)
+
+    class Context:
+        async def send_initial_metadata(self, metadata):
+            pass
+
+    class Documents:
+        async def find(self, caller, document_id):
+            return SimpleNamespace(document_id=document_id, version_id="v", filename="a.txt")
+
+    monkeypatch.setattr(
+        "ingestion.servicers.documents.current_principal",
+        lambda: SimpleNamespace(tenant_id="t", subject="u", is_admin=False),
+    )
+    servicer = DocumentServicer(None, DocumentReader(Documents(), None, Objects()), None, None, None)
+    frames = servicer.GetDocumentContent(pb.GetDocumentContentRequest(document_id="d"), Context())
+    assert (await anext(frames)).data == b"first"
+    await frames.aclose()
+    assert closed == ["t/d/v/raw"]
 
 
 async def test_a_file_that_is_gone_already_is_not_found(stack):

@@ -455,3 +455,29 @@ async def test_deleting_while_it_is_being_processed_stops_the_work(stack):
     assert stack.index.active == {}
     assert await stack.count("documents") == 0
     assert await stack.keys() == []
+
+
+async def test_the_stream_to_the_index_is_closed_before_a_lost_job_is_left(stack):
+    ann = await stack.person()
+    await ann.upload(TEXT)
+    closed = []
+    index = stack.index.index
+
+    async def watched(version, prepared):
+        try:
+            async for count in index(version, prepared):
+                yield count
+        finally:
+            closed.append(True)
+
+    class Lost(PostgresWorkStore):
+        async def record_progress(self, job, indexed_count):
+            raise LeaseLost
+
+    stack.index.index = watched
+    runner = stack.runner()
+    runner._processor._work = Lost(stack.database)
+    job = await runner._queue.claim(30)
+    with pytest.raises(LeaseLost) as caught:
+        await runner._processor.process(job)
+    assert closed == [True], caught.value  # the error keeps the frames, and so a stream that nobody closed
