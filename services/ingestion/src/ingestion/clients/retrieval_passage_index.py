@@ -82,7 +82,8 @@ class GrpcPassageIndex:
     async def check(self, standings: Sequence[Standing]) -> list[Condition | None]:
         """Tells how each of at most 100 versions stands, None where the index does not know. Raises AppError."""
         request = pb.CheckVersionsRequest(versions=[build_expected(standing) for standing in standings])
-        answer = await ask(self._stub.CheckVersions(request, timeout=CHECK_SECONDS))
+        # A worker that starts with the whole stack is there before retrieval is.
+        answer = await ask(self._stub.CheckVersions(request, timeout=CHECK_SECONDS, wait_for_ready=True))
         return [to_condition(value) for value in answer.conditions]
 
     async def _next(self, answers: AsyncIterator[pb.IndexChunksResponse]) -> pb.IndexChunksResponse | None:

@@ -65,12 +65,11 @@ class PostgresStandingStore:
 
     async def change(self, standing: Standing, state: DocumentState, job: JobKind | None) -> bool:
         """Gives the document a state, and a job if one is named; False if it does not stand so any more."""
-        of_document = DOCUMENTS.c.document_id == standing.document_id
+        is_shown = SHOWN_VERSION == standing.version_id  # noqa: SIM300 - a column, not a constant
         update = (
             sa.update(DOCUMENTS)
-            .where(
-                of_document, DOCUMENTS.c.state == standing.state.value, standing.version_id == SHOWN_VERSION, ~HAS_JOB
-            )
+            .where(DOCUMENTS.c.document_id == standing.document_id, is_shown, ~HAS_JOB)
+            .where(DOCUMENTS.c.state == standing.state.value)
             .values(state=state.value, state_reason="", state_message="", update_time=sa.func.clock_timestamp())
         )
         of_version = VERSIONS.c.version_id == standing.version_id
