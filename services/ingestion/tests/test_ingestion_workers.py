@@ -20,13 +20,13 @@ async def age(stack, seconds):
 
 async def test_without_a_worker_that_beats_the_check_finds_none(stack):
     registry = PostgresWorkerRegistry(stack.database)
-    assert not (await check_workers(registry)).serving
+    assert not (await check_workers(registry)).is_serving
     await registry.beat("one")
-    assert (await check_workers(registry)).serving
+    assert (await check_workers(registry)).is_serving
     await age(stack, 5.0)
-    assert not (await check_workers(registry)).serving
+    assert not (await check_workers(registry)).is_serving
     await registry.beat("another")
-    assert (await check_workers(registry)).serving
+    assert (await check_workers(registry)).is_serving
 
 
 async def test_the_check_says_how_long_the_oldest_due_job_of_any_tenant_has_waited(stack):
@@ -41,7 +41,7 @@ async def test_the_check_says_how_long_the_oldest_due_job_of_any_tenant_has_wait
         " FROM ingestion.jobs)"
     )
     finding = await check_workers(registry)
-    assert (finding.serving, finding.oldest_due_job_seconds) == (False, 90)
+    assert (finding.is_serving, finding.oldest_due_job_seconds) == (False, 90)
     await PostgresJobQueue(stack.database).claim(30)
     assert (await check_workers(registry)).oldest_due_job_seconds == 0
 

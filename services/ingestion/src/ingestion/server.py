@@ -86,4 +86,4 @@ async def check_workers(workers: PostgresWorkerRegistry) -> Finding:
     """Finds no worker alive, or how long the oldest due job has been waiting for one. Raises DependencyUnavailable."""
     status = await workers.look(SILENCE_SECONDS)
     record_level("ingestion.jobs.oldest_due_seconds", status.oldest_due_seconds)
-    return Finding(serving=status.living > 0, oldest_due_job_seconds=status.oldest_due_seconds)
+    return Finding(is_serving=status.living > 0, oldest_due_job_seconds=status.oldest_due_seconds)

@@ -18,7 +18,7 @@ class Finding:
     """What a check found, where a version does not say it all."""
 
     version: str = ""
-    serving: bool = True
+    is_serving: bool = True
     oldest_due_job_seconds: int = 0
 
 
@@ -72,7 +72,7 @@ class StatusServicer(StatusServiceServicer):
         finding = found if isinstance(found, Finding) else Finding(found)
         row.version = finding.version
         row.oldest_due_job_seconds = finding.oldest_due_job_seconds
-        if finding.serving:
+        if finding.is_serving:
             row.state = pb.SERVING
         return row
 
