@@ -73,6 +73,11 @@ def test_secrets_go_only_where_they_are_needed(processes, home):
     assert "sk-1" not in repr(specs)
 
 
+def test_the_worker_finds_the_service_that_keeps_quotes(processes):
+    specs = processes()
+    assert specs["worker"].environment["DOCUCHAT_CHAT_TARGET"] == specs["chat"].address
+
+
 def test_the_users_settings_reach_the_services_but_cannot_take_the_stack_apart(processes):
     specs = processes(DOCUCHAT_LOG_LEVEL="DEBUG", DOCUCHAT_LISTEN="0.0.0.0:1", DOCUCHAT_AUTH_TARGET="elsewhere:1")
     assert specs["chat"].environment["DOCUCHAT_LOG_LEVEL"] == "DEBUG"

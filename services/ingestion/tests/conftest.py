@@ -1,8 +1,9 @@
 """Fakes of the ports, a few lines each, and the real service on a real database and an object store in memory."""
 
 import random
+import subprocess
 from collections.abc import Callable
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceStub
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from ingestion.config import Settings
+from ingestion.model import Condition
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes
 from ingestion.pipeline.prepare import prepare_text
@@ -31,6 +33,7 @@ from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.work import PostgresWorkStore
 from ingestion.text import ParsedDocument
+from servicekit.errors import AppError, Code
 from servicekit.identity import Role
 from servicekit.rpc.client import open_channel
 
@@ -41,7 +44,10 @@ class FakeIndex:
 
     points: dict = field(default_factory=dict)
     active: dict = field(default_factory=dict)
+    hidden: list = field(default_factory=list)
     deleted: list = field(default_factory=list)
+    conditions: dict = field(default_factory=dict)
+    sent: list = field(default_factory=list)
     versions: list = field(default_factory=list)
     failures: list = field(default_factory=list)
     before_confirm: Callable | None = None
@@ -53,8 +59,9 @@ class FakeIndex:
 
     async def index(self, version, prepared):
         self.versions.append(version)
-        for number in range(len(prepared.chunks)):
+        for number in range(prepared.indexed_count, len(prepared.chunks)):
             self._fail()
+            self.sent.append(number)
             if self.before_confirm is not None:
                 await self.before_confirm(number)
             self.points.setdefault(version.version_id, set()).add(number)
@@ -62,12 +69,34 @@ class FakeIndex:
 
     async def activate(self, version, chunk_count):
         self._fail()
-        assert len(self.points[version.version_id]) == chunk_count
+        if len(self.points.get(version.version_id, ())) != chunk_count:
+            raise AppError(Code.FAILED_PRECONDITION, "VERSION_INCOMPLETE", "points are missing")
         self.active[version.document_id] = version.version_id
+
+    async def hide(self, tenant_id, document_id):
+        self._fail()
+        self.hidden.append((tenant_id, document_id))
 
     async def delete(self, tenant_id, document_id):
         self._fail()
         self.deleted.append((tenant_id, document_id))
+
+    async def check(self, standings):
+        self._fail()
+        return [self.conditions.get(standing.document_id, Condition.INTACT) for standing in standings]
+
+
+@dataclass
+class FakeQuotes:
+    """A QuoteStore; `failures` are raised one a call."""
+
+    erased: list = field(default_factory=list)
+    failures: list = field(default_factory=list)
+
+    async def erase(self, tenant_id, document_id):
+        if self.failures:
+            raise self.failures.pop(0)
+        self.erased.append((tenant_id, document_id))
 
 
 @dataclass
@@ -129,6 +158,7 @@ class Stack:
     objects: ObstoreObjectStore
     index: FakeIndex
     parser: FakeParser
+    quotes: FakeQuotes
     tokens: object
     address: str
     scratch: Path
@@ -152,10 +182,10 @@ class Stack:
             "queue": PostgresJobQueue(self.database),
             "work": work,
             "processor": DocumentProcessor(self.objects, work, self.parser, prepare, self.index, no_span, self.scratch),
-            "remover": DocumentRemover(self.objects, work, self.index),
+            "remover": DocumentRemover(self.objects, work, self.index, self.quotes),
             "open_span": no_span,
             "times": LeaseTimes(lease_seconds=30, heartbeat_seconds=5),
-            "policy": RetryPolicy(first_delay_seconds=0, wait_seconds=0),
+            "policy": RetryPolicy(first_delay_seconds=0, first_wait_seconds=0, max_wait_seconds=0),
             "chance": random.Random(1),
         }
         return JobRunner(**{**parts, **changes})
@@ -185,8 +215,40 @@ def logs():
 
 
 @pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 2 MB of its own; `fill` leaves no room on it, `clear` makes it again."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"needs the right to mount a small disk: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder):
+    """Leaves no room on a small disk."""
+    with suppress(OSError), (folder / "filling").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def clear(folder):
+    """Makes room again."""
+    (folder / "filling").unlink()
+
+
+@pytest.fixture
 def memory_objects():
     return ObstoreObjectStore(obstore.store.MemoryStore())
+
+
+@pytest.fixture
+def disk_tools():
+    """Functions that fill and clear a small disk."""
+    return fill, clear
 
 
 @pytest_asyncio.fixture
@@ -200,4 +262,6 @@ async def stack(service_database, memory_objects, tokens, rpc, tmp_path):
         admin = await asyncpg.connect(found.admin_dsn)
         exits.push_async_callback(admin.close)
         address = await exits.enter_async_context(rpc.serve(name="ingestion", add_servicers=serving))
-        yield Stack(found.database, admin, memory_objects, index, FakeParser(), tokens, address, tmp_path, exits)
+        yield Stack(
+            found.database, admin, memory_objects, index, FakeParser(), FakeQuotes(), tokens, address, tmp_path, exits
+        )

@@ -1,6 +1,7 @@
 """The adapter to retrieval against a server that speaks the real wire format."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -9,7 +10,8 @@ from docuchat.retrieval.v1 import index_service_pb2 as pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceServicer, add_IndexServiceServicer_to_server
 from ingestion.clients.retrieval_passage_index import BATCH_CHUNKS, WINDOW_CHUNKS, GrpcPassageIndex
 from ingestion.clients.window import SendWindow
-from ingestion.model import DocumentVersion, PreparedText
+from ingestion.model import Condition, DocumentState, DocumentVersion, PreparedText, Standing
+from ingestion.pipeline.retry import is_outage
 from ingestion.text import Chunk, ContentType, ParsedDocument
 from servicekit.errors import AppError, Code
 
@@ -51,6 +53,15 @@ class FakeRetrieval(IndexServiceServicer):
             raise self.error
         return pb.ActivateVersionResponse()
 
+    async def HideDocument(self, request, context):
+        self.calls.append(request)
+        await self.gate.wait()
+        return pb.HideDocumentResponse()
+
+    async def CheckVersions(self, request, context):
+        self.calls.append(request)
+        return pb.CheckVersionsResponse(conditions=[1, 2, 3, 4, 0, 99])
+
     async def DeleteDocument(self, request, context):
         self.calls.append(request)
         await self.gate.wait()
@@ -91,6 +102,31 @@ async def test_all_chunks_arrive_once_behind_their_header(retrieval):
         2,
     )
     assert (list(chunk.heading_path), list(chunk.page_break_offsets)) == (["A", "B"], [3])
+
+
+async def test_what_an_earlier_try_has_sent_is_not_sent_again(retrieval):
+    rest = replace(prepared(100), indexed_count=40)
+    counts = [count async for count in retrieval.index.index(VERSION, rest)]
+    assert counts == [72, 100]
+    assert [chunk.chunk_index for chunk in retrieval.chunks] == list(range(40, 100))
+
+
+async def test_hiding_names_the_document_and_ends_at_its_deadline(retrieval):
+    await retrieval.index.hide(IDS[0], IDS[1])
+    assert [retrieval.calls[0].tenant_id, retrieval.calls[0].document_id] == IDS[:2]
+    retrieval.gate.clear()
+    with pytest.raises(AppError) as caught:
+        await retrieval.index.hide(IDS[0], IDS[1])
+    assert is_outage(caught.value)
+
+
+async def test_conditions_come_back_in_order_and_unknown_ones_as_none(retrieval):
+    standing = Standing(*IDS[:3], DocumentState.READY, 7, is_active=True, has_job=False)
+    found = await retrieval.index.check([standing] * 6)
+    assert found == [Condition.INTACT, Condition.DAMAGED, Condition.OUTDATED, Condition.HIDDEN, None, None]
+    [request] = retrieval.calls
+    expected = request.versions[5]
+    assert [expected.tenant_id, expected.document_id, expected.version_id, expected.chunk_count] == [*IDS[:3], 7]
 
 
 async def test_descriptions_beyond_the_bounds_of_the_proto_are_cut_and_accepted(retrieval):
@@ -147,7 +183,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(retrieval):
     retrieval.gate.clear()
     with pytest.raises(AppError) as caught:
         await retrieval.index.delete(IDS[0], IDS[1])
-    assert caught.value.code is Code.DEADLINE_EXCEEDED
+    assert is_outage(caught.value)
 
 
 async def test_leaving_the_stream_half_way_cancels_it(retrieval):

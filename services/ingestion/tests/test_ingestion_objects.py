@@ -4,6 +4,8 @@ import asyncio
 import os
 import time
 from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import obstore.store
 import pytest
@@ -11,7 +13,6 @@ import pytest
 from ingestion.errors import ObjectMissing
 from ingestion.model import Placement
 from ingestion.pipeline.discard import UploadDiscarder
-from ingestion.server import sweep_for_ever
 from ingestion.stores.objects import ObstoreObjectStore
 from servicekit.errors import AppError, Code
 
@@ -138,25 +139,53 @@ class FakeRows:
         return version_id in self.committed
 
 
+def place():
+    return Placement(str(uuid4()), str(uuid4()), str(uuid4()))
+
+
 async def test_the_sweep_keeps_the_file_of_a_commit_and_removes_that_of_none(memory_objects, monkeypatch):
     monkeypatch.setattr("ingestion.pipeline.discard.ABANDONED_AFTER", NOW)
-    committed, lost = Placement("t", "d1", "v1"), Placement("t", "d2", "v2")
+    committed, lost = place(), place()
     for placement in (committed, lost):
         await memory_objects.put(placement.incoming_key, content(b"x"))
         await memory_objects.copy(placement.incoming_key, placement.raw_key)
     await asyncio.sleep(0.01)
-    assert await UploadDiscarder(memory_objects, FakeRows("v1")).sweep() == 2
+    await UploadDiscarder(memory_objects, FakeRows(committed.version_id)).sweep()
     assert await keys(memory_objects) == [committed.raw_key]
 
 
-async def test_what_cannot_be_decided_now_is_left_to_the_sweep(memory_objects):
-    placement = Placement("t", "d", "v")
-    await memory_objects.put(placement.incoming_key, content(b"x"))
-    await memory_objects.copy(placement.incoming_key, placement.raw_key)
-    rows = FakeRows("v")
+async def test_what_cannot_be_decided_now_is_decided_soon(memory_objects, monkeypatch):
+    monkeypatch.setattr("ingestion.pipeline.discard.ASK_AGAIN_AFTER", (0.01,) * 1000)
+    committed, lost = place(), place()
+    for placement in (committed, lost):
+        await memory_objects.put(placement.incoming_key, content(b"x"))
+        await memory_objects.copy(placement.incoming_key, placement.raw_key)
+    rows = FakeRows(committed.version_id)
     rows.away = True
-    await UploadDiscarder(memory_objects, rows).discard_in_peace([placement])
-    assert await keys(memory_objects) == [placement.incoming_key, placement.raw_key]
+    discarder = UploadDiscarder(memory_objects, rows)
+    for placement in (committed, lost):
+        await discarder.discard_in_peace([placement])
+    assert len(await keys(memory_objects)) == 4
+    rows.away = False
+    async with asyncio.timeout(5):
+        while discarder._running:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await keys(memory_objects) == [committed.raw_key]
+
+
+async def test_what_waits_to_be_decided_is_bounded_in_number_and_time(memory_objects, monkeypatch):
+    monkeypatch.setattr("ingestion.pipeline.discard.MAX_UNDECIDED", 3)
+    monkeypatch.setattr("ingestion.pipeline.discard.ASK_AGAIN_AFTER", (0.05,) * 3)
+    rows = FakeRows()
+    rows.away = True
+    discarder = UploadDiscarder(memory_objects, rows)
+    for _ in range(10):
+        await discarder.discard_in_peace([place()])
+    await asyncio.sleep(0)
+    assert len(discarder._running) == 3
+    async with asyncio.timeout(5):
+        while discarder._running:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_an_answer_is_given_though_temporary_objects_cannot_be_removed():
@@ -167,18 +196,75 @@ async def test_an_answer_is_given_though_temporary_objects_cannot_be_removed():
     await UploadDiscarder(Away(), FakeRows()).forget([Placement("t", "d", "v")])
 
 
-async def test_the_sweep_goes_on_after_an_outage():
-    class Flickering:
-        calls = 0
+STRAYS = ("incoming/stray", "incoming/a/b", "incoming/a/b/c", "incoming/a/b/c/d")
 
-        async def sweep(self):
-            self.calls += 1
-            if self.calls == 1:
-                raise AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "object store")
-            return 0
 
-    discarder = Flickering()
-    task = asyncio.ensure_future(sweep_for_ever(discarder, 0.01))
-    await asyncio.sleep(0.1)
-    task.cancel()
-    assert discarder.calls > 2
+@pytest.mark.parametrize("stray", STRAYS)
+async def test_the_sweep_passes_over_what_no_upload_left(memory_objects, monkeypatch, logs, stray):
+    monkeypatch.setattr("ingestion.pipeline.discard.ABANDONED_AFTER", NOW)
+    lost = place()
+    await memory_objects.put(lost.incoming_key, content(b"x"))
+    await memory_objects.put(stray, content(b"x"))
+    await asyncio.sleep(0.01)
+    await UploadDiscarder(memory_objects, RowsThatWantIds()).sweep()
+    assert await keys(memory_objects) == [stray]
+    assert [event["key"] for event in logs if event["event"] == "not swept"] == [stray]
+
+
+class RowsThatWantIds(FakeRows):
+    """Like PostgreSQL, which refuses what is no UUID."""
+
+    async def has_version(self, tenant_id, version_id):
+        for each in (tenant_id, version_id):
+            UUID(each)
+        return await super().has_version(tenant_id, version_id)
+
+
+async def test_a_copy_is_forced_to_the_disk_with_every_folder_above_it(tmp_path, monkeypatch):
+    forced, fsync = [], os.fsync
+
+    def watched(handle):
+        forced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    objects, root = ObstoreObjectStore.connect(f"file://{tmp_path}/objects"), tmp_path / "objects"
+    await objects.put("incoming/t/d/v", content(b"text"))
+    await objects.copy("incoming/t/d/v", "t/d/v/raw")
+    expected = [root / "t/d/v/raw", root / "t/d/v", root / "t/d", root / "t", root]
+    assert forced == [str(path) for path in expected]
+
+
+async def test_a_download_that_takes_too_long_is_an_outage(objects, tmp_path, monkeypatch):
+    monkeypatch.setattr("ingestion.stores.objects.TRANSFER_SECONDS", 0.05)
+    closed = asyncio.Event()
+
+    async def slowly(key, frame_bytes):
+        try:
+            yield b"x"
+            await asyncio.sleep(60)
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(objects, "read", slowly)
+    with pytest.raises(AppError) as caught:
+        await objects.download("a", tmp_path / "copy")
+    assert caught.value.code is Code.UNAVAILABLE
+    assert closed.is_set()
+
+
+async def test_a_full_disk_is_told_from_an_outage_and_leaves_no_half_object(small_disk, disk_tools):
+    fill, clear = disk_tools
+    objects = ObstoreObjectStore.connect(f"file://{small_disk}")
+    for big in (True, False):
+        if not big:
+            fill(small_disk)
+        with pytest.raises(AppError) as caught:
+            await objects.put("a/b", content(*[bytes(1_000_000)] * (8 if big else 1)))
+        assert (caught.value.code, caught.value.reason) == (Code.RESOURCE_EXHAUSTED, "STORAGE_FULL")
+    clear(small_disk)
+    async with asyncio.timeout(5):
+        while any(path.is_file() for path in small_disk.rglob("*")):  # noqa: ASYNC110 - obstore cleans up in its threads
+            await asyncio.sleep(0.02)
+    await objects.put("a/b", content(b"fits"))
+    assert await read(objects, "a/b") == [b"fits"]

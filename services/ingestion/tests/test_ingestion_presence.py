@@ -101,7 +101,7 @@ async def test_a_job_put_back_for_later_is_not_brought_forward(stack, workers):
     await ann.upload(TEXT)
     with announce(workers) as dead:
         queue = PostgresJobQueue(stack.database, dead)
-        await queue.release(await queue.claim(30), delay_seconds=60, attempts=1, error="x")
+        await queue.release(await queue.claim(30), delay_seconds=60, error="x")
     await free_jobs_of_the_dead(queue, workers)
     assert await queue.claim(30) is None
 

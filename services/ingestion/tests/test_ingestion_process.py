@@ -16,6 +16,10 @@ from google.protobuf import json_format
 
 from docuchat.auth.v1 import auth_service_pb2 as auth_pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer, add_AuthServiceServicer_to_server
+from docuchat.chat.v1 import source_service_pb2 as chat_pb
+from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceServicer, add_SourceServiceServicer_to_server
+from docuchat.common.v1.status_service_pb2 import NOT_SERVING, SERVING, GetStatusRequest
+from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb
@@ -43,6 +47,10 @@ class FakeAuth(AuthServiceServicer):
 
     async def GetJwks(self, request, context):
         return HttpBody(data=self._jwks)
+
+    async def WatchRevocations(self, request, context):
+        yield auth_pb.WatchRevocationsResponse(caught_up=True)
+        await asyncio.sleep(60)
 
 
 class FakeRetrieval(IndexServiceServicer):
@@ -74,14 +82,32 @@ class FakeRetrieval(IndexServiceServicer):
         self.active[request.document_id] = request.version_id
         return index_pb.ActivateVersionResponse()
 
+    async def HideDocument(self, request, context):
+        return index_pb.HideDocumentResponse()
+
+    async def DeleteDocument(self, request, context):
+        return index_pb.DeleteDocumentResponse()
+
+
+class FakeChat(SourceServiceServicer):
+    """Remembers whose quotes it was asked to erase."""
+
+    def __init__(self):
+        self.erased = asyncio.Queue()
+
+    async def EraseQuotes(self, request, context):
+        self.erased.put_nowait((current_principal().subject, request.document_id))
+        return chat_pb.EraseQuotesResponse()
+
 
 class Processes:
     """Starts the service's commands against one database, object store, auth and retrieval."""
 
-    def __init__(self, environment, address, retrieval, tokens):
+    def __init__(self, environment, address, retrieval, chat, tokens):
         self.environment = environment
         self.address = address
         self.retrieval = retrieval
+        self.chat = chat
         self.tokens = tokens
 
     @asynccontextmanager
@@ -123,7 +149,7 @@ def publish(tokens):
 @pytest_asyncio.fixture
 async def processes(service_database, tokens, rpc, tmp_path):
     found = await service_database("ingestion")
-    retrieval = FakeRetrieval()
+    retrieval, chat = FakeRetrieval(), FakeChat()
     address = f"127.0.0.1:{free_port()}"
     auth = FakeAuth(tokens, publish(tokens))
     async with (
@@ -131,6 +157,7 @@ async def processes(service_database, tokens, rpc, tmp_path):
         rpc.serve(
             name="retrieval", add_servicers=lambda server: add_IndexServiceServicer_to_server(retrieval, server)
         ) as two,
+        rpc.serve(name="chat", add_servicers=lambda server: add_SourceServiceServicer_to_server(chat, server)) as three,
     ):
         environment = {
             **os.environ,
@@ -139,6 +166,7 @@ async def processes(service_database, tokens, rpc, tmp_path):
             "DOCUCHAT_OWNER_DATABASE_URL": found.owner_url,
             "DOCUCHAT_AUTH_TARGET": one,
             "DOCUCHAT_RETRIEVAL_TARGET": two,
+            "DOCUCHAT_CHAT_TARGET": three,
             "DOCUCHAT_SERVICE_SECRET": "the secret",
             "DOCUCHAT_OBJECT_STORE_URL": f"file://{tmp_path}/objects",
             "DOCUCHAT_DATA_DIR": f"{tmp_path}/data",
@@ -146,7 +174,7 @@ async def processes(service_database, tokens, rpc, tmp_path):
             "DOCUCHAT_HEARTBEAT_SECONDS": "0.3",
             "DOCUCHAT_WORKER_GRACE_SECONDS": "0.2",
         }
-        yield Processes(environment, address, retrieval, tokens)
+        yield Processes(environment, address, retrieval, chat, tokens)
 
 
 async def upload(client, data, filename):
@@ -198,6 +226,55 @@ async def test_a_document_goes_all_the_way_through_killed_and_stopped_workers(pr
     assert retrieval.callers == {"ingestion"}
     assert list((tmp_path / "data/scratch").iterdir()) == []
     assert [path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()] == ["raw"]
+
+
+async def test_a_delete_is_done_with_its_quotes_while_a_document_holds_every_other_lane(processes, tmp_path):
+    async with processes.run("migrate") as migrating:
+        assert await migrating.wait() == 0
+    async with processes.run("serve"), processes.client() as client:
+        deleted = await upload(client, MARKDOWN, "old.md")
+        async with processes.run("worker") as worker:
+            await wait_until_ready(client, deleted)
+            assert await stop(worker) == 0
+        processes.retrieval.began.clear()
+        processes.retrieval.pace = 60
+        await upload(client, MARKDOWN, "long.md")
+        async with processes.run("worker", DOCUCHAT_WORKER_CONCURRENCY="1"):
+            await asyncio.wait_for(processes.retrieval.began.wait(), 20)
+            await client.DeleteDocument(pb.DeleteDocumentRequest(document_id=deleted))
+            erased = await asyncio.wait_for(processes.chat.erased.get(), 10)
+    assert erased == ("ingestion", deleted)
+
+
+async def test_status_tells_of_a_frozen_and_of_a_killed_worker(processes, tmp_path):
+    async with processes.run("migrate") as migrating:
+        assert await migrating.wait() == 0
+    async with processes.run("serve"), open_channel(processes.address) as channel:
+        status = StatusServiceStub(channel)
+        await status.GetStatus(GetStatusRequest(), wait_for_ready=True, timeout=20)
+        async with processes.run("worker") as worker:
+            await wait_for_worker(status, SERVING)
+            assert (tmp_path / "data/worker.heartbeat").read_text().strip() == str(worker.pid)
+            worker.send_signal(signal.SIGSTOP)
+            await wait_for_worker(status, NOT_SERVING)
+            worker.send_signal(signal.SIGCONT)
+            await wait_for_worker(status, SERVING)
+            worker.kill()
+            await worker.wait()
+            await wait_for_worker(status, NOT_SERVING)
+        async with processes.run("worker") as worker:
+            await wait_for_worker(status, SERVING)
+            assert await stop(worker) == 0
+        await wait_for_worker(status, NOT_SERVING)
+
+
+async def wait_for_worker(status, state, seconds=30):
+    async with asyncio.timeout(seconds):
+        while True:
+            components = (await status.GetStatus(GetStatusRequest())).components
+            if [row.state for row in components if row.dependency == "worker"] == [state]:
+                return
+            await asyncio.sleep(0.05)
 
 
 def test_the_command_line_names_what_it_knows(capsys):

@@ -13,6 +13,9 @@ from google.api.httpbody_pb2 import HttpBody
 
 from docuchat.ingestion.v1 import collection_service_pb2, document_pb2
 from docuchat.ingestion.v1 import document_service_pb2 as pb
+from ingestion.stores.documents import AWAIT_UPLOAD, PostgresDocumentStore
+from servicekit.database import Database
+from servicekit.errors import DependencyUnavailable
 from servicekit.identity import Role
 from servicekit.rpc.status import read_error
 
@@ -218,6 +221,41 @@ async def test_a_failed_transaction_takes_the_files_with_it(stack):
     assert error.reason == "INTERNAL_ERROR"
     assert await stack.keys() == []
     assert await stack.count("documents") == 0
+
+
+async def test_an_upload_that_fails_while_the_database_is_away_leaves_nothing_once_it_is_back(stack, monkeypatch):
+    monkeypatch.setattr("ingestion.pipeline.discard.ASK_AGAIN_AFTER", (0.05,) * 100)
+    transaction, create, away = Database.transaction, PostgresDocumentStore.create, []
+
+    def flickering(self, **settings):
+        if away:
+            raise DependencyUnavailable("postgresql")
+        return transaction(self, **settings)
+
+    async def leave(self, *arguments):
+        away.append(True)
+        return await create(self, *arguments)
+
+    monkeypatch.setattr(Database, "transaction", flickering)
+    monkeypatch.setattr(PostgresDocumentStore, "create", leave)
+    ann = await stack.person()
+    assert (await refusal(ann.upload(b"some text"))).reason == "DEPENDENCY_UNAVAILABLE"
+    assert await stack.keys() != []
+    away.clear()
+    await until(lambda: has_no_keys(stack))
+    await assert_nothing_kept(stack)
+
+
+async def test_whoever_asks_whether_an_upload_happened_waits_for_its_transaction(stack):
+    """A commit whose client has gone may still come; deciding before it would leave a row without a file."""
+    ann = await stack.person()
+    version_id = str(uuid4())
+    async with stack.database.transaction(tenant_id=ann.tenant_id) as connection:
+        await connection.execute(AWAIT_UPLOAD, {"version_id": version_id})
+        asked = asyncio.ensure_future(PostgresDocumentStore(stack.database).has_version(ann.tenant_id, version_id))
+        _, waiting = await asyncio.wait([asked], timeout=0.3)
+        assert waiting
+    assert await asyncio.wait_for(asked, 5) is False
 
 
 async def test_a_filename_is_shown_without_what_could_harm_and_is_no_part_of_a_key(stack):

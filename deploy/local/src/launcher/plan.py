@@ -176,6 +176,7 @@ def _ingestion_environment(plan: Plan) -> dict[str, str]:
         **account,
         "DOCUCHAT_SERVICE_SECRET": plan.keys.service_secrets["ingestion"],
         "DOCUCHAT_RETRIEVAL_TARGET": _target(plan, "retrieval"),
+        "DOCUCHAT_CHAT_TARGET": _target(plan, "chat"),
     }
 
 

@@ -83,6 +83,11 @@ def count_event(name: str, **attributes: AttributeValue) -> None:
     metrics.get_meter("docuchat").create_counter(name).add(1, attributes)
 
 
+def record_level(name: str, value: float) -> None:
+    """Sets a gauge, such as `ingestion.jobs.oldest_due_seconds`."""
+    metrics.get_meter("docuchat").create_gauge(name).set(value)
+
+
 def trace_carrier() -> dict[str, str]:
     """Returns the current trace context (W3C), to store with work that is done later."""
     carrier: dict[str, str] = {}

@@ -11,6 +11,9 @@ class Settings(ServiceSettings):
     retrieval_target: str = "127.0.0.1:50053"
     """The retrieval service's gRPC address."""
 
+    chat_target: str = "127.0.0.1:50054"
+    """The chat service's gRPC address, where quotes of deleted documents are erased."""
+
     object_store_url: str = "file:///var/lib/docuchat/objects"
     """Where files are kept: file:///folder, or s3://bucket/prefix (with the usual AWS_* variables)."""
 
@@ -64,6 +67,12 @@ class Settings(ServiceSettings):
 
     max_attempts: int = Field(default=3, gt=0)
     """How often a document's processing may fail before the document does."""
+
+    max_outage_hours: float = Field(default=24, gt=0)
+    """How long a document waits, in all, for services that are away before it fails."""
+
+    reconcile_seconds: float = Field(default=120, gt=0)
+    """How often documents are compared with the index."""
 
     sweep_seconds: float = Field(default=600, gt=0)
     """How often the server removes what abandoned uploads left behind."""

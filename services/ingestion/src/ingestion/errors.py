@@ -117,6 +117,13 @@ class InvalidRange(AppError):
         super().__init__(Code.INVALID_ARGUMENT, "INVALID_RANGE", message)
 
 
+class Refused(AppError):
+    """Raised when the embedding model or the index refuses a document's chunks, and would again."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(Code.FAILED_PRECONDITION, reason, message)
+
+
 class LeaseLost(Exception):
     """Raised when a write comes from a claim that is not the job's newest; the work must stop."""
 

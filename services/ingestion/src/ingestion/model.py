@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from ingestion.text import Chunk, ContentType, ParsedDocument
 
@@ -33,8 +34,9 @@ class DocumentState(StrEnum):
 class JobKind(StrEnum):
     """What a job does with its document."""
 
-    PROCESS = "PROCESS"
     DELETE = "DELETE"
+    PROCESS = "PROCESS"
+    INDEX = "INDEX"  # once more, from the text and chunks that are stored
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,11 @@ class Placement:
 
     @classmethod
     def of_incoming(cls, key: str) -> "Placement":
-        """Returns the placement that has this incoming_key."""
-        return cls(*key.removeprefix(INCOMING_PREFIX).split("/"))
+        """Returns the placement that has this incoming_key. Raises ValueError if none has."""
+        ids = key.removeprefix(INCOMING_PREFIX).split("/")
+        if len(ids) != 3 or any(str(UUID(each)) != each for each in ids):
+            raise ValueError("no upload has such a key")
+        return cls(*ids)
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ class Job:
 
     The fence number grows with every claim, so an older claim's writes can be
     refused. attempts counts tries that failed, lost_leases those whose worker
-    vanished.
+    vanished; waited_seconds is how long it was put back for outages, in all.
     """
 
     job_id: int
@@ -164,8 +169,44 @@ class Job:
     version_id: str
     attempts: int
     lost_leases: int
+    waited_seconds: float
     fence: int
     trace_carrier: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def placement(self) -> Placement:
+        """Where the job's version lies."""
+        return Placement(self.tenant_id, self.document_id, self.version_id)
+
+
+class Condition(StrEnum):
+    """How a version stands in the index: whole, lost in part, of another embedding model, or hidden for good."""
+
+    INTACT = "INTACT"
+    DAMAGED = "DAMAGED"
+    OUTDATED = "OUTDATED"
+    HIDDEN = "HIDDEN"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a document stands in the rows; version_id is the one that searches should see, or the first on its way."""
+
+    tenant_id: str
+    document_id: str
+    version_id: str
+    state: DocumentState
+    chunk_count: int
+    is_active: bool  # whether searches should see the version
+    has_job: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a walk over all documents has come: behind this document of this tenant."""
+
+    tenant_id: str
+    document_id: str
 
 
 @dataclass(frozen=True)
@@ -190,6 +231,7 @@ class PreparedText:
     title: str
     language: str  # ISO 639-1, empty where unknown
     token_count: int  # of the text; what chunks share counts once
+    indexed_count: int = 0  # the first so many chunks are in the index, as far as an earlier try knows
 
 
 def document_prefix(tenant_id: str, document_id: str) -> str:

@@ -9,13 +9,17 @@ from typing import Protocol, TypeAlias
 from ingestion.model import (
     Caller,
     Collection,
+    Condition,
     Document,
     DocumentFilter,
     DocumentState,
     DocumentVersion,
     IncomingFile,
     Job,
+    JobKind,
+    Place,
     PreparedText,
+    Standing,
     StoredFile,
     Visibility,
 )
@@ -58,14 +62,14 @@ class OpenSpan(Protocol):
 
 
 class ObjectStore(Protocol):
-    """Keeps files under keys. Raises DependencyUnavailable when it does not answer."""
+    """Keeps files under keys. Raises DependencyUnavailable when it does not answer, StorageFull when it is full."""
 
     async def put(self, key: str, content: AsyncIterator[bytes]) -> None:
         """Stores all of content, or nothing if the iterator raises or the call is cancelled."""
         ...
 
     async def copy(self, source: str, target: str) -> None:
-        """Makes target the same object as source. Raises ObjectMissing."""
+        """Makes target the same object as source, which then survives a power cut. Raises ObjectMissing."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -76,7 +80,7 @@ class ObjectStore(Protocol):
         """Removes every object whose key begins with prefix."""
         ...
 
-    def read(self, key: str, frame_bytes: int) -> AsyncIterator[bytes]:
+    def read(self, key: str, frame_bytes: int) -> AsyncGenerator[bytes, None]:
         """Yields an object in frames of at most frame_bytes. Raises ObjectMissing."""
         ...
 
@@ -136,6 +140,10 @@ class DocumentStore(Protocol):
         """Returns at most limit documents, newest first, that are older than `before`."""
         ...
 
+    async def require_deletable(self, caller: Caller, document_id: str) -> None:
+        """Raises DocumentNotFound unless the caller may delete the document."""
+        ...
+
     async def begin_delete(self, caller: Caller, document_id: str, carrier: Mapping[str, str]) -> None:
         """Hides a document, stops work on it and queues its removal. Raises DocumentNotFound."""
         ...
@@ -168,8 +176,8 @@ class JobQueue(Protocol):
         """Extends the lease; False if the claim is no longer the job's newest."""
         ...
 
-    async def release(self, job: Job, *, delay_seconds: float, attempts: int, error: str) -> bool:
-        """Puts the job back, due after the delay. False if the claim is no longer the job's newest."""
+    async def release(self, job: Job, *, delay_seconds: float, error: str) -> bool:
+        """Puts the job back as it is now, due after the delay. False if the claim is no longer the job's newest."""
         ...
 
 
@@ -200,6 +208,10 @@ class WorkStore(Protocol):
         """Ends the job with an end state; READY makes its version the active one."""
         ...
 
+    async def turn_into_delete(self, job: Job) -> None:
+        """Hides the document and queues its removal in place of the job."""
+        ...
+
     async def remove_document(self, job: Job) -> None:
         """Removes the document, everything under it and the job."""
         ...
@@ -222,16 +234,56 @@ class Tokenizer(Protocol):
 
 
 class PassageIndex(Protocol):
-    """The search index. Raises AppError with the code of the failure; UNAVAILABLE means wait and try again."""
+    """The search index.
 
-    def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncIterator[int]:
-        """Sends the chunks and yields how many are durable; the last value counts all."""
+    Raises Refused where trying again does not help, otherwise AppError with the
+    code of the failure; UNAVAILABLE means wait and try again.
+    """
+
+    def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncGenerator[int, None]:
+        """Sends the chunks that are not indexed yet and yields how many are; the last value counts all."""
         ...
 
     async def activate(self, version: DocumentVersion, chunk_count: int) -> None:
         """Makes the version the one that searches see."""
         ...
 
+    async def hide(self, tenant_id: str, document_id: str) -> None:
+        """Hides the document from every search at once and for good."""
+        ...
+
     async def delete(self, tenant_id: str, document_id: str) -> None:
         """Hides the document from every search and removes its vectors."""
+        ...
+
+    async def check(self, standings: Sequence[Standing]) -> list[Condition | None]:
+        """Tells how each of at most 100 versions stands, None where the index does not know."""
+        ...
+
+
+class QuoteStore(Protocol):
+    """What answers quote, which chat owns. Raises AppError."""
+
+    async def erase(self, tenant_id: str, document_id: str) -> None:
+        """Erases what answers hold of the document; doing it again changes nothing."""
+        ...
+
+
+class StandingStore(Protocol):
+    """Documents of all tenants as the rows have them, for whoever compares them with the index."""
+
+    async def begin_round(self, lease_seconds: float) -> Place | None:
+        """Takes the walk over all documents and returns where it stopped; None while another process has it."""
+        ...
+
+    async def read_page(self, after: Place, limit: int) -> tuple[list[Standing], Place | None]:
+        """Returns at most limit documents of one tenant and the place behind them; None if all tenants are done."""
+        ...
+
+    async def keep_place(self, place: Place, lease_seconds: float) -> None:
+        """Keeps where the walk is, and the walk for that long; 0 lets it go."""
+        ...
+
+    async def change(self, standing: Standing, state: DocumentState, job: JobKind | None) -> bool:
+        """Gives the document a state, and a job if one is named; False if it does not stand so any more."""
         ...

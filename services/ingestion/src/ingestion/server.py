@@ -1,6 +1,5 @@
 """The composition root of the server: what is plugged into what."""
 
-import asyncio
 from functools import partial
 
 import grpc
@@ -23,14 +22,18 @@ from ingestion.stores.collections import PostgresCollectionStore
 from ingestion.stores.documents import PostgresDocumentStore
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.texts import PostgresTextStore
+from ingestion.stores.workers import PostgresWorkerRegistry
 from servicekit.database import Database
-from servicekit.errors import AppError
+from servicekit.repeating import repeat
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.server import run_service
-from servicekit.telemetry import get_logger
+from servicekit.rpc.status_service import Finding
+from servicekit.telemetry import record_level
 
-# A caller waits for this, and the job does it anyway.
+# A caller waits for this.
 HIDE_SECONDS = 2.0
+# Workers beat every second.
+SILENCE_SECONDS = 4.0
 
 
 async def serve(settings: Settings) -> None:
@@ -48,8 +51,12 @@ async def serve(settings: Settings) -> None:
             settings,
             name="ingestion",
             add_servicers=partial(add_servicers, settings=settings, database=database, objects=objects, index=index),
-            checks={"postgresql": database.ping, "object store": objects.ping},
-            background=[partial(sweep_for_ever, discarder, settings.sweep_seconds)],
+            checks={
+                "postgresql": database.ping,
+                "object store": objects.ping,
+                "worker": partial(check_workers, PostgresWorkerRegistry(database)),
+            },
+            background=[partial(repeat, "sweep", discarder.sweep, every_seconds=settings.sweep_seconds)],
         )
     finally:
         await retrieval.close()
@@ -75,13 +82,8 @@ def add_servicers(
     add_CollectionServiceServicer_to_server(CollectionServicer(PostgresCollectionStore(database)), server)
 
 
-async def sweep_for_ever(discarder: UploadDiscarder, seconds: float) -> None:
-    """Removes what abandoned uploads left behind, now and every so often."""
-    log = get_logger("sweep")
-    while True:
-        try:
-            removed = await discarder.sweep()
-            log.info("swept", removed=removed)
-        except AppError as error:
-            log.warning("sweep put off", reason=error.reason)
-        await asyncio.sleep(seconds)
+async def check_workers(workers: PostgresWorkerRegistry) -> Finding:
+    """Finds no worker alive, or how long the oldest due job has been waiting for one. Raises DependencyUnavailable."""
+    status = await workers.look(SILENCE_SECONDS)
+    record_level("ingestion.jobs.oldest_due_seconds", status.oldest_due_seconds)
+    return Finding(is_serving=status.living > 0, oldest_due_job_seconds=status.oldest_due_seconds)

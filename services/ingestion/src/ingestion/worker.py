@@ -1,14 +1,17 @@
 """The composition root of the worker: what is plugged into what, and its orderly stop."""
 
 import asyncio
+import os
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from time import time
 
+from ingestion.clients.chat_quote_store import GrpcQuoteStore
 from ingestion.clients.identity import build_identity
 from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
 from ingestion.config import Settings
@@ -18,21 +21,27 @@ from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes
 from ingestion.pipeline.prepare import prepare_text
 from ingestion.pipeline.process import DocumentProcessor, Prepare
+from ingestion.pipeline.reconcile import Reconciler
 from ingestion.pipeline.retry import RetryPolicy
 from ingestion.pipeline.run_jobs import JobRunner
-from ingestion.ports import PassageIndex
+from ingestion.ports import PassageIndex, QuoteStore
 from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.presence import announce, find_dead, forget
+from ingestion.stores.standings import PostgresStandingStore
 from ingestion.stores.work import PostgresWorkStore
+from ingestion.stores.workers import PostgresWorkerRegistry
 from ingestion.text import ParsedDocument
 from servicekit.database import Database
 from servicekit.errors import AppError
+from servicekit.repeating import repeat
 from servicekit.rpc.client import open_channel
 from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger, span
 from servicekit.tokenization import Cl100kTokenizer
 
 ABANDONED_SECONDS = 3600.0
+# Whoever watches a worker gives it a few of these.
+BEAT_SECONDS = 1.0
 # Long enough for a language to be looked for.
 WARM_UP_TEXT = "The worker reads this sentence before the first document comes."
 
@@ -40,27 +49,45 @@ WARM_UP_TEXT = "The worker reads this sentence before the first document comes."
 async def work(settings: Settings) -> None:
     """Works until SIGTERM or SIGINT."""
     configure_telemetry("ingestion-worker", settings.version, settings.log_level)
-    database = Database.connect(
-        settings.database_url.get_secret_value(), name="ingestion-worker", pool_size=settings.database_pool_size
-    )
-    objects = ObstoreObjectStore.connect(settings.object_store_url)
-    auth = open_channel(settings.auth_target)
-    retrieval = open_channel(settings.retrieval_target, identity=build_identity(settings, auth), retries=False)
+    async with AsyncExitStack() as exits:
+        exits.callback(flush_telemetry)
+        database = Database.connect(
+            settings.database_url.get_secret_value(), name="ingestion-worker", pool_size=settings.database_pool_size
+        )
+        exits.push_async_callback(database.close)
+        auth = await exits.enter_async_context(open_channel(settings.auth_target))
+        identity = build_identity(settings, auth)
+        # The jobs' own retries stand above these calls.
+        retrieval = await exits.enter_async_context(
+            open_channel(settings.retrieval_target, identity=identity, retries=False)
+        )
+        chat = await exits.enter_async_context(open_channel(settings.chat_target, identity=identity, retries=False))
+        await work_with(settings, database, GrpcPassageIndex(retrieval), GrpcQuoteStore(chat))
+
+
+async def work_with(settings: Settings, database: Database, index: PassageIndex, quotes: QuoteStore) -> None:
+    """Runs the lanes and what goes on beside them: signs of life and the reconciler."""
     prepare, workers = build_prepare(settings), settings.data_dir / "workers"
-    try:
-        await build_parser(settings).report_gaps()
-        with announce(workers) as name:
-            queue = PostgresJobQueue(database, name)
-            await free_jobs_of_the_dead(queue, workers)
-            runner = build_runner(settings, database, queue, objects, prepare, GrpcPassageIndex(retrieval))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(asyncio.to_thread(warm_up, prepare))
-                await run_until_signalled([runner] * settings.worker_concurrency, settings)
-    finally:
-        await retrieval.close()
-        await auth.close()
-        await database.close()
-        flush_telemetry()
+    await build_parser(settings).report_gaps()
+    objects = ObstoreObjectStore.connect(settings.object_store_url)
+    registry = PostgresWorkerRegistry(database)
+    reconciler = Reconciler(PostgresStandingStore(database), index)
+    with announce(workers) as name:
+        queue = PostgresJobQueue(database, name)
+        await free_jobs_of_the_dead(queue, workers)
+        build = partial(build_runner, settings, database, objects, prepare, index, quotes)
+        deletes = build(PostgresJobQueue(database, name, deletes_only=True))
+        background = [
+            partial(
+                repeat, "heartbeat", partial(beat, settings.data_dir / "worker.heartbeat"), every_seconds=BEAT_SECONDS
+            ),
+            partial(repeat, "registry", partial(registry.beat, name), every_seconds=BEAT_SECONDS),
+            partial(repeat, "reconciler", reconciler.run_round, every_seconds=settings.reconcile_seconds),
+        ]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(warm_up, prepare))
+            await run_until_signalled([build(queue)] * settings.worker_concurrency + [deletes], background, settings)
+        await sign_off(registry, name)
 
 
 def build_prepare(settings: Settings) -> Prepare:
@@ -94,12 +121,13 @@ async def free_jobs_of_the_dead(queue: PostgresJobQueue, workers: Path) -> None:
 def build_runner(
     settings: Settings,
     database: Database,
-    queue: PostgresJobQueue,
     objects: ObstoreObjectStore,
     prepare: Prepare,
     index: PassageIndex,
+    quotes: QuoteStore,
+    queue: PostgresJobQueue,
 ) -> JobRunner:
-    """Returns a runner with real stores and parsers, and the queue, the preparation and the index given."""
+    """Returns a runner with real rows and parsers, and everything else as given."""
     store = PostgresWorkStore(database)
     scratch = settings.data_dir / "scratch"
     clear_scratch(scratch)
@@ -107,10 +135,10 @@ def build_runner(
         queue,
         store,
         DocumentProcessor(objects, store, build_parser(settings), prepare, index, span, scratch),
-        DocumentRemover(objects, store, index),
+        DocumentRemover(objects, store, index, quotes),
         span,
         times=LeaseTimes(settings.lease_seconds, settings.heartbeat_seconds),
-        policy=RetryPolicy(max_attempts=settings.max_attempts),
+        policy=RetryPolicy(max_attempts=settings.max_attempts, max_outage_seconds=settings.max_outage_hours * 3600),
         chance=random.Random(),  # noqa: S311 - spreads retries, guards nothing
     )
 
@@ -136,7 +164,9 @@ def clear_scratch(scratch: Path) -> None:
             rmtree(left, ignore_errors=True)
 
 
-async def run_until_signalled(runners: Sequence[JobRunner], settings: Settings) -> None:
+async def run_until_signalled(
+    runners: Sequence[JobRunner], background: Sequence[Callable[[], Awaitable[None]]], settings: Settings
+) -> None:
     """Lets runners take jobs until SIGTERM or SIGINT, then gives them a moment before their jobs are put back."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -144,24 +174,42 @@ async def run_until_signalled(runners: Sequence[JobRunner], settings: Settings) 
     log = get_logger("worker")
     log.info("working", concurrency=len(runners))
     lanes = [asyncio.ensure_future(runner.run_until(stop, settings.worker_poll_seconds)) for runner in runners]
-    beat = asyncio.ensure_future(keep_heartbeat(settings.data_dir / "worker.heartbeat", settings.heartbeat_seconds))
+    beside = [asyncio.ensure_future(start()) for start in background]
     stopping = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait([stopping, beat, *lanes], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([stopping, *beside, *lanes], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
         stop.set()
         await asyncio.wait(lanes, timeout=settings.worker_grace_seconds)
     finally:
-        for task in (stopping, beat, *lanes):
+        for task in (stopping, *beside, *lanes):
             task.cancel()
-        ended = await asyncio.gather(*lanes, beat, return_exceptions=True)
+        ended = await asyncio.gather(*lanes, *beside, return_exceptions=True)
     for result in ended:
         if isinstance(result, Exception):
             raise result
 
 
-async def keep_heartbeat(path: Path, seconds: float) -> None:
-    """Touches a file for whoever watches the worker: an old one means that its event loop stands still."""
-    while True:
-        await asyncio.to_thread(path.touch)
-        await asyncio.sleep(seconds)
+async def beat(path: Path) -> None:
+    """Writes this process's id into a file for whoever watches it: an old file means that its event loop stands still.
+
+    It is written in place, which a full disk allows.
+    """
+    await asyncio.to_thread(write_in_place, path, f"{os.getpid():<10}\n".encode())
+
+
+def write_in_place(path: Path, content: bytes) -> None:
+    """Writes over what the file begins with; makes the file if there is none."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.pwrite(handle, content, 0)
+    finally:
+        os.close(handle)
+
+
+async def sign_off(registry: PostgresWorkerRegistry, name: str) -> None:
+    """Says that this worker has ended; silence would say so a few seconds later."""
+    try:
+        await registry.forget([name])
+    except AppError as error:
+        get_logger("worker").warning("not signed off", reason=error.reason)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import grpc
 
@@ -11,7 +12,17 @@ from servicekit.errors import AppError, DependencyUnavailable
 from servicekit.rpc.call import ServicerContext
 from servicekit.telemetry import get_logger
 
-Check = Callable[[], Awaitable[str]]
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, where a version does not say it all."""
+
+    version: str = ""
+    is_serving: bool = True
+    oldest_due_job_seconds: int = 0
+
+
+Check = Callable[[], Awaitable[str | Finding]]
 CHECK_TIMEOUT_SECONDS = 1.5
 # Longer than a peer's own checks, so that a peer with a sick dependency is still heard.
 PEER_TIMEOUT_SECONDS = 2.5
@@ -54,11 +65,15 @@ class StatusServicer(StatusServiceServicer):
         row = pb.ComponentStatus(service=self._name, dependency=dependency, state=pb.NOT_SERVING)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
-                row.version = await check()
+                found = await check()
         except (AppError, OSError, TimeoutError) as error:
             get_logger("status").warning("check failed", dependency=dependency, error=type(error).__name__)
             return row
-        row.state = pb.SERVING
+        finding = found if isinstance(found, Finding) else Finding(found)
+        row.version = finding.version
+        row.oldest_due_job_seconds = finding.oldest_due_job_seconds
+        if finding.is_serving:
+            row.state = pb.SERVING
         return row
 
     async def _require_peer(self, peer: str) -> None:

@@ -1,18 +1,19 @@
 """The search index, which the retrieval service owns."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 import grpc
 
 from docuchat.retrieval.v1 import index_service_pb2 as pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
+from ingestion.clients.calls import ask, translated
 from ingestion.clients.window import SendWindow
-from ingestion.model import DocumentVersion, PreparedText
+from ingestion.errors import Refused
+from ingestion.model import Condition, DocumentVersion, PreparedText, Standing
 from ingestion.text import Chunk
 from servicekit.errors import AppError, Code
-from servicekit.rpc.status import read_error
 
 BATCH_CHUNKS = 32
 WINDOW_CHUNKS = 256
@@ -25,6 +26,9 @@ CALL_SECONDS = 30.0
 STALL_SECONDS = 120.0
 STREAM_BASE_SECONDS = 300.0
 STREAM_SECONDS_PER_CHUNK = 2.0
+# A hundred exact counts take their time.
+CHECK_SECONDS = 60.0
+ASK_THE_OPERATOR = "ask the operator to look into the log, then upload it again."
 
 
 class GrpcPassageIndex:
@@ -37,8 +41,11 @@ class GrpcPassageIndex:
         self._call_seconds = call_seconds
         self._stall_seconds = stall_seconds
 
-    async def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncIterator[int]:
-        """Sends the chunks and yields how many are durable; the last value counts all. Raises AppError."""
+    async def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncGenerator[int, None]:
+        """Sends the chunks that are not indexed yet and yields how many are; the last value counts all.
+
+        Raises Refused, AppError.
+        """
         window = SendWindow(WINDOW_CHUNKS)
         deadline = STREAM_BASE_SECONDS + STREAM_SECONDS_PER_CHUNK * len(prepared.chunks)
         call = self._stub.IndexChunks(build_requests(version, prepared, window), timeout=deadline)
@@ -46,28 +53,41 @@ class GrpcPassageIndex:
         try:
             while (answer := await self._next(answers)) is not None:
                 window.confirm(answer.indexed_count)
-                yield answer.indexed_count
+                yield prepared.indexed_count + answer.indexed_count
         finally:
             window.close()
             call.cancel()
 
     async def activate(self, version: DocumentVersion, chunk_count: int) -> None:
-        """Makes the version the one that searches see. Raises AppError."""
+        """Makes the version the one that searches see. Raises Refused, AppError."""
         request = pb.ActivateVersionRequest(
             tenant_id=version.tenant_id,
             document_id=version.document_id,
             version_id=version.version_id,
             chunk_count=chunk_count,
         )
-        await _ask(self._stub.ActivateVersion(request, timeout=self._call_seconds))
+        with _refusals():
+            await ask(self._stub.ActivateVersion(request, timeout=self._call_seconds))
+
+    async def hide(self, tenant_id: str, document_id: str) -> None:
+        """Hides the document from every search at once and for good. Raises AppError."""
+        request = pb.HideDocumentRequest(tenant_id=tenant_id, document_id=document_id)
+        await ask(self._stub.HideDocument(request, timeout=self._call_seconds))
 
     async def delete(self, tenant_id: str, document_id: str) -> None:
         """Hides the document from every search and removes its vectors. Raises AppError."""
         request = pb.DeleteDocumentRequest(tenant_id=tenant_id, document_id=document_id)
-        await _ask(self._stub.DeleteDocument(request, timeout=self._call_seconds))
+        await ask(self._stub.DeleteDocument(request, timeout=self._call_seconds))
+
+    async def check(self, standings: Sequence[Standing]) -> list[Condition | None]:
+        """Tells how each of at most 100 versions stands, None where the index does not know. Raises AppError."""
+        request = pb.CheckVersionsRequest(versions=[build_expected(standing) for standing in standings])
+        # A worker that starts with the whole stack is there before retrieval is.
+        answer = await ask(self._stub.CheckVersions(request, timeout=CHECK_SECONDS, wait_for_ready=True))
+        return [to_condition(value) for value in answer.conditions]
 
     async def _next(self, answers: AsyncIterator[pb.IndexChunksResponse]) -> pb.IndexChunksResponse | None:
-        with _translated():
+        with _refusals(), translated():
             async with asyncio.timeout(self._stall_seconds):
                 return await anext(answers, None)
 
@@ -75,9 +95,9 @@ class GrpcPassageIndex:
 async def build_requests(
     version: DocumentVersion, prepared: PreparedText, window: SendWindow
 ) -> AsyncIterator[pb.IndexChunksRequest]:
-    """Yields the header, then batches, never more of them than the window lets out unconfirmed."""
+    """Yields the header, then what is not indexed yet, never more than the window lets out unconfirmed."""
     yield pb.IndexChunksRequest(header=build_header(version, prepared))
-    for start in range(0, len(prepared.chunks), BATCH_CHUNKS):
+    for start in range(prepared.indexed_count, len(prepared.chunks), BATCH_CHUNKS):
         batch = prepared.chunks[start : start + BATCH_CHUNKS]
         if not await window.reserve(len(batch)):
             return
@@ -112,16 +132,34 @@ def build_chunk(chunk: Chunk) -> pb.IndexChunk:
     )
 
 
-async def _ask(call: Awaitable[object]) -> None:
-    with _translated():
-        await call
+def build_expected(standing: Standing) -> pb.ExpectedVersion:
+    """Maps what searches should see of a document."""
+    return pb.ExpectedVersion(
+        tenant_id=standing.tenant_id,
+        document_id=standing.document_id,
+        version_id=standing.version_id,
+        chunk_count=standing.chunk_count,
+    )
+
+
+def to_condition(value: pb.CheckVersionsResponse.Condition) -> Condition | None:
+    """Maps how a version stands; what a newer retrieval may say is not known here."""
+    name = (
+        pb.CheckVersionsResponse.Condition.Name(value) if value in pb.CheckVersionsResponse.Condition.values() else ""
+    )
+    return Condition(name) if name in Condition.__members__ else None
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _refusals() -> Iterator[None]:
+    """Raises Refused for answers that would be the same for the same chunks."""
     try:
         yield
-    except grpc.aio.AioRpcError as error:
-        raise read_error(error) from error
-    except TimeoutError as error:
-        raise AppError(Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "The search index stopped answering.") from error
+    except AppError as error:
+        if error.reason == "EMBEDDER_REFUSED":
+            raise Refused(
+                "EMBEDDING_REFUSED", f"The embedding model refuses this document or its settings: {ASK_THE_OPERATOR}"
+            ) from error
+        if error.reason == "INDEX_REFUSED" or error.code in {Code.INVALID_ARGUMENT, Code.OUT_OF_RANGE}:
+            raise Refused("INDEX_REFUSED", f"The search index refuses this document: {ASK_THE_OPERATOR}") from error
+        raise

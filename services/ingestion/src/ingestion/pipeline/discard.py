@@ -1,7 +1,7 @@
 """Removing what uploads leave behind that failed, were cancelled, or died with their process."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 
 import structlog
@@ -9,9 +9,13 @@ import structlog
 from ingestion.model import INCOMING_PREFIX, Placement
 from ingestion.ports import DocumentStore, ObjectStore
 from servicekit.errors import AppError
+from servicekit.telemetry import count_event
 
 # Longer than an upload may take, so nothing under way is taken for a left-over.
 ABANDONED_AFTER = timedelta(hours=1)
+# How long to wait for a store that is away before it is asked again, in seconds; then the sweep has it.
+ASK_AGAIN_AFTER = (1, 2, 4, 8, 15, 30, 60, 60, 60, 60)
+MAX_UNDECIDED = 100
 
 
 class UploadDiscarder:
@@ -25,13 +29,11 @@ class UploadDiscarder:
         self._objects = objects
         self._documents = documents
         self._running: set[asyncio.Task[None]] = set()
+        self._undecided = 0
 
     async def discard_in_peace(self, placements: Sequence[Placement]) -> None:
-        """Discards also when the caller is cancelled meanwhile; a failure is logged and left to the sweep."""
-        task = asyncio.ensure_future(self._discard_logged(placements))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        await asyncio.shield(task)
+        """Discards also when the caller is cancelled meanwhile, and again later while a store is away."""
+        await asyncio.shield(self._start(self._discard_or_postpone(placements)))
 
     async def forget(self, placements: Sequence[Placement]) -> None:
         """Removes the temporary objects of a committed upload; a failure is logged and left to the sweep."""
@@ -40,11 +42,20 @@ class UploadDiscarder:
         except AppError as error:
             structlog.get_logger().warning("temporary objects stay for the sweep", reason=error.reason)
 
-    async def sweep(self) -> int:
-        """Discards uploads that were abandoned an hour ago; returns how many temporary files that were."""
+    async def sweep(self) -> None:
+        """Discards uploads that were abandoned an hour ago; what is no upload is passed over. Raises AppError."""
+        log = structlog.get_logger()
         keys = await self._objects.list_older(INCOMING_PREFIX, ABANDONED_AFTER)
-        await self._discard([Placement.of_incoming(key) for key in keys])
-        return len(keys) + await self._objects.remove_staging(INCOMING_PREFIX, ABANDONED_AFTER)
+        for key in keys:
+            try:
+                await self._discard([Placement.of_incoming(key)])
+            except AppError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one stray key must not keep the sweep from all behind it
+                count_event("sweep.item.failed", error=type(error).__name__)
+                log.warning("not swept", key=key, error=type(error).__name__)
+        staging = await self._objects.remove_staging(INCOMING_PREFIX, ABANDONED_AFTER)
+        log.info("swept", uploads=len(keys), staging_files=staging)
 
     async def _discard(self, placements: Sequence[Placement]) -> None:
         for placement in placements:
@@ -52,8 +63,31 @@ class UploadDiscarder:
                 await self._objects.delete([placement.raw_key])
             await self._objects.delete([placement.incoming_key])
 
-    async def _discard_logged(self, placements: Sequence[Placement]) -> None:
+    async def _try_discard(self, placements: Sequence[Placement]) -> bool:
         try:
             await self._discard(placements)
         except AppError as error:
-            structlog.get_logger().warning("an upload is left to the sweep", reason=error.reason)
+            structlog.get_logger().warning("an upload waits to be discarded", reason=error.reason)
+            return False
+        return True
+
+    async def _discard_or_postpone(self, placements: Sequence[Placement]) -> None:
+        if not await self._try_discard(placements) and self._undecided < MAX_UNDECIDED:
+            self._start(self._discard_later(placements))
+
+    async def _discard_later(self, placements: Sequence[Placement]) -> None:
+        self._undecided += 1
+        try:
+            for seconds in ASK_AGAIN_AFTER:
+                await asyncio.sleep(seconds)
+                if await self._try_discard(placements):
+                    return
+        finally:
+            self._undecided -= 1
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        # Kept, or the loop, which does not, might let it be collected half-way.
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task

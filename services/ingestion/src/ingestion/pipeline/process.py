@@ -1,15 +1,19 @@
 """From a stored file to a document that can be searched: parse, chunk, index, activate."""
 
 import asyncio
-import tempfile
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 
-from ingestion.model import DocumentState, DocumentVersion, Job, Placement, PreparedText
+from ingestion.model import DocumentState, DocumentVersion, Job, PreparedText
+from ingestion.pipeline.scratch import open_scratch
 from ingestion.ports import ObjectStore, OpenSpan, Parser, PassageIndex, WorkStore
 from ingestion.text import ParsedDocument
+from servicekit.errors import AppError
 
 PROGRESS_SECONDS = 1.0
+# What the index answers when points that it once confirmed are not there.
+INCOMPLETE = "VERSION_INCOMPLETE"
 Prepare = Callable[[ParsedDocument, str], PreparedText]
 
 
@@ -40,7 +44,7 @@ class DocumentProcessor:
     async def process(self, job: Job) -> None:
         """Brings a version to READY or NO_TEXT.
 
-        Raises ParseFailure, LeaseLost, ObjectMissing and AppError.
+        Raises ParseFailure, LeaseLost, ObjectMissing, Refused and other AppErrors.
         """
         version = await self._work.load(job)
         # An earlier try may have come this far: then the file need not be read again.
@@ -56,7 +60,7 @@ class DocumentProcessor:
     async def _read_and_cut(self, job: Job, version: DocumentVersion) -> PreparedText:
         await self._work.enter(job, DocumentState.PARSING)
         with self._open_span("parse"):
-            document = await self._parse(version)
+            document = await self._parse(job, version)
         await self._work.enter(job, DocumentState.CHUNKING)
         with self._open_span("chunk"):
             prepared = await asyncio.to_thread(self._prepare, document, version.filename)
@@ -64,11 +68,10 @@ class DocumentProcessor:
             await self._work.store_prepared(job, prepared)
         return prepared
 
-    async def _parse(self, version: DocumentVersion) -> ParsedDocument:
-        placement = Placement(version.tenant_id, version.document_id, version.version_id)
-        with tempfile.TemporaryDirectory(prefix="job-", dir=self._scratch) as folder:
-            path = Path(folder) / "document"
-            await self._objects.download(placement.raw_key, path)
+    async def _parse(self, job: Job, version: DocumentVersion) -> ParsedDocument:
+        with open_scratch(self._scratch) as folder:
+            path = folder / "document"
+            await self._objects.download(job.placement.raw_key, path)
             return await self._parser.parse(path, version.content_type)
 
     async def _index_and_activate(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
@@ -76,15 +79,31 @@ class DocumentProcessor:
         with self._open_span("index"):
             await self._index_chunks(job, version, prepared)
         with self._open_span("activate"):
-            await self._index.activate(version, len(prepared.chunks))
+            await self._activate(job, version, prepared)
 
     async def _index_chunks(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
+        """Sends what no earlier try has sent: embedding may be paid for, and an outage may come every few chunks."""
+        if prepared.indexed_count >= len(prepared.chunks):
+            return
         clock = asyncio.get_running_loop().time
-        shown, next_show = 0, clock()
-        confirmed = 0
-        async for confirmed in self._index.index(version, prepared):
-            if clock() >= next_show:
-                await self._work.record_progress(job, confirmed)
-                shown, next_show = confirmed, clock() + PROGRESS_SECONDS
+        confirmed = shown = prepared.indexed_count
+        next_show = clock()
+        try:
+            async with aclosing(self._index.index(version, prepared)) as counts:
+                async for confirmed in counts:
+                    if clock() >= next_show:
+                        await self._work.record_progress(job, confirmed)
+                        shown, next_show = confirmed, clock() + PROGRESS_SECONDS
+        except AppError:
+            await self._work.record_progress(job, confirmed)
+            raise
         if confirmed != shown:
             await self._work.record_progress(job, confirmed)
+
+    async def _activate(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
+        try:
+            await self._index.activate(version, len(prepared.chunks))
+        except AppError as error:
+            if error.reason == INCOMPLETE:
+                await self._work.record_progress(job, 0)
+            raise

@@ -1,6 +1,7 @@
 """Giving documents, their text, chunks and files to those who may see them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from ingestion.errors import DocumentNotFound, DocumentNotReady, InvalidRange, ObjectMissing
 from ingestion.model import Caller, Document, Placement
@@ -44,12 +45,13 @@ class DocumentReader:
         document = await self.get(caller, document_id)
         return await self._texts.list_chunks(caller.tenant_id, document.version_id, first, limit)
 
-    async def read_content(self, caller: Caller, document: Document) -> AsyncIterator[bytes]:
+    async def read_content(self, caller: Caller, document: Document) -> AsyncGenerator[bytes, None]:
         """Yields the file as it was uploaded, in frames of at most 256 KiB. Raises DocumentNotFound."""
         placement = Placement(caller.tenant_id, document.document_id, document.version_id)
         try:
-            async for frame in self._objects.read(placement.raw_key, FRAME_BYTES):
-                yield frame
+            async with aclosing(self._objects.read(placement.raw_key, FRAME_BYTES)) as frames:
+                async for frame in frames:
+                    yield frame
         except ObjectMissing as error:  # deleted since the row was read
             raise DocumentNotFound from error
 

@@ -3,21 +3,40 @@
 import random
 from dataclasses import dataclass
 
+from ingestion.errors import Refused
 from ingestion.text import FailureReason, ParseFailure
 from servicekit.errors import AppError, Code
 
-# What a document cannot cause: a peer or store that is away, full, restarting, or has not heard of our key yet.
-NOT_THE_DOCUMENT = frozenset({Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.CANCELLED, Code.UNAUTHENTICATED})
+# What a document cannot cause: a peer or store that is away, hangs, is full, restarts, or does not know us yet.
+NOT_THE_DOCUMENT = frozenset(
+    {
+        Code.UNAVAILABLE,
+        Code.DEADLINE_EXCEEDED,
+        Code.RESOURCE_EXHAUSTED,
+        Code.CANCELLED,
+        Code.UNAUTHENTICATED,
+        Code.PERMISSION_DENIED,
+        Code.UNIMPLEMENTED,
+    }
+)
+# Beyond this many doublings every ceiling is reached, and numbers only grow.
+MAX_DOUBLINGS = 30
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how soon; seconds throughout."""
+    """How often and how soon; seconds throughout.
+
+    An outage is waited for between first_wait and max_wait, and by one job for
+    max_outage in all.
+    """
 
     max_attempts: int = 3
     first_delay_seconds: float = 1.0
     max_delay_seconds: float = 60.0
-    wait_seconds: float = 2.0
+    first_wait_seconds: float = 2.0
+    max_wait_seconds: float = 30.0
+    max_outage_seconds: float = 24 * 3600.0
     max_lost_leases: int = 10
 
 
@@ -28,15 +47,19 @@ def is_outage(error: Exception) -> bool:
 
 def is_final(error: Exception) -> bool:
     """Tells whether the same bytes would fail the same way again."""
-    return isinstance(error, ParseFailure) and error.reason is not FailureReason.PARSE_LIMIT
+    if isinstance(error, ParseFailure):
+        return error.reason is not FailureReason.PARSE_LIMIT
+    return isinstance(error, Refused)
 
 
 def backoff_seconds(policy: RetryPolicy, attempts: int, chance: random.Random) -> float:
     """Returns how long to wait after the attempts-th failure: exponential, with full jitter (AWS, 2015)."""
-    ceiling = min(policy.max_delay_seconds, policy.first_delay_seconds * 2 ** (attempts - 1))
+    doublings = min(attempts - 1, MAX_DOUBLINGS)
+    ceiling = min(policy.max_delay_seconds, policy.first_delay_seconds * 2**doublings)
     return chance.uniform(0, ceiling)
 
 
-def outage_seconds(policy: RetryPolicy, chance: random.Random) -> float:
-    """Returns how long to wait for what is away, spread so that not all jobs come back at once."""
-    return policy.wait_seconds * chance.uniform(0.5, 1.5)
+def outage_seconds(policy: RetryPolicy, waited_seconds: float, chance: random.Random) -> float:
+    """Returns how long to wait for what is away: about as long as was waited already, spread over the jobs."""
+    ceiling = min(policy.max_wait_seconds, max(policy.first_wait_seconds, waited_seconds))
+    return ceiling * chance.uniform(0.5, 1.0)

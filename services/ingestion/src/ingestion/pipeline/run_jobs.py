@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import structlog
 
-from ingestion.errors import LeaseLost
+from ingestion.errors import LeaseLost, Refused
 from ingestion.model import DocumentState, Job, JobKind
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes, run_leased
@@ -14,10 +15,15 @@ from ingestion.pipeline.retry import RetryPolicy, backoff_seconds, is_final, is_
 from ingestion.ports import JobQueue, OpenSpan, WorkStore
 from ingestion.text import ParseFailure
 from servicekit.errors import AppError
+from servicekit.telemetry import count_event
 
 RELEASE_AGAIN_SECONDS = 0.5
 GIVEN_UP = "PROCESSING_FAILED"
 GIVEN_UP_MESSAGE = "The document could not be processed although it was tried several times; upload it again."
+TOO_LONG = "OUTAGE_TOO_LONG"
+TOO_LONG_MESSAGE = "A service that processing needs was away for hours; upload the document again once it is back."
+# What the index answers about a document that is hidden for good.
+HIDDEN = "DOCUMENT_DELETED"
 
 
 class JobRunner:
@@ -63,12 +69,16 @@ class JobRunner:
         return True
 
     async def _try_next(self) -> bool:
+        log = structlog.get_logger()
         try:
             return await self.run_next()
         except AppError as error:
             # The database is away: whatever was claimed comes back when its lease ends.
-            structlog.get_logger().warning("queue not reachable", reason=error.reason)
-            return False
+            log.warning("queue not reachable", reason=error.reason)
+        except Exception:
+            count_event("job.unsettled")
+            log.exception("a job could not be settled; it comes back when its lease ends")
+        return False
 
     async def _run(self, job: Job) -> None:
         log = structlog.get_logger().bind(job_id=job.job_id, document_id=job.document_id, kind=job.kind.value)
@@ -97,7 +107,7 @@ class JobRunner:
     async def _put_back(self, job: Job) -> None:
         log = structlog.get_logger().bind(job_id=job.job_id)
         try:
-            await self._queue.release(job, delay_seconds=0, attempts=job.attempts, error="stopped")
+            await self._queue.release(job, delay_seconds=0, error="stopped")
         except AppError as error:
             log.warning("the job comes back when its lease ends", reason=error.reason)
         else:
@@ -108,26 +118,34 @@ class JobRunner:
         log = structlog.get_logger().bind(job_id=job.job_id, document_id=job.document_id)
         try:
             if is_outage(error):
-                log.warning("job waits", reason=describe(error))
-                delay = outage_seconds(self._policy, self._chance)
-                await self._release(job, delay_seconds=delay, attempts=job.attempts, error=describe(error))
-            elif job.kind is JobKind.PROCESS and (is_final(error) or job.attempts + 1 >= self._policy.max_attempts):
-                log.warning("document failed", reason=describe(error), exc_info=not isinstance(error, ParseFailure))
-                await self._give_up(job, error)
-            else:
+                await self._wait(job, error, log)
+            elif job.kind is JobKind.DELETE or not (is_final(error) or job.attempts + 1 >= self._policy.max_attempts):
                 log.warning("job will be tried again", reason=describe(error), exc_info=error)
                 delay = backoff_seconds(self._policy, job.attempts + 1, self._chance)
-                await self._release(job, delay_seconds=delay, attempts=job.attempts + 1, error=describe(error))
+                await self._release(replace(job, attempts=job.attempts + 1), delay_seconds=delay, error=describe(error))
+            else:
+                await self._give_up(job, error, log)
         except LeaseLost:
             log.warning("job lost while it was being settled")
 
-    async def _release(self, job: Job, *, delay_seconds: float, attempts: int, error: str) -> None:
+    async def _wait(self, job: Job, error: Exception, log: structlog.stdlib.BoundLogger) -> None:
+        """Puts the job back until what is away may be there again; a delete waits without end."""
+        if job.kind is not JobKind.DELETE and job.waited_seconds >= self._policy.max_outage_seconds:
+            log.warning("document failed", reason=TOO_LONG, outage=describe(error))
+            await self._work.finish(job, DocumentState.FAILED, reason=TOO_LONG, message=TOO_LONG_MESSAGE)
+            return
+        delay = outage_seconds(self._policy, job.waited_seconds, self._chance)
+        log.warning("job waits", reason=describe(error), seconds=round(delay, 1))
+        waited = replace(job, waited_seconds=job.waited_seconds + delay)
+        await self._release(waited, delay_seconds=delay, error=describe(error))
+
+    async def _release(self, job: Job, *, delay_seconds: float, error: str) -> None:
         """Puts the job back; if the queue is away as well, keeps trying for as long as the lease would hold it."""
         clock = asyncio.get_running_loop().time
         end = clock() + self._times.lease_seconds
         while True:
             try:
-                await self._queue.release(job, delay_seconds=delay_seconds, attempts=attempts, error=error)
+                await self._queue.release(job, delay_seconds=delay_seconds, error=error)
             except AppError:
                 if clock() >= end:
                     raise
@@ -135,9 +153,15 @@ class JobRunner:
             else:
                 return
 
-    async def _give_up(self, job: Job, error: Exception) -> None:
-        reason = error.reason.value if isinstance(error, ParseFailure) else GIVEN_UP
-        message = error.message if isinstance(error, ParseFailure) else GIVEN_UP_MESSAGE
+    async def _give_up(self, job: Job, error: Exception, log: structlog.stdlib.BoundLogger) -> None:
+        if isinstance(error, AppError) and error.reason == HIDDEN:
+            log.warning("a delete that never got further than the index is finished")
+            await self._work.turn_into_delete(job)
+            return
+        reason, message = GIVEN_UP, GIVEN_UP_MESSAGE
+        if isinstance(error, ParseFailure | Refused):
+            reason, message = describe(error), error.message
+        log.warning("document failed", reason=describe(error), exc_info=error if reason == GIVEN_UP else None)
         await self._work.finish(job, DocumentState.FAILED, reason=reason, message=message)
 
 

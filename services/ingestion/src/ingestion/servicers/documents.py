@@ -1,6 +1,7 @@
 """The RPC edge of DocumentService."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from google.api.httpbody_pb2 import HttpBody
 
@@ -116,5 +117,6 @@ class DocumentServicer(DocumentServiceServicer):
         caller = to_caller(current_principal())
         document = await self._reader.get(caller, request.document_id)
         await context.send_initial_metadata(content_headers(document.filename))
-        async for frame in self._reader.read_content(caller, document):
-            yield HttpBody(content_type=BINARY, data=frame)
+        async with aclosing(self._reader.read_content(caller, document)) as frames:
+            async for frame in frames:
+                yield HttpBody(content_type=BINARY, data=frame)

@@ -19,12 +19,20 @@ from ingestion.model import (
 )
 from ingestion.ports import PageKey
 from ingestion.stores import collections
+from ingestion.stores.jobs import enqueue
 from ingestion.stores.paging import newest_first
 from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
 from servicekit.database import Database
 
 # What a reader gets: the version that searches see, or the first one on its way there.
 SHOWN_VERSION = sa.func.coalesce(DOCUMENTS.c.active_version_id, DOCUMENTS.c.version_id)
+# Whoever asks whether an upload happened waits for its transaction: that may still commit though its client is gone.
+AWAIT_UPLOAD = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:version_id, 0))")
+# Whoever walks over all tenants finds them here.
+ENTER_TURNS = sa.text("""
+INSERT INTO ingestion.turns (tenant_id, served_at) VALUES (cast(:tenant_id AS uuid), '-infinity')
+ON CONFLICT DO NOTHING
+""")
 ALIVE = DOCUMENTS.c.state != DocumentState.DELETING.value
 
 
@@ -43,6 +51,7 @@ class PostgresDocumentStore:
                 await collections.require_writable(connection, caller, collection_id)
             else:
                 collection_id = await collections.ensure_default(connection, caller)
+            await connection.execute(ENTER_TURNS, {"tenant_id": caller.tenant_id})
             return [await _add(connection, collection_id, file, carrier) for file in files]
 
     async def require_writable(self, caller: Caller, collection_id: str) -> None:
@@ -70,6 +79,13 @@ class PostgresDocumentStore:
             rows = (await connection.execute(statement.limit(limit))).mappings().all()
         return [to_document(row) for row in rows]
 
+    async def require_deletable(self, caller: Caller, document_id: str) -> None:
+        """Raises DocumentNotFound unless the caller may delete the document."""
+        statement = sa.select(DOCUMENTS.c.document_id).where(_deletable(caller, document_id))
+        async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
+            if (await connection.execute(statement)).one_or_none() is None:
+                raise DocumentNotFound
+
     async def begin_delete(self, caller: Caller, document_id: str, carrier: Mapping[str, str]) -> None:
         """Hides a document, stops work on it and queues its removal. Raises DocumentNotFound."""
         of_document = JOBS.c.document_id == document_id
@@ -81,12 +97,13 @@ class PostgresDocumentStore:
                 raise DocumentNotFound
             # A worker that is busy with the document finds its job gone at its next write, and stops.
             await connection.execute(sa.delete(JOBS).where(of_document))
-            await _enqueue(connection, JobKind.DELETE, Placement(caller.tenant_id, document_id, version_id), carrier)
+            await enqueue(connection, JobKind.DELETE, Placement(caller.tenant_id, document_id, version_id), carrier)
 
     async def has_version(self, tenant_id: str, version_id: str) -> bool:
         """Tells whether an upload was committed."""
         statement = sa.select(sa.exists().where(VERSIONS.c.version_id == version_id))
         async with self._database.transaction(tenant_id=tenant_id) as connection:
+            await connection.execute(AWAIT_UPLOAD, {"version_id": version_id})
             return bool((await connection.execute(statement)).scalar_one())
 
 
@@ -94,24 +111,12 @@ async def _add(
     connection: AsyncConnection, collection_id: str, file: StoredFile, carrier: Mapping[str, str]
 ) -> Document:
     placement = file.placement
+    await connection.execute(AWAIT_UPLOAD, {"version_id": placement.version_id})
     await connection.execute(sa.insert(DOCUMENTS).values(_document_values(collection_id, file)))
     await connection.execute(sa.insert(VERSIONS).values(_version_values(file)))
-    await _enqueue(connection, JobKind.PROCESS, placement, carrier)
+    await enqueue(connection, JobKind.PROCESS, placement, carrier)
     statement = _documents().where(DOCUMENTS.c.document_id == placement.document_id)
     return to_document((await connection.execute(statement)).mappings().one())
-
-
-async def _enqueue(
-    connection: AsyncConnection, kind: JobKind, placement: Placement, carrier: Mapping[str, str]
-) -> None:
-    values = {
-        "tenant_id": placement.tenant_id,
-        "kind": kind.value,
-        "document_id": placement.document_id,
-        "version_id": placement.version_id,
-        "trace_carrier": dict(carrier),
-    }
-    await connection.execute(sa.insert(JOBS).values(values))
 
 
 def _document_values(collection_id: str, file: StoredFile) -> dict[str, str]:
@@ -148,11 +153,15 @@ def _visible_documents(caller: Caller) -> sa.Select[Any]:
     return _documents().where(DOCUMENTS.c.collection_id.in_(visible))
 
 
-def _mark_deleting(caller: Caller, document_id: str) -> ReturningUpdate[Any]:
+def _deletable(caller: Caller, document_id: str) -> sa.ColumnElement[bool]:
     writable = sa.select(COLLECTIONS.c.collection_id).where(collections.writable_by(caller))
+    return sa.and_(DOCUMENTS.c.document_id == document_id, ALIVE, DOCUMENTS.c.collection_id.in_(writable))
+
+
+def _mark_deleting(caller: Caller, document_id: str) -> ReturningUpdate[Any]:
     return (
         sa.update(DOCUMENTS)
-        .where(DOCUMENTS.c.document_id == document_id, ALIVE, DOCUMENTS.c.collection_id.in_(writable))
+        .where(_deletable(caller, document_id))
         .values(state=DocumentState.DELETING.value, update_time=sa.func.clock_timestamp())
         .returning(DOCUMENTS.c.version_id)
     )

@@ -1,9 +1,10 @@
 """Files in whatever obstore speaks to: a local folder, S3, or memory."""
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Obstore
 
 from ingestion.errors import ObjectMissing
-from servicekit.errors import DependencyUnavailable
+from servicekit.errors import DependencyUnavailable, StorageFull
 from servicekit.telemetry import get_logger
 
 PART_BYTES = 5 * 1024 * 1024  # the least that S3 takes as a part
 PARTS_IN_FLIGHT = 2
 TRANSFER_SECONDS = 300.0
 CALL_SECONDS = 30.0
+# How a full disk, a spent quota and a full MinIO show in the texts of obstore, which has no error of its own for them.
+SIGNS_OF_FULL = ("StorageFull", "QuotaExceeded", "InsufficientStorage", "os error 28", "os error 122")
 
 
 class ObstoreObjectStore:
@@ -43,10 +46,12 @@ class ObstoreObjectStore:
             )
 
     async def copy(self, source: str, target: str) -> None:
-        """Makes target the same object as source. Raises ObjectMissing."""
+        """Makes target the same object as source, which then survives a power cut. Raises ObjectMissing."""
         with _translated(source):
             async with asyncio.timeout(TRANSFER_SECONDS):
                 await obstore.copy_async(self._store, source, target)
+                if (folder := self._folder) is not None:
+                    await asyncio.to_thread(force_to_disk, folder / target, folder)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects; a missing one is no error."""
@@ -62,7 +67,7 @@ class ObstoreObjectStore:
         """Removes every object whose key begins with prefix."""
         await self.delete([key async for key, _ in self._list(prefix)])
 
-    async def read(self, key: str, frame_bytes: int) -> AsyncIterator[bytes]:
+    async def read(self, key: str, frame_bytes: int) -> AsyncGenerator[bytes, None]:
         """Yields an object in frames of at most frame_bytes. Raises ObjectMissing."""
         with _translated(key):
             async with asyncio.timeout(CALL_SECONDS):
@@ -73,10 +78,10 @@ class ObstoreObjectStore:
                     yield bytes(view[start : start + frame_bytes])
 
     async def download(self, key: str, path: Path) -> None:
-        """Writes an object into a file. Raises ObjectMissing."""
-        with path.open("wb") as file:
-            async with asyncio.timeout(TRANSFER_SECONDS):
-                async for frame in self.read(key, PART_BYTES):
+        """Writes an object into a file. Raises ObjectMissing, and OSError if the file cannot be written."""
+        with path.open("wb") as file, _translated(key):
+            async with asyncio.timeout(TRANSFER_SECONDS), aclosing(self.read(key, PART_BYTES)) as frames:
+                async for frame in frames:
                     file.write(frame)
 
     async def list_older(self, prefix: str, age: timedelta) -> list[str]:
@@ -90,9 +95,9 @@ class ObstoreObjectStore:
         Only a local folder has such files, invisible to list_older; on S3 a
         lifecycle rule for incomplete multipart uploads does this.
         """
-        if not isinstance(self._store, LocalStore) or self._store.prefix is None:
+        if self._folder is None:
             return 0
-        return await asyncio.to_thread(_remove_staging, Path(self._store.prefix) / prefix, age)
+        return await asyncio.to_thread(_remove_staging, self._folder / prefix, age)
 
     async def ping(self) -> str:
         """Returns the kind of store. Raises DependencyUnavailable when it does not answer."""
@@ -100,6 +105,13 @@ class ObstoreObjectStore:
             async with asyncio.timeout(CALL_SECONDS):
                 await obstore.list_with_delimiter_async(self._store, "ping")
         return type(self._store).__name__
+
+    @property
+    def _folder(self) -> Path | None:
+        """Where a local store keeps its objects; obstore leaves the forcing to the disk to us."""
+        if not isinstance(self._store, LocalStore) or self._store.prefix is None:
+            return None
+        return Path(self._store.prefix)
 
     async def _list(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
         with _translated(prefix):
@@ -121,9 +133,22 @@ def _translated(key: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ObjectMissing(key) from error
     except (BaseError, TimeoutError) as error:
-        # Callers learn only that the store is away; whoever runs it must see that a disk is full.
-        get_logger("objects").warning("object store failed", key=key, error=f"{type(error).__name__}: {error}"[:300])
+        # Callers learn only what they can do; whoever runs the store must see what is wrong with it.
+        text = f"{type(error).__name__}: {error}"
+        get_logger("objects").warning("object store failed", key=key, error=text[:300])
+        if any(sign in text for sign in SIGNS_OF_FULL):
+            raise StorageFull("the object store") from error
         raise DependencyUnavailable("object store") from error
+
+
+def force_to_disk(path: Path, root: Path) -> None:
+    """Makes a new file survive a power cut: its bytes, and its name in every folder down from root (fsync(2))."""
+    for each in (path, *(parent for parent in path.parents if parent.is_relative_to(root))):
+        handle = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _remove_staging(folder: Path, age: timedelta) -> int:

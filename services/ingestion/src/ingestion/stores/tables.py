@@ -94,6 +94,7 @@ JOBS = sa.Table(
     sa.Column("lease_until", TIME),
     sa.Column("fence", sa.BigInteger),
     sa.Column("lost_leases", sa.Integer),
+    sa.Column("waited_seconds", sa.Double),
     sa.Column("holder", sa.Text),
     sa.Column("last_error", sa.Text),
     sa.Column("trace_carrier", JSONB),

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ingestion.errors import LeaseLost
-from ingestion.model import DocumentState, DocumentVersion, Job, PreparedText, Visibility
-from ingestion.stores.jobs import held_by
+from ingestion.model import DocumentState, DocumentVersion, Job, JobKind, PreparedText, Visibility
+from ingestion.stores.jobs import enqueue, held_by
 from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
 from ingestion.stores.texts import read_characters, read_chunks, replace_chunks, replace_text
 from ingestion.text import ContentType, ParsedDocument
@@ -48,6 +48,7 @@ class PostgresWorkStore:
             title=row["title"],
             language=row["language"],
             token_count=row["token_count"],
+            indexed_count=row["indexed_chunk_count"],
         )
 
     async def enter(self, job: Job, state: DocumentState) -> None:
@@ -79,6 +80,13 @@ class PostgresWorkStore:
         async with self._fenced(job) as connection:
             await _set_state(connection, job, state, **ended)
             await connection.execute(sa.delete(JOBS).where(held_by(job)))
+
+    async def turn_into_delete(self, job: Job) -> None:
+        """Hides the document and queues its removal in place of the job."""
+        async with self._fenced(job) as connection:
+            await _set_state(connection, job, DocumentState.DELETING)
+            await connection.execute(sa.delete(JOBS).where(held_by(job)))
+            await enqueue(connection, JobKind.DELETE, job.placement, job.trace_carrier)
 
     async def remove_document(self, job: Job) -> None:
         """Removes the document, everything under it and the job."""
