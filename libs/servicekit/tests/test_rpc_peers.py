@@ -4,10 +4,11 @@ import time
 import grpc
 import pytest
 
+from docuchat.common.v1 import access_pb2
 from docuchat.common.v1 import status_service_pb2 as status_pb
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub, add_StatusServiceServicer_to_server
 from servicekit.errors import DependencyUnavailable
-from servicekit.rpc.access import MethodWithoutAccess, require_access_options
+from servicekit.rpc.access import MethodWithoutAccess, MethodWithoutCallers, require_access_options
 from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.status import read_error
 from servicekit.rpc.status_service import StatusServicer
@@ -54,19 +55,24 @@ async def test_health_needs_every_dependency_and_peer(rpc, tokens):
     }
 
 
-def test_a_method_without_an_access_option_stops_the_server():
-    with pytest.raises(MethodWithoutAccess, match="Unannotated"):
-        require_access_options(["/test.Unannotated/Call"])
+@pytest.mark.parametrize(
+    ("service", "error"), [("Unannotated", MethodWithoutAccess), ("OpenToAnyService", MethodWithoutCallers)]
+)
+def test_a_method_without_an_access_option_or_without_callers_stops_the_server(service, error):
+    with pytest.raises(error, match=service):
+        require_access_options([f"/test.{service}/Call"])
 
 
 @pytest.fixture(autouse=True)
-def unannotated_service():
+def half_annotated_services():
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     file = descriptor_pb2.FileDescriptorProto(name="test_unannotated.proto", package="test", syntax="proto3")
     file.message_type.add(name="Empty")
-    method = file.service.add(name="Unannotated").method.add(name="Call")
-    method.input_type = method.output_type = ".test.Empty"
+    for name in ("Unannotated", "OpenToAnyService"):
+        method = file.service.add(name=name).method.add(name="Call")
+        method.input_type = method.output_type = ".test.Empty"
+    method.options.Extensions[access_pb2.access] = access_pb2.ACCESS_SERVICE
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 
 
