@@ -4,10 +4,12 @@ import time
 import grpc
 import pytest
 
+from docuchat.chat.v1.conversation_service_pb2 import ListConversationsRequest
+from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from docuchat.common.v1 import access_pb2
 from docuchat.common.v1 import status_service_pb2 as status_pb
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub, add_StatusServiceServicer_to_server
-from servicekit.errors import DependencyUnavailable
+from servicekit.errors import Code, DependencyUnavailable
 from servicekit.rpc.access import MethodWithoutAccess, MethodWithoutCallers, require_access_options
 from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.status import read_error
@@ -122,3 +124,37 @@ async def test_a_peer_that_is_down_is_reported_as_unavailable_within_the_deadlin
         error = await fail_to_list(channel)
     assert read_error(error).reason == "DEPENDENCY_UNAVAILABLE"
     assert time.monotonic() - started < 3
+
+
+async def test_a_peer_that_hangs_is_as_unavailable_as_one_that_is_down(rpc, tokens, toy):
+    toy.pause = 30
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ConversationServiceStub(channel).ListConversations(ListConversationsRequest(), timeout=0.1)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert (read_error(caught.value).code, read_error(caught.value).reason) == (
+        Code.UNAVAILABLE,
+        "DEPENDENCY_UNAVAILABLE",
+    )
+
+
+async def test_a_peer_whose_own_time_ran_out_is_unavailable_too(rpc, tokens, toy):
+    toy.fail = TimeoutError()
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        error = read_error(await fail_to_list(channel))
+    assert (error.code, error.reason) == (Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
+
+
+@pytest.mark.parametrize(("retries", "calls"), [(True, 3), (False, 1)])
+async def test_a_channel_retries_only_where_nobody_above_does(rpc, tokens, toy, retries, calls):
+    toy.fail = DependencyUnavailable("postgresql")
+
+    async def identity():
+        return tokens.issue()
+
+    async with (
+        rpc.serve(name="chat", add_servicers=adder(toy)) as address,
+        open_channel(address, identity=identity, retries=retries) as channel,
+    ):
+        await fail_to_list(channel)
+    assert toy.calls == calls
