@@ -12,6 +12,7 @@ from chat.errors import ProviderMisconfigured
 from chat.providers.choose_provider import choose_provider
 from docuchat.common.v1 import status_service_pb2
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
+from servicekit.program import run_program
 
 GEMINI = ("gemini", "m")
 URL = "postgresql+asyncpg://u:p@127.0.0.1:1/db"

@@ -44,6 +44,10 @@ class FakeAuth(AuthServiceServicer):
     async def GetJwks(self, request, context):
         return HttpBody(data=self._jwks)
 
+    async def WatchRevocations(self, request, context):
+        yield auth_pb.WatchRevocationsResponse(caught_up=True)
+        await asyncio.Event().wait()
+
 
 class FakeRetrieval(IndexServiceServicer):
     """Remembers chunks by version; `pace` is how long it takes over a batch."""
