@@ -5,6 +5,7 @@ import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from launcher.home import Home
 
 DATABASE_SERVICES = ("auth", "ingestion", "retrieval", "chat")
-_SERVICES_WITH_SECRET = ("ingestion",)
+_SERVICES_WITH_SECRET = ("ingestion", "retrieval", "chat")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,19 @@ def load_keys(home: Home) -> Keys:
     if not signing_key_file.exists():
         _write_private(signing_key_file, _new_signing_key())
     path = home.secrets / "passwords.json"
-    if not path.exists():
-        _write_private(path, json.dumps(_new_passwords(), indent=2).encode())
-    return Keys(signing_key_file=signing_key_file, **json.loads(path.read_bytes()))
+    known = json.loads(path.read_bytes()) if path.exists() else {}
+    passwords = _complete(known, _new_passwords())
+    if passwords != known:
+        _write_private(path, json.dumps(passwords, indent=2).encode())
+    return Keys(signing_key_file=signing_key_file, **passwords)
+
+
+def _complete(known: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    """Keep what a home has, and add what this release needs beyond it."""
+    return {
+        name: {**value, **known.get(name, {})} if isinstance(value, dict) else known.get(name, value)
+        for name, value in fresh.items()
+    }
 
 
 def _new_signing_key() -> bytes:
@@ -54,7 +65,7 @@ class _Passwords:
     service_secrets: dict[str, str]
 
 
-def _new_passwords() -> dict[str, object]:
+def _new_passwords() -> dict[str, Any]:
     return asdict(
         _Passwords(
             postgres_password=secrets.token_urlsafe(32),

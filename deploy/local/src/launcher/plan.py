@@ -149,7 +149,14 @@ def _service_environment(plan: Plan, name: str) -> dict[str, str]:
         "DOCUCHAT_DATABASE_URL": _database_url(plan, name, plan.keys.application_passwords[name]),
         "DOCUCHAT_AUTH_TARGET": _target(plan, "auth"),
         "DOCUCHAT_REFLECTION": "true",
+        **_service_secret(plan, name),
     }
+
+
+def _service_secret(plan: Plan, name: str) -> dict[str, str]:
+    """Return what proves to auth which service calls; auth itself has nothing to prove."""
+    secret = plan.keys.service_secrets.get(name)
+    return {"DOCUCHAT_SERVICE_SECRET": secret} if secret else {}
 
 
 def _auth_environment(plan: Plan) -> dict[str, str]:
@@ -174,7 +181,6 @@ def _ingestion_environment(plan: Plan) -> dict[str, str]:
         "DOCUCHAT_OBJECT_STORE_URL": files.as_uri(),
         **outside,
         **account,
-        "DOCUCHAT_SERVICE_SECRET": plan.keys.service_secrets["ingestion"],
         "DOCUCHAT_RETRIEVAL_TARGET": _target(plan, "retrieval"),
         "DOCUCHAT_CHAT_TARGET": _target(plan, "chat"),
     }

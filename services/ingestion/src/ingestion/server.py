@@ -51,11 +51,8 @@ async def serve(settings: Settings) -> None:
             settings,
             name="ingestion",
             add_servicers=partial(add_servicers, settings=settings, database=database, objects=objects, index=index),
-            checks={
-                "postgresql": database.ping,
-                "object store": objects.ping,
-                "worker": partial(check_workers, PostgresWorkerRegistry(database)),
-            },
+            checks={"postgresql": database.ping, "object store": objects.ping},
+            companions={"worker": partial(check_workers, PostgresWorkerRegistry(database))},
             background=[partial(repeat, "sweep", discarder.sweep, every_seconds=settings.sweep_seconds)],
         )
     finally:
