@@ -8,7 +8,7 @@ import grpc
 
 from servicekit.errors import AppError, Code
 from servicekit.rpc.call import Call, Layer
-from servicekit.rpc.status import build_status, status_metadata, to_grpc_code
+from servicekit.rpc.status import NO_RETRY, build_status, status_metadata, to_grpc_code
 from servicekit.telemetry import get_logger
 
 DISCARD_SECONDS = 2
@@ -58,7 +58,8 @@ async def abort(call: Call, error: AppError, service: str) -> None:
     if call.requests is not None:
         await discard(call.requests)
     status = build_status(error, f"{service}.docuchat", call.request_id)
-    await call.context.abort(to_grpc_code(error.code), error.message, status_metadata(status))
+    metadata = (*status_metadata(status), *(NO_RETRY if error.retried else ()))
+    await call.context.abort(to_grpc_code(error.code), error.message, metadata)
 
 
 async def discard(requests: AsyncIterator[object]) -> None:

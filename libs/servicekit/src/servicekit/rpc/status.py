@@ -8,6 +8,8 @@ from google.rpc import error_details_pb2, status_pb2
 from servicekit.errors import AppError, Code
 
 STATUS_KEY = "grpc-status-details-bin"
+# A client's retry policy heeds it (gRFC A6, pushback).
+NO_RETRY = (("grpc-retry-pushback-ms", "-1"),)
 NUMBERS = {code.name: code for code in grpc.StatusCode}
 
 
