@@ -166,7 +166,7 @@ def started(monkeypatch):
 
     monkeypatch.setattr("retrieval.server.serve", note("serve"))
     monkeypatch.setattr("retrieval.engine.server.run_engine", note("engine"))
-    monkeypatch.setattr(command, "run_migrations", note("migrate"))
+    monkeypatch.setattr("servicekit.migrations.run_migrations", note("migrate"))
     return calls
 
 

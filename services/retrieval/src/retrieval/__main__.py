@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from retrieval.config import EngineSettings, Settings
-from retrieval.model import EmbedderUnavailable
+from retrieval.model import EmbedderRefused, EmbedderUnavailable
 from servicekit.config import ServiceSettings
-from servicekit.migrations import run_migrations
 
 USAGE = "usage: python -m retrieval [serve | migrate | engine]"
 
@@ -35,7 +34,7 @@ async def serve(settings: Settings) -> None:
 
     try:
         await serve(settings)
-    except EmbedderUnavailable as error:
+    except (EmbedderUnavailable, EmbedderRefused) as error:
         sys.exit(f"retrieval does not start: {error}")
 
 
@@ -43,6 +42,8 @@ async def migrate(settings: ServiceSettings) -> None:
     """Brings schema `retrieval` up to date, as the role that owns it."""
     if settings.owner_database_url is None:
         sys.exit("retrieval: DOCUCHAT_OWNER_DATABASE_URL is needed to migrate")
+    from servicekit.migrations import run_migrations  # noqa: PLC0415 - serving must not load the migrations' tools
+
     await run_migrations("retrieval", settings.owner_database_url.get_secret_value())
 
 
