@@ -4,6 +4,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,10 @@ async def test_a_log_whose_tail_is_cut_off_is_opened_and_what_was_flushed_is_the
     await catalog.close()
 
 
+def cut_in_half(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
 def list_files(folder):
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
@@ -84,7 +89,7 @@ async def test_whatever_file_is_cut_short_the_collection_opens_or_is_set_aside_a
     for number, name in enumerate(list_files(whole)):
         folder = tmp_path / f"cut{number}"
         shutil.copytree(whole, folder)
-        os.truncate(folder / name, os.path.getsize(folder / name) // 2)
+        cut_in_half(folder / name)
         catalog = Catalog(folder)
         await repair(catalog)
         await catalog.update("c", lambda collection: collection.upsert(make_upsert(10)))
@@ -144,7 +149,7 @@ class Sync:
         real = os.fsync
 
         def fsync(file):
-            self.paths.add(os.readlink(f"/proc/self/fd/{file}"))
+            self.paths.add(str(Path(f"/proc/self/fd/{file}").readlink()))
             real(file)
 
         monkeypatch.setattr(os, "fsync", fsync)
@@ -158,11 +163,39 @@ async def test_a_flush_forces_the_names_of_new_files_too(tmp_path, monkeypatch):
     synced = Sync(monkeypatch)
     await catalog.use("c", Collection.flush)
     shard = tmp_path / "engine" / "c" / "shard"
-    assert {str(path) for path in shard.rglob("*")} <= synced.paths
+    assert {str(path) for path in (shard, *shard.rglob("*")) if path.is_dir()} <= synced.paths
     synced.paths.clear()
     await catalog.use("c", Collection.flush)
     assert not synced.paths
     await catalog.close()
+
+
+async def test_what_is_forced_is_in_the_log_on_the_disk(tmp_path, monkeypatch):
+    catalog = Catalog(tmp_path / "engine")
+    await catalog.prepare(PREPARE)
+    await catalog.update("c", lambda collection: collection.upsert(make_upsert(64)))
+    synced = Sync(monkeypatch)
+    await catalog.force("c")
+    log = tmp_path / "engine" / "c" / "shard" / "wal"
+    assert synced.paths == {str(log), *(str(path) for path in log.iterdir())}
+    await catalog.close()
+
+
+async def test_the_log_alone_brings_back_what_was_forced(tmp_path):
+    """A power cut may take everything but what was forced: here the segments are as they were before."""
+    catalog = Catalog(tmp_path / "engine")
+    await catalog.prepare(PREPARE)
+    await catalog.use("c", Collection.flush)
+    shutil.copytree(tmp_path / "engine", tmp_path / "disk")
+    await catalog.update("c", lambda collection: collection.upsert(make_upsert(64)))
+    await catalog.force("c")
+    log = Path("c", "shard", "wal")
+    shutil.rmtree(tmp_path / "disk" / log)
+    shutil.copytree(tmp_path / "engine" / log, tmp_path / "disk" / log)
+    await catalog.close()
+    again = Catalog(tmp_path / "disk")
+    assert await count(again) == 64
+    await again.close()
 
 
 async def test_a_collection_is_on_the_disk_when_it_is_there(tmp_path, monkeypatch):
@@ -180,7 +213,7 @@ async def test_what_a_start_replayed_is_flushed_although_nothing_has_changed_sin
     assert await count(catalog) == 192
     synced = Sync(monkeypatch)
     await catalog.use("c", Collection.flush)
-    assert any("/wal/" in path for path in synced.paths)
+    assert str(folder / "c" / "shard") in synced.paths
     await catalog.close()
 
 

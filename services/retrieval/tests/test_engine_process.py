@@ -299,7 +299,7 @@ async def test_what_changed_is_flushed_after_a_while(tmp_path, monkeypatch):
     assert await catalog.use("c", lambda collection: collection.changed)
     flushing = asyncio.create_task(catalog.flush_regularly())
     async with asyncio.timeout(10):
-        while await catalog.use("c", lambda collection: collection.changed):
+        while await catalog.use("c", lambda collection: collection.changed):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     flushing.cancel()
     await catalog.close()

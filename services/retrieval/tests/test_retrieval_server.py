@@ -1,5 +1,6 @@
 import asyncio
 import os
+import subprocess
 import sys
 
 import pytest
@@ -219,3 +220,16 @@ def test_a_second_engine_on_the_same_folder_ends_with_a_sentence(environment):
     environment.setattr(sys, "argv", ["retrieval", "engine"])
     with pytest.raises(SystemExit, match="stop the other one first"):
         command.main()
+
+
+IMPORTS = """
+import sys
+import retrieval.__main__, retrieval.server, retrieval.embedders.minilm_embedder
+print(sorted({"qdrant_client", "alembic", "openai", "google.genai", "onnx"} & set(sys.modules)))
+"""
+
+
+def test_a_start_imports_nothing_that_this_configuration_has_no_use_for():
+    """Each of them takes a quarter of a second of processor time or more, which on a busy machine is seconds."""
+    found = subprocess.run((sys.executable, "-c", IMPORTS), check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"

@@ -76,7 +76,7 @@ async def test_the_sweep_comes_again_whatever_happened(error):
     fakes.errors = {"v1": error}
     sweeping = asyncio.create_task(sweep_regularly(fakes, fakes, every_seconds=0.001))
     async with asyncio.timeout(10):
-        while fakes.abandoned and not sweeping.done():
+        while fakes.abandoned and not sweeping.done():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
     assert not sweeping.done()
     sweeping.cancel()

@@ -14,6 +14,7 @@ from typing import TypeVar
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from retrieval.engine.collection import Collection
 from retrieval.engine.compaction import compact
+from retrieval.engine.disk import sync_folder
 from retrieval.engine.errors import CollectionDamaged, CollectionUnknown
 from servicekit.repeating import repeat
 from servicekit.telemetry import count_event, get_logger
@@ -50,6 +51,16 @@ class Catalog:
         """Runs work that writes. Raises CollectionUnknown, StorageFull."""
         async with self._gates[name]:
             return await self.use(name, work)
+
+    async def force(self, name: str) -> None:
+        """Returns once every update so far survives a power cut; queries go on.
+
+        Raises CollectionUnknown, StorageFull.
+        """
+        async with self._gates[name]:
+            log = await self.use(name, lambda collection: collection.log_folder)
+            # Forcing the log is enough, and holds neither the engine's thread nor the interpreter lock.
+            await asyncio.to_thread(sync_folder, log)
 
     async def keep(self, names: Names[str]) -> None:
         """Removes every collection that has none of these names, its files included."""

@@ -15,12 +15,22 @@ import qdrant_edge as edge
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from retrieval.engine.convert import DENSE, SPARSE, to_filter, to_match, to_point, to_queries
-from retrieval.engine.disk import UPDATE_BYTES, UPKEEP_BYTES, WRITTEN_TIMES, require_space, sync_folder, sync_path
+from retrieval.engine.disk import (
+    UPDATE_BYTES,
+    UPKEEP_BYTES,
+    WRITTEN_TIMES,
+    require_space,
+    sync_folder,
+    sync_names,
+    sync_path,
+)
 from retrieval.engine.errors import CollectionMismatch, binding_errors
 from retrieval.engine.manifest import Manifest
 from retrieval.engine.recording import Recording, Update
 from servicekit.errors import AppError, StorageFull
 from servicekit.telemetry import get_logger
+
+LOG = "wal"
 
 
 class Collection:
@@ -106,6 +116,11 @@ class Collection:
             self._write_manifest(replace(self.manifest, stale_since=time.time()))
         self._apply(request)
 
+    @property
+    def log_folder(self) -> Path:
+        """Where every update is written first; forced to the disk, it survives a power cut."""
+        return self.shard_folder / LOG
+
     def flush(self) -> None:
         """Forces everything to the disk, which shortens the log and so the next start. Raises StorageFull."""
         if self.changed:
@@ -114,13 +129,10 @@ class Collection:
             self.changed = False
 
     def adopt(self, name: str, shard: edge.EdgeShard, *, stale_since: float | None) -> None:
-        """Goes on with another shard of the folder, which holds the same points; the old one's files are removed."""
-        old_shard, old_folder = self._shard, self.shard_folder
-        flush_shard(shard, self.folder / name)
+        """Goes on with another shard of the folder, which holds the same points and is on the disk."""
         self._write_manifest(replace(self.manifest, shard=name, stale_since=stale_since))
-        self._shard, self.changed = shard, False
-        old_shard.close()
-        shutil.rmtree(old_folder, ignore_errors=True)
+        old, self._shard, self.changed = self._shard, shard, False
+        old.close()
 
     def abandon(self) -> None:
         """Lets go of files that cannot be worked with, as far as they let it."""
@@ -187,4 +199,4 @@ def flush_shard(shard: edge.EdgeShard, folder: Path) -> None:
     """Has the binding force its log and segments to the disk, then forces the names of new files, which it does not."""
     with binding_errors():
         shard.flush()
-    sync_folder(folder)
+    sync_names(folder)

@@ -10,12 +10,13 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
-from retrieval.engine.collection import Collection, apply_update, load_shard
+from retrieval.engine.collection import Collection, apply_update, flush_shard, load_shard
 from retrieval.engine.disk import UPDATE_BYTES, copy_sparse, measure, require_space
 from retrieval.engine.rebuild import rebuild_in_child
 from retrieval.engine.recording import Recording
@@ -44,18 +45,19 @@ async def compact(collection: Collection, gate: asyncio.Lock, run: EngineThread)
     """
     started = time.monotonic()
     name = f"shard-{uuid4().hex}"
-    copy, target = collection.folder / f"copy-{name}", collection.folder / name
+    copy, target, old = collection.folder / f"copy-{name}", collection.folder / name, collection.shard_folder
     recording = Recording()
     try:
         async with gate:
             await run(collection.flush)
-            await asyncio.to_thread(_copy, collection.shard_folder, copy)
+            await asyncio.to_thread(_copy, old, copy)
             collection.recording = recording
         await rebuild_in_child(copy, target, collection.dimensions)
-        await _take_over(Successor(collection, recording, name), gate, run)
+        successor = await run(partial(Successor, collection, recording, name))
+        await _take_over(successor, gate, run)
     finally:
         collection.recording = None
-        for folder in {copy, target} - {collection.shard_folder}:
+        for folder in {copy, target, old} - {collection.shard_folder}:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     seconds = round(time.monotonic() - started, 1)
     get_logger("engine").info("collection compacted", collection=collection.name, seconds=seconds)
@@ -67,14 +69,17 @@ class Successor:
     def __init__(self, collection: Collection, recording: Recording, name: str) -> None:
         self._collection = collection
         self._name = name
-        self._shard = load_shard(collection.folder / name)
+        self._folder = collection.folder / name
+        self._shard = load_shard(self._folder)
         self._stale_since: float | None = None
+        self._changed = False
         self.recording = recording
 
     def catch_up(self) -> None:
         """Replays the oldest update that is missing."""
         update = self.recording.take()
         apply_update(self._shard, update)
+        self._changed = True
         if isinstance(update, engine_pb2.DeletePointsRequest):
             self._stale_since = self._stale_since or time.time()
 
@@ -83,6 +88,8 @@ class Successor:
         while self.recording:
             self.catch_up()
         self.recording.require_whole()
+        if self._changed:
+            flush_shard(self._shard, self._folder)
         self._collection.adopt(self._name, self._shard, stale_since=self._stale_since)
 
     def close(self) -> None:

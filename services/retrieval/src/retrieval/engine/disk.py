@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from retrieval.engine.errors import STORE
+from retrieval.engine.errors import FULL, STORE
 from servicekit.errors import StorageFull
 
 # The binding writes through memory maps of sparse files. Where such a file cannot grow the kernel ends the
@@ -27,9 +27,16 @@ def measure(folder: Path) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Forces every file below a folder to the disk, and the names of all of them."""
+    """Forces every file below a folder to the disk, and the names of all of them. Raises StorageFull."""
     for path in (*folder.rglob("*"), folder):
         sync_path(path)
+
+
+def sync_names(folder: Path) -> None:
+    """Forces the names of all files below a folder to the disk."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_dir():
+            sync_path(path)
 
 
 def sync_path(path: Path) -> None:
@@ -37,6 +44,8 @@ def sync_path(path: Path) -> None:
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
+    except OSError as error:
+        raise StorageFull(STORE) if error.errno in FULL else error from error
     finally:
         os.close(opened)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import qdrant_edge as edge
 
-from retrieval.engine.collection import create_shard, flush_shard
+from retrieval.engine.collection import create_shard
+from retrieval.engine.disk import sync_folder
 
 BATCH_POINTS = 256
 LEAST_PRIORITY = 19
@@ -39,8 +40,9 @@ def rebuild(source: Path, target: Path, dimensions: int) -> None:
         new.update(edge.UpdateOperation.upsert_points(points))
         if offset is None:
             break
-    flush_shard(new, target)
+    new.flush()
     new.close()
+    sync_folder(target)
     old.close()
 
 

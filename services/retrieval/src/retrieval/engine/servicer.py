@@ -5,7 +5,6 @@ from importlib.metadata import version
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1 import engine_service_pb2_grpc
 from retrieval.engine.catalog import Catalog
-from retrieval.engine.collection import Collection
 from servicekit.rpc.call import ServicerContext
 
 
@@ -52,7 +51,7 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         self, request: engine_pb2.FlushCollectionRequest, context: ServicerContext
     ) -> engine_pb2.FlushCollectionResponse:
         """Forces everything to the disk."""
-        await self._catalog.use(request.collection, Collection.flush)
+        await self._catalog.force(request.collection)
         return engine_pb2.FlushCollectionResponse()
 
     async def KeepCollections(
