@@ -130,7 +130,7 @@ def test_migrating_asks_for_the_owners_database_and_for_nothing_else(toy, enviro
     async def migrate(service, url):
         migrated.append((service, url))
 
-    environment.setattr("servicekit.program.run_migrations", migrate)
+    environment.setattr("servicekit.migrations.run_migrations", migrate)
     environment.delenv("DOCUCHAT_DATABASE_URL")
     assert run_program("toy", toy.commands, ["migrate"]) == 2
     assert capsys.readouterr().err == "toy does not start: DOCUCHAT_OWNER_DATABASE_URL is not set\n"

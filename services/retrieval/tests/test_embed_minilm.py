@@ -3,6 +3,8 @@
 import asyncio
 import math
 import os
+import shutil
+import sys
 import time
 
 import numpy as np
@@ -164,14 +166,31 @@ def test_the_graph_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_graph(tmp_path / "models")
+        write_graph(tmp_path / "models", b"graph")
     assert not list((tmp_path / "models").iterdir())
 
 
-async def test_a_build_that_fails_says_so(tmp_path):
-    (tmp_path / "models").write_text("a file where the folder should be")
+async def test_a_build_that_fails_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(RuntimeError, match="exit code"):
         await open_graph(tmp_path / "models")
+
+
+async def test_the_model_is_there_although_the_disk_of_its_cache_is_full(cache, small_disk):
+    with small_disk(8) as disk:
+        disk.fill(leaving=4 * 1024 * 1024)
+        embedder = await MiniLmEmbedder.open(disk.folder / "models")
+        vector = await embedder.embed_query("a heart")
+        await embedder.close()
+        assert list((disk.folder / "models").iterdir()) == []
+    kept = await MiniLmEmbedder.open(cache)
+    assert np.array_equal(vector, await kept.embed_query("a heart"))
+    await kept.close()
+
+
+async def test_a_folder_that_cannot_be_made_keeps_no_one_from_embedding(tmp_path):
+    (tmp_path / "models").write_text("a file where the folder should be")
+    assert isinstance(await open_graph(tmp_path / "models"), bytes)
 
 
 async def test_a_build_that_hangs_is_ended(tmp_path, monkeypatch):

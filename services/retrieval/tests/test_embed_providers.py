@@ -14,7 +14,7 @@ from retrieval.embedders.gemini_embedder import GeminiEmbedder
 from retrieval.embedders.openai_embedder import OpenAIEmbedder
 from retrieval.embedders.pieces import Limits, group_batches, split_text
 from retrieval.embedders.retry import BoundedRetryPolicy
-from retrieval.model import EmbedderUnavailable
+from retrieval.model import EmbedderRefused, EmbedderUnavailable
 
 QUICK = BoundedRetryPolicy(first_limit=0.001, longest_wait=0.2, total_seconds=3)
 LENGTH = 6
@@ -208,14 +208,27 @@ async def test_three_attempts_are_all_there_are(connect, provider):
 
 
 @BOTH
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
-async def test_what_will_not_pass_is_not_tried_again(connect, provider, status):
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+async def test_a_refusal_is_said_to_be_one_and_not_tried_again(connect, provider, status):
     provider.failures = [(status, {}, {"error": {"message": "your key sk-secret"}})] * 9
     async with connect(provider) as embedder:
-        with pytest.raises(EmbedderUnavailable) as caught:
+        with pytest.raises(EmbedderRefused) as caught:
             await embedder.embed_query("a")
     assert len(provider.requests) == 1
+    assert caught.value.code == "FAILED_PRECONDITION"
+    assert caught.value.metadata == {"status": str(status)}
     assert "sk-secret" not in caught.value.message
+
+
+async def test_gemini_is_asked_for_and_not_vertex_whatever_the_environment_says(provider, monkeypatch):
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somebody-elses")
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "here")
+    async with open_gemini(provider) as embedder:
+        await embedder.embed_query("a")
+    path, headers, _ = provider.requests[0]
+    assert path.endswith("/models/gemini-embedding-001:batchEmbedContents")
+    assert headers["x-goog-api-key"] == "g-test"
 
 
 @BOTH

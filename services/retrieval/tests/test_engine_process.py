@@ -294,12 +294,35 @@ async def test_what_changed_is_flushed_after_a_while(tmp_path, monkeypatch):
     monkeypatch.setattr("retrieval.engine.catalog.FLUSH_SECONDS", 0.02)
     catalog = Catalog(tmp_path)
     await catalog.prepare(prepare_request())
-    flushing = asyncio.create_task(catalog.flush_regularly())
     request = engine_pb2.UpsertPointsRequest(collection="c", points=[proto_point()])
     await catalog.use("c", lambda collection: collection.upsert(request))
     assert await catalog.use("c", lambda collection: collection.changed)
-    await asyncio.sleep(0.2)
-    assert not await catalog.use("c", lambda collection: collection.changed)
+    flushing = asyncio.create_task(catalog.flush_regularly())
+    async with asyncio.timeout(10):
+        while await catalog.use("c", lambda collection: collection.changed):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    flushing.cancel()
+    await catalog.close()
+
+
+async def test_a_flush_that_fails_does_not_end_the_engine(tmp_path, monkeypatch):
+    monkeypatch.setattr("retrieval.engine.catalog.FLUSH_SECONDS", 0.01)
+    failures, flushed = [OSError("no space"), RuntimeError("who knows")], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def flush(collection):
+        if failures:
+            raise failures.pop()
+        loop.call_soon_threadsafe(flushed.set)
+
+    catalog = Catalog(tmp_path)
+    await catalog.prepare(prepare_request())
+    monkeypatch.setattr("retrieval.engine.collection.Collection.flush", flush)
+    flushing = asyncio.create_task(catalog.flush_regularly())
+    waiting = asyncio.create_task(flushed.wait())
+    await asyncio.wait([flushing, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    assert flushed.is_set()
+    assert not flushing.done()
     flushing.cancel()
     await catalog.close()
 
@@ -307,10 +330,10 @@ async def test_what_changed_is_flushed_after_a_while(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        ("all-minilm-l6-v2", "chunks-all-minilm-l6-v2-8"),
-        ("BAAI/bge m3", "chunks-baai-bge-m3-8"),
-        ("../../x", "chunks-x-8"),
-        ("m" * 200, f"chunks-{'m' * 60}-8"),
+        ("all-minilm-l6-v2", "chunks-all-minilm-l6-v2-8-v2"),
+        ("BAAI/bge m3", "chunks-baai-bge-m3-8-v2"),
+        ("../../x", "chunks-x-8-v2"),
+        ("m" * 200, f"chunks-{'m' * 60}-8-v2"),
     ],
 )
 def test_a_collection_is_named_after_model_and_length(model, name):

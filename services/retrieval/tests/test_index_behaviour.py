@@ -19,6 +19,7 @@ from retrieval.index.deadlines import Deadlines
 from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
+from retrieval.indexing.indexer import name_point
 from retrieval.model import Chunk, DocumentVersion, IndexUnavailable, Point, Scope, SparseVector
 from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
 
@@ -93,7 +94,7 @@ def make_chunk(number=0, text="the quick brown fox"):
 
 
 def make_point(version, chunk, dense=None):
-    point_id = str(uuid.uuid5(uuid.UUID(version.version_id), str(chunk.chunk_index)))
+    point_id = name_point(version.tenant_id, version.version_id, chunk.chunk_index)
     dense = direction(chunk.chunk_index) if dense is None else dense
     return Point(point_id, version, chunk, dense, WEIGHER.weigh_passage(chunk.text, version.language))
 
@@ -296,11 +297,26 @@ async def test_deleting_a_version_spares_the_others_of_its_document_and_other_te
     old = make_version()
     new, theirs = replace(old, version_id=name()), replace(old, tenant_id=name())
     points = [make_point(version, make_chunk()) for version in (old, new)]
-    await index.upsert([*points, replace(make_point(theirs, make_chunk()), point_id=name())])
+    await index.upsert([*points, make_point(theirs, make_chunk())])
     for _ in range(2):
         await index.delete_version(old.tenant_id, old.version_id)
     versions = ((old.tenant_id, old), (new.tenant_id, new), (theirs.tenant_id, theirs))
     assert [await index.count(tenant, version.version_id) for tenant, version in versions] == [0, 1, 1]
+
+
+async def test_what_is_flushed_is_there_as_before(index):
+    version = make_version()
+    await index.flush()
+    await index.upsert([make_point(version, make_chunk())])
+    await index.flush()
+    assert await index.count(version.tenant_id, version.version_id) == 1
+
+
+async def test_dropping_other_collections_spares_this_one(index):
+    version = make_version()
+    await index.upsert([make_point(version, make_chunk())])
+    await index.drop_others([])
+    assert await index.count(version.tenant_id, version.version_id) == 1
 
 
 async def test_preparing_again_changes_nothing(index):

@@ -89,7 +89,7 @@ async def index(server):
 
 async def test_the_collection_is_made_for_tenants_and_for_bm25(index, server):
     await index.prepare()
-    (config,) = [body for method, path, _, body in server.requests if method == "PUT" and path.endswith("m-4")]
+    (config,) = [body for method, path, _, body in server.requests if method == "PUT" and path.endswith("m-4-v2")]
     assert config["vectors"]["dense"] == {"size": 4, "distance": "Cosine"}
     assert config["sparse_vectors"]["sparse"]["modifier"] == "idf"
     tenants = {body["field_name"]: body["field_schema"]["is_tenant"] for body in server.bodies("/index")}

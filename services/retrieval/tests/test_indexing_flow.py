@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from retrieval.indexing.indexer import Indexer
 from retrieval.indexing.read_ahead import read_ahead
 from retrieval.model import Chunk, DocumentDeleted, DocumentVersion, IndexUnavailable, SparseVector, VersionIncomplete
+from servicekit.errors import StorageFull
 
 VERSION = DocumentVersion(str(uuid4()), str(uuid4()), str(uuid4()), str(uuid4()), "", "a.pdf", "A", "de")
 
@@ -41,6 +43,11 @@ class FakeIndex:
     async def count(self, tenant_id, version_id):
         return sum(point.version.version_id == version_id for point in self.points.values())
 
+    async def flush(self):
+        self.log.append(("flush",))
+        if self.failing:
+            raise StorageFull("the vector index")
+
     async def delete_document(self, tenant_id, document_id, *, keep_version_id=""):
         self.log.append(("delete", keep_version_id))
         self.points = {key: point for key, point in self.points.items() if point.version.version_id == keep_version_id}
@@ -59,6 +66,7 @@ class FakeRegistry:
             raise DocumentDeleted
 
     async def activate_version(self, tenant_id, document_id, version_id):
+        self.log.append(("activate", version_id))
         self.active = version_id
         return self.may_sweep
 
@@ -107,10 +115,10 @@ async def test_each_batch_is_confirmed_with_all_that_is_durable(indexer, batches
     assert len(indexer.index.points) == confirmed[-1]
 
 
-async def test_a_point_holds_its_chunk_its_vectors_and_a_name_made_of_version_and_number(indexer):
+async def test_a_point_holds_its_chunk_its_vectors_and_a_name_made_of_tenant_version_and_number(indexer):
     await index(indexer, make_chunks(3))
     ((name, point),) = indexer.index.points.items()
-    assert name == str(uuid5(UUID(VERSION.version_id), "3"))
+    assert name == str(uuid5(UUID(VERSION.tenant_id), f"{VERSION.version_id}/3"))
     assert (point.version, point.chunk) == (VERSION, make_chunks(3)[0])
     assert (point.dense.tolist(), point.sparse) == ([4, 4], SparseVector((2,), (4.0,)))
 
@@ -243,7 +251,8 @@ async def test_activation_shows_the_version_before_it_removes_the_others(indexer
     log.clear()
     await activate(indexer, 2)
     assert indexer.registry.active == VERSION.version_id
-    assert log == [("delete", VERSION.version_id), ("forget", VERSION.document_id)]
+    shown = [("flush",), ("activate", VERSION.version_id)]
+    assert log == [*shown, ("delete", VERSION.version_id), ("forget", VERSION.document_id)]
     assert len(indexer.index.points) == 2
 
 
@@ -252,7 +261,23 @@ async def test_activation_removes_nothing_while_a_later_version_is_being_indexed
     await index(indexer, make_chunks(0))
     log.clear()
     await activate(indexer, 1)
-    assert log == []
+    assert log == [("flush",), ("activate", VERSION.version_id)]
+
+
+async def test_nothing_is_shown_that_could_not_be_forced_to_the_disk(indexer):
+    await index(indexer, make_chunks(0))
+    indexer.index.failing = True
+    with pytest.raises(StorageFull):
+        await activate(indexer, 1)
+    assert indexer.registry.active is None
+
+
+async def test_another_tenant_that_names_the_same_version_overwrites_nothing(indexer):
+    await index(indexer, make_chunks(0))
+    other = replace(VERSION, tenant_id=str(uuid4()))
+    async for _ in indexer.index_chunks(other, send(make_chunks(0))):
+        pass
+    assert {point.version.tenant_id for point in indexer.index.points.values()} == {VERSION.tenant_id, other.tenant_id}
 
 
 async def test_a_buried_document_is_not_activated(indexer):

@@ -75,8 +75,9 @@ def engine(folder):
 async def channels(engine, folder, service_database, rpc, tokens):
     """Returns a function that opens a channel for a token."""
     embedder = await MiniLmEmbedder.open(folder / "models")
-    index = EdgeVectorIndex(engine, Generation(embedder.model, embedder.dimensions))
-    registry = PostgresVersionRegistry((await service_database("retrieval")).database)
+    generation = Generation(embedder.model, embedder.dimensions)
+    index = EdgeVectorIndex(engine, generation)
+    registry = PostgresVersionRegistry((await service_database("retrieval")).database, generation.collection)
     add_servicers = build_servicers(embedder, Bm25TermWeigher(), index, registry, frozenset({"en"}))
     preparing = asyncio.create_task(IndexPreparation(index).keep_prepared())
     opened = []

@@ -6,10 +6,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.engine import make_url
 
-from retrieval.model import DocumentDeleted, DocumentVersion
+from retrieval.model import DocumentDeleted, DocumentVersion, ExpectedVersion, IndexUnavailable
 from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
 
 TENANT, OTHER_TENANT = str(uuid4()), str(uuid4())
+GENERATION = "chunks-letters-26-v2"
 
 
 def make_version(document_id, tenant_id=TENANT):
@@ -28,7 +29,7 @@ async def database(postgres_templates):
 @pytest_asyncio.fixture(loop_scope="module")
 async def registry(database):
     await execute(database, "TRUNCATE retrieval.documents, retrieval.versions")
-    return PostgresVersionRegistry(database.database)
+    return PostgresVersionRegistry(database.database, GENERATION)
 
 
 async def execute(database, statement, *values):
@@ -196,6 +197,7 @@ async def test_what_nobody_will_show_is_abandoned_whoever_the_tenant_is(registry
     await age(database, buried, "delete_time", "documents", 2)
     assert await find_abandoned(registry) == {stuck.version_id, buried.version_id, theirs.version_id}
     for version in await registry.find_abandoned(10):
+        assert await registry.claim_abandoned(version)
         await registry.forget_abandoned(version)
     assert await find_abandoned(registry) == set()
     assert set(await fetch_states(database)) == {fresh.version_id, shown.version_id, just_buried.version_id}
@@ -217,8 +219,76 @@ async def test_a_version_that_lives_again_keeps_its_record(registry, database, r
     await age(database, version, "begin_time", "versions", 25)
     (found,) = await registry.find_abandoned(10)
     await (activate(registry, version) if revive == "activate" else registry.begin_version(version))
+    assert not await registry.claim_abandoned(found)
     await registry.forget_abandoned(found)
     assert set(await fetch_states(database)) == {version.version_id}
+
+
+@pytest.mark.parametrize("revive", ["begin_version", "activate"])
+async def test_a_version_that_is_being_swept_is_neither_written_nor_shown_until_it_is_gone(registry, database, revive):
+    async def live_again():
+        await (activate(registry, version) if revive == "activate" else registry.begin_version(version))
+
+    version = make_version(str(uuid4()))
+    await registry.begin_version(version)
+    await age(database, version, "begin_time", "versions", 25)
+    (found,) = await registry.find_abandoned(10)
+    assert await registry.claim_abandoned(found)
+    with pytest.raises(IndexUnavailable):
+        await live_again()
+    # A sweep that was cut short is taken up by the next, whoever makes it.
+    assert await find_abandoned(registry) == {version.version_id}
+    assert await registry.claim_abandoned(found)
+    await registry.forget_abandoned(found)
+    await live_again()
+    assert set(await fetch_states(database)) == {version.version_id}
+
+
+async def test_either_the_sweep_or_the_activation_comes_first(registry, database):
+    for _ in range(20):
+        version = make_version(str(uuid4()))
+        await registry.begin_version(version)
+        await age(database, version, "begin_time", "versions", 25)
+        (found,) = await registry.find_abandoned(10)
+        claimed, activated = await asyncio.gather(
+            registry.claim_abandoned(found), activate(registry, version), return_exceptions=True
+        )
+        assert (claimed, isinstance(activated, IndexUnavailable)) in ((True, True), (False, False))
+        await registry.forget_abandoned(found)
+
+
+async def test_versions_of_another_generation_are_neither_visible_nor_lost(registry, database):
+    version, old = make_version(str(uuid4())), make_version(str(uuid4()))
+    for made in (version, old):
+        await registry.begin_version(made)
+        await activate(registry, made)
+    await execute(database, "UPDATE retrieval.versions SET generation = NULL WHERE version_id = $1", old.version_id)
+    other = PostgresVersionRegistry(database.database, "chunks-other-8-v2")
+    assert await visible(registry, version, old) == {version.version_id}
+    assert await visible(other, version, old) == frozenset()
+    assert await other.find_generations() is None
+    for made in (version, old):
+        await other.begin_version(made)
+        assert await activate(other, made)
+    assert await visible(other, version, old) == {version.version_id, old.version_id}
+    assert await visible(registry, version, old) == frozenset()
+    assert await registry.find_generations() == {"chunks-other-8-v2"}
+
+
+async def test_versions_of_all_tenants_are_described_in_the_order_they_were_asked_for(registry):
+    shown, pending, buried, missing = (make_version(str(uuid4())) for _ in range(4))
+    theirs = make_version(str(uuid4()), OTHER_TENANT)
+    for version in (shown, pending, buried, theirs):
+        await registry.begin_version(version)
+    for version in (shown, buried, theirs):
+        await activate(registry, version)
+    await registry.bury_document(TENANT, buried.document_id)
+    asked = [missing, theirs, buried, pending, shown]
+    expected = [ExpectedVersion(row.tenant_id, row.document_id, row.version_id, 1) for row in asked]
+    found = await registry.describe(expected)
+    assert found == ["INVISIBLE", "VISIBLE", "BURIED", "INVISIBLE", "VISIBLE"]
+    other = PostgresVersionRegistry(registry._database, "chunks-other-8-v2")
+    assert (await other.describe(expected))[-1] == "OTHER_GENERATION"
 
 
 async def test_no_versions_are_asked_for_without_a_query(registry):

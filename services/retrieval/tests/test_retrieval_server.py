@@ -1,5 +1,7 @@
 import asyncio
 import os
+import subprocess
+import sys
 
 import pytest
 from pydantic import ValidationError
@@ -167,7 +169,7 @@ def started(monkeypatch):
 
     monkeypatch.setattr("retrieval.server.serve", note("serve"))
     monkeypatch.setattr("retrieval.engine.server.run_engine", note("engine"))
-    monkeypatch.setattr("servicekit.program.run_migrations", note("migrate"))
+    monkeypatch.setattr("servicekit.migrations.run_migrations", note("migrate"))
     return calls
 
 
@@ -215,3 +217,16 @@ def test_a_second_engine_on_the_same_folder_ends_with_a_sentence(environment):
     environment.setattr("retrieval.engine.server.run_engine", refuse)
     with pytest.raises(SystemExit, match="stop the other one first"):
         run_program("retrieval", COMMANDS, ["engine"])
+
+
+IMPORTS = """
+import sys
+import retrieval.__main__, retrieval.server, retrieval.embedders.minilm_embedder
+print(sorted({"qdrant_client", "alembic", "openai", "google.genai", "onnx"} & set(sys.modules)))
+"""
+
+
+def test_a_start_imports_nothing_that_this_configuration_has_no_use_for():
+    """Each of them takes a quarter of a second of processor time or more, which on a busy machine is seconds."""
+    found = subprocess.run((sys.executable, "-c", IMPORTS), check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"

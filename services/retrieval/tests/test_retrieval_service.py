@@ -16,7 +16,7 @@ from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
-from retrieval.model import IndexUnavailable
+from retrieval.model import EmbedderRefused, EmbedderUnavailable, IndexUnavailable
 from retrieval.server import build_servicers
 from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
 from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
@@ -31,7 +31,13 @@ TENANT, OTHER_TENANT, ANN, BOB = (str(uuid4()) for _ in range(4))
 class LetterEmbedder:
     """Counts letters: enough for texts about different things to differ."""
 
+    def __init__(self):
+        self.calls, self.error = 0, None
+
     async def embed_query(self, text):
+        self.calls += 1
+        if self.error:
+            raise self.error
         counts = np.array([text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"], dtype=np.float32)
         return counts / max(float(np.linalg.norm(counts)), 1.0)
 
@@ -53,6 +59,10 @@ class InMemoryIndex(QdrantVectorIndex):
     async def delete_document(self, *arguments, **more):
         self.require_presence()
         await super().delete_document(*arguments, **more)
+
+    async def count(self, *arguments):
+        self.require_presence()
+        return await super().count(*arguments)
 
     def require_presence(self):
         if self.away:
@@ -76,12 +86,17 @@ async def index():
 async def registry(postgres_templates):
     """One database for all: its rows are about documents that each test makes anew."""
     async with postgres_templates.clone("retrieval") as database:
-        yield PostgresVersionRegistry(database.database)
+        yield PostgresVersionRegistry(database.database, GENERATION.collection)
+
+
+@pytest.fixture
+def embedder():
+    return LetterEmbedder()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def address(registry, rpc, index):
-    add_servicers = build_servicers(LetterEmbedder(), Bm25TermWeigher(), index, registry, None)
+async def address(registry, rpc, index, embedder):
+    add_servicers = build_servicers(embedder, Bm25TermWeigher(), index, registry, None)
     async with rpc.serve(name="retrieval", add_servicers=add_servicers) as address:
         yield address
 
@@ -279,6 +294,89 @@ async def test_a_document_is_invisible_although_its_points_could_not_be_removed(
     index.away = False
     assert await index.count_all() == 1
     assert await search_as("zebra") == []
+
+
+async def hide(stub, header):
+    await stub.HideDocument(index_pb2.HideDocumentRequest(tenant_id=header.tenant_id, document_id=header.document_id))
+
+
+async def test_a_document_is_hidden_at_once_and_for_good_without_an_index(indexing, search_as, index):
+    header = await add(indexing, "zebra")
+    index.away = True
+    for _ in range(2):
+        await hide(indexing, header)
+    await hide(indexing, make_header())
+    index.away = False
+    assert await index.count_all() == 1
+    assert await search_as("zebra") == []
+    await expect(activate(indexing, header, 1), "FAILED_PRECONDITION", "DOCUMENT_DELETED")
+
+
+async def check(stub, *headers, chunk_count=1):
+    versions = [
+        index_pb2.ExpectedVersion(
+            tenant_id=header.tenant_id,
+            document_id=header.document_id,
+            version_id=header.version_id,
+            chunk_count=chunk_count,
+        )
+        for header in headers
+    ]
+    answer = await stub.CheckVersions(index_pb2.CheckVersionsRequest(versions=versions))
+    return [index_pb2.CheckVersionsResponse.Condition.Name(condition) for condition in answer.conditions]
+
+
+async def test_what_should_be_searchable_is_compared_with_what_is(indexing, index):
+    whole, hidden, torn = [await add(indexing, "zebra") for _ in range(3)]
+    theirs = await add(indexing, "zebra", tenant_id=OTHER_TENANT)
+    begun = make_header()
+    await send(indexing, index_pb2.IndexChunksRequest(header=begun), make_batch("zebra"))
+    await hide(indexing, hidden)
+    await index.delete_version(TENANT, torn.version_id)
+    asked = (whole, theirs, hidden, torn, begun, make_header())
+    assert await check(indexing, *asked) == ["INTACT", "INTACT", "HIDDEN", "DAMAGED", "DAMAGED", "DAMAGED"]
+    assert await check(indexing, whole, chunk_count=2) == ["DAMAGED"]
+    await send(indexing, index_pb2.IndexChunksRequest(header=torn), make_batch("zebra"))
+    await activate(indexing, torn, 1)
+    assert await check(indexing, torn) == ["INTACT"]
+
+
+async def test_versions_of_another_embedding_model_are_outdated_until_they_are_indexed_again(
+    indexing, search_as, registry, monkeypatch
+):
+    header = await add(indexing, "zebra")
+    monkeypatch.setattr(registry, "_generation", "chunks-another-26-v2")
+    assert await check(indexing, header) == ["OUTDATED"]
+    assert await search_as("zebra") == []
+    await send(indexing, index_pb2.IndexChunksRequest(header=header), make_batch("zebra"))
+    await activate(indexing, header, 1)
+    assert await check(indexing, header) == ["INTACT"]
+    assert len(await search_as("zebra")) == 1
+
+
+async def test_a_check_says_so_when_the_index_is_away(indexing, index):
+    header = await add(indexing, "zebra")
+    index.away = True
+    await expect(check(indexing, header), "UNAVAILABLE", "INDEX_UNAVAILABLE")
+
+
+async def test_a_check_has_a_limit(indexing):
+    await expect(check(indexing, *[make_header()] * 101), "INVALID_ARGUMENT", "INVALID_FIELD")
+
+
+async def test_what_the_embedder_has_retried_is_not_tried_again_by_the_caller_s_channel(indexing, search_as, embedder):
+    embedder.error = EmbedderUnavailable()
+    await expect(search_as("zebra"), "UNAVAILABLE", "EMBEDDER_UNAVAILABLE")
+    assert embedder.calls == 1
+    stream = send(indexing, index_pb2.IndexChunksRequest(header=make_header()), make_batch("zebra"))
+    await expect(stream, "UNAVAILABLE", "EMBEDDER_UNAVAILABLE")
+    assert embedder.calls == 2
+
+
+async def test_a_refusal_of_the_embedder_is_no_outage(indexing, embedder):
+    embedder.error = EmbedderRefused(401)
+    stream = send(indexing, index_pb2.IndexChunksRequest(header=make_header()), make_batch("zebra"))
+    await expect(stream, "FAILED_PRECONDITION", "EMBEDDER_REFUSED")
 
 
 async def test_deleting_an_unknown_document_changes_nothing(indexing, search_as):

@@ -1,3 +1,4 @@
+import threading
 from uuid import uuid4
 
 import pytest
@@ -34,6 +35,8 @@ class FakeEmbedder:
 
 class FakeWeigher:
     def weigh_query(self, text, language):
+        # Thirty stemmers over a long query take longer than the event loop may stand still.
+        assert threading.current_thread() is not threading.main_thread()
         return text
 
 

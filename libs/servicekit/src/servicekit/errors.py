@@ -41,6 +41,9 @@ class AppError(Exception):
     sentence that tells the caller what to do. Neither may hold secrets.
     """
 
+    retried = False
+    """Whether whoever raises it has tried again already: then the caller's channel does not do so once more."""
+
     def __init__(
         self,
         code: Code,

@@ -14,7 +14,6 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from servicekit.config import MigrationSettings, WrongSetting
 from servicekit.errors import AppError, Code
-from servicekit.migrations import run_migrations
 
 # The exit codes: 1 may pass, so trying again makes sense; 2 will not before somebody changes a setting or the command.
 FAILED, MISUSED = 1, 2
@@ -79,6 +78,8 @@ async def run(command: Command[Any], given: Sequence[str]) -> None:
 
 async def migrate(service: str, settings: MigrationSettings) -> None:
     """Brings a service's schema up to date."""
+    from servicekit.migrations import run_migrations  # noqa: PLC0415 - serving must not load the migrations' tools
+
     await run_migrations(service, settings.owner_database_url.get_secret_value())
 
 

@@ -33,6 +33,9 @@ class EngineSettings(BaseSettings):
     data_dir: Path = Path("/var/lib/docuchat")
     """The engine's files go into the subfolder engine."""
 
+    engine_compact_after_seconds: float = Field(default=900.0, ge=0)
+    """How long deleted text may stay in the engine's files, seconds."""
+
     version: str = "0.1.0"
     """What traces show."""
 

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 from docuchat.retrieval.v1 import hit_pb2
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
-from retrieval.model import Chunk, DocumentVersion, Hit, InvalidIndexStream, Scope
+from retrieval.model import Chunk, Condition, DocumentVersion, ExpectedVersion, Hit, InvalidIndexStream, Scope
+
+CONDITIONS = {
+    Condition.INTACT: index_pb2.CheckVersionsResponse.INTACT,
+    Condition.DAMAGED: index_pb2.CheckVersionsResponse.DAMAGED,
+    Condition.OUTDATED: index_pb2.CheckVersionsResponse.OUTDATED,
+    Condition.HIDDEN: index_pb2.CheckVersionsResponse.HIDDEN,
+}
 
 
 def to_scope(request: search_pb2.SearchRequest, tenant_id: str, user_id: str) -> Scope:
@@ -33,6 +40,16 @@ def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
         page_break_offsets=chunk.page_break_offsets,
         language=version.language,
     )
+
+
+def to_expected(version: index_pb2.ExpectedVersion) -> ExpectedVersion:
+    """Returns a version that is to be compared."""
+    return ExpectedVersion(version.tenant_id, version.document_id, version.version_id, version.chunk_count)
+
+
+def to_condition_proto(condition: Condition) -> index_pb2.CheckVersionsResponse.Condition:
+    """Returns the condition of the same name."""
+    return CONDITIONS[condition]
 
 
 async def read_header(requests: AsyncIterator[index_pb2.IndexChunksRequest]) -> DocumentVersion:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,34 @@ class AbandonedVersion:
     document_id: str
     version_id: str
     begin_time: datetime
+
+
+@dataclass(frozen=True)
+class ExpectedVersion:
+    """A version that searches should see, and how many chunks it has."""
+
+    tenant_id: str
+    document_id: str
+    version_id: str
+    chunk_count: int
+
+
+class Standing(StrEnum):
+    """How the registry sees a version, without a look at its points."""
+
+    VISIBLE = "VISIBLE"
+    INVISIBLE = "INVISIBLE"
+    OTHER_GENERATION = "OTHER_GENERATION"
+    BURIED = "BURIED"
+
+
+class Condition(StrEnum):
+    """How a version stands in the index."""
+
+    INTACT = "INTACT"
+    DAMAGED = "DAMAGED"
+    OUTDATED = "OUTDATED"
+    HIDDEN = "HIDDEN"
 
 
 @dataclass(frozen=True)
@@ -115,6 +144,8 @@ class EmptyQuery(AppError):
 class IndexUnavailable(AppError):
     """Raised when the vector index does not answer in time."""
 
+    retried = True  # the call waited for the index, or was repeated by the channel to it
+
     def __init__(self) -> None:
         super().__init__(
             Code.UNAVAILABLE,
@@ -124,8 +155,21 @@ class IndexUnavailable(AppError):
         )
 
 
+class IndexRefused(AppError):
+    """Raised when the vector index refuses what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            "INDEX_REFUSED",
+            "The vector index refuses the request, and would again: see the log of retrieval.",
+        )
+
+
 class EmbedderUnavailable(AppError):
     """Raised when the embedding model or its provider does not answer in time."""
+
+    retried = True  # by the one retry policy of embedders/
 
     def __init__(self) -> None:
         super().__init__(
@@ -133,6 +177,19 @@ class EmbedderUnavailable(AppError):
             "EMBEDDER_UNAVAILABLE",
             "The embedding model does not answer; try again in a moment.",
             retry_after_seconds=1,
+        )
+
+
+class EmbedderRefused(AppError):
+    """Raised when the provider of the embedding model refuses the key, the model's name or the text."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            "EMBEDDER_REFUSED",
+            f"The embedding model refuses the request with status {status}, and would again: "
+            "check its key, its name and its limits.",
+            metadata={"status": str(status)},
         )
 
 

@@ -1,9 +1,19 @@
 """What the flows of retrieval need from the outside world."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from retrieval.model import AbandonedVersion, DocumentVersion, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import (
+    AbandonedVersion,
+    DocumentVersion,
+    ExpectedVersion,
+    Matches,
+    Point,
+    Scope,
+    SparseVector,
+    Standing,
+    Vector,
+)
 
 
 class Embedder(Protocol):
@@ -20,11 +30,11 @@ class Embedder(Protocol):
         ...
 
     async def embed_query(self, text: str) -> Vector:
-        """Returns one unit vector; served ahead of bulk work. Raises EmbedderUnavailable."""
+        """Returns one unit vector; served ahead of bulk work. Raises EmbedderUnavailable, EmbedderRefused."""
         ...
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Returns one unit vector per text, in order. Raises EmbedderUnavailable."""
+        """Returns one unit vector per text, in order. Raises EmbedderUnavailable, EmbedderRefused."""
         ...
 
 
@@ -41,7 +51,10 @@ class TermWeigher(Protocol):
 
 
 class VectorIndex(Protocol):
-    """The vector database, embedded or a cluster. Every call has a deadline; raises IndexUnavailable."""
+    """The vector database, embedded or a cluster. Every call has a deadline.
+
+    Raises IndexUnavailable, IndexRefused; what writes raises StorageFull too.
+    """
 
     async def prepare(self) -> None:
         """Creates the collection and payload indexes where they are missing."""
@@ -72,6 +85,14 @@ class VectorIndex(Protocol):
         """Removes the points of one version."""
         ...
 
+    async def flush(self) -> None:
+        """Returns once everything stored so far survives a power cut."""
+        ...
+
+    async def drop_others(self, generations: Collection[str]) -> None:
+        """Removes the collections of every generation that is neither the present one nor one of these."""
+        ...
+
     async def ping(self) -> str:
         """Returns the engine's version."""
         ...
@@ -82,10 +103,16 @@ class VectorIndex(Protocol):
 
 
 class VersionRegistry(Protocol):
-    """Which version of a document searches may see. Shared by all replicas; raises DependencyUnavailable."""
+    """Which version of a document searches may see, in the present index generation.
+
+    Shared by all replicas; raises DependencyUnavailable.
+    """
 
     async def begin_version(self, version: DocumentVersion) -> None:
-        """Records that a version may have points from now on, invisible ones. Raises DocumentDeleted."""
+        """Records that a version may have points from now on, invisible ones.
+
+        Raises DocumentDeleted; IndexUnavailable while a sweep removes the version's points.
+        """
         ...
 
     async def check_writable(self, tenant_id: str, document_id: str) -> None:
@@ -93,10 +120,11 @@ class VersionRegistry(Protocol):
         ...
 
     async def activate_version(self, tenant_id: str, document_id: str, version_id: str) -> bool:
-        """Makes one version the visible one, in one transaction. Raises DocumentDeleted.
+        """Makes one version the visible one, in one transaction.
 
-        Returns whether the points of the document's other versions may go now:
-        not while a version that began later is still being indexed.
+        Raises DocumentDeleted; IndexUnavailable while a sweep removes the version's points.
+        Returns whether the points of the document's other versions may go now: not while
+        a version that began later is still being indexed.
         """
         ...
 
@@ -112,10 +140,22 @@ class VersionRegistry(Protocol):
         """Returns versions of all tenants that are neither visible nor in progress, at most limit."""
         ...
 
+    async def claim_abandoned(self, version: AbandonedVersion) -> bool:
+        """Closes a version to writers for as long as its points are removed; False if it began anew or is active."""
+        ...
+
     async def forget_abandoned(self, version: AbandonedVersion) -> None:
-        """Drops the record of a version whose points are gone, unless it has begun anew."""
+        """Drops the record of a claimed version, whose points are gone."""
+        ...
+
+    async def describe(self, versions: Sequence[ExpectedVersion]) -> list[Standing]:
+        """Returns how versions of any tenants stand, in their order."""
+        ...
+
+    async def find_generations(self) -> frozenset[str] | None:
+        """Returns every index generation that a version is recorded in; None if one is recorded without."""
         ...
 
     async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:
-        """Returns those of the versions that are active."""
+        """Returns those of the versions that are active in the present index generation."""
         ...

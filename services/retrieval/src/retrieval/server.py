@@ -14,7 +14,6 @@ from docuchat.retrieval.v1.search_service_pb2_grpc import add_SearchServiceServi
 from retrieval.config import EmbedderName, Settings
 from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
-from retrieval.index.qdrant_vector_index import QdrantVectorIndex
 from retrieval.indexing.indexer import Indexer
 from retrieval.indexing.sweep import sweep_regularly
 from retrieval.model import IndexUnavailable
@@ -25,6 +24,7 @@ from retrieval.servicers.search_servicer import SearchServicer
 from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
 from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
 from servicekit.database import Database
+from servicekit.errors import AppError
 from servicekit.rpc.server import run_service
 from servicekit.telemetry import get_logger
 
@@ -62,8 +62,8 @@ class IndexPreparation:
             await self._needed.wait()
             try:
                 await self._index.prepare()
-            except IndexUnavailable:
-                get_logger("index").warning("vector index is not ready", retry_in_seconds=delay)
+            except AppError as error:
+                get_logger("index").warning("vector index is not ready", reason=error.reason, retry_in_seconds=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LAST_RETRY_SECONDS)
             else:
@@ -74,7 +74,7 @@ class IndexPreparation:
         """Returns the engine's version. Raises IndexUnavailable while it is away or not prepared."""
         try:
             version = await self._index.ping()
-        except IndexUnavailable:
+        except AppError:
             self._needed.set()
             raise
         if self._needed.is_set():
@@ -109,10 +109,11 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(database.close)
         embedder = await open_embedder(settings)
         stack.push_async_callback(embedder.close)
-        index = connect_index(settings, Generation(embedder.model, embedder.dimensions))
+        generation = Generation(embedder.model, embedder.dimensions)
+        index = connect_index(settings, generation)
         stack.push_async_callback(index.close)
         preparation = IndexPreparation(index)
-        registry = PostgresVersionRegistry(database)
+        registry = PostgresVersionRegistry(database, generation.collection)
         await run_service(
             settings,
             name="retrieval",
@@ -167,6 +168,9 @@ def _reveal(secret: SecretStr | None) -> str:
 def connect_index(settings: Settings, generation: Generation) -> VectorIndex:
     """Returns the Qdrant server where QDRANT_URL names one, the embedded engine otherwise."""
     if settings.qdrant_url:
+        # Its client takes half a second of processor time to import, which every start without one would pay.
+        from retrieval.index.qdrant_vector_index import QdrantVectorIndex  # noqa: PLC0415 - see above
+
         return QdrantVectorIndex.connect(settings.qdrant_url, _reveal(settings.qdrant_api_key) or None, generation)
     return EdgeVectorIndex(settings.engine_target, generation)
 

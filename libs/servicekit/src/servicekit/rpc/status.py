@@ -11,6 +11,8 @@ STATUS_KEY = "grpc-status-details-bin"
 CHALLENGE_KEY = "www-authenticate"
 CHALLENGE = 'Bearer realm="docuchat"'
 TOKEN_REFUSED = {"TOKEN_EXPIRED", "TOKEN_INVALID"}
+# A client's retry policy heeds it (gRFC A6, pushback).
+NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 NUMBERS = {code.name: code for code in grpc.StatusCode}
 
 
@@ -48,8 +50,8 @@ def _pack(detail: Message) -> any_pb2.Any:
 
 def status_metadata(status: status_pb2.Status, error: AppError) -> tuple[tuple[str, str | bytes], ...]:
     """Returns the trailing metadata that carries a status; for HTTP it says which credentials are asked for."""
-    carried = (STATUS_KEY, status.SerializeToString())
-    return (carried, (CHALLENGE_KEY, choose_challenge(error))) if error.code is Code.UNAUTHENTICATED else (carried,)
+    challenge = ((CHALLENGE_KEY, choose_challenge(error)),) if error.code is Code.UNAUTHENTICATED else ()
+    return ((STATUS_KEY, status.SerializeToString()), *challenge, *((NO_RETRY,) if error.retried else ()))
 
 
 def choose_challenge(error: AppError) -> str:

@@ -45,9 +45,9 @@ class GeminiEmbedder:
             timeout=int(REQUEST_SECONDS * 1000),
             retry_options=types.HttpRetryOptions(attempts=1),
         )
-        return cls(
-            genai.Client(api_key=api_key, http_options=options), model, dimensions, policy or BoundedRetryPolicy()
-        )
+        # Without it an environment made for Vertex AI (GOOGLE_GENAI_USE_VERTEXAI) would send the texts there.
+        client = genai.Client(vertexai=False, api_key=api_key, http_options=options)
+        return cls(client, model, dimensions, policy or BoundedRetryPolicy())
 
     @property
     def model(self) -> str:
@@ -60,13 +60,13 @@ class GeminiEmbedder:
         return self._dimensions
 
     async def embed_query(self, text: str) -> Vector:
-        """Returns the unit vector of a query. Raises EmbedderUnavailable."""
+        """Returns the unit vector of a query. Raises EmbedderUnavailable, EmbedderRefused."""
         policy = replace(self._policy, total_seconds=min(self._policy.total_seconds, QUERY_SECONDS))
         (vector,) = await embed_in_pieces([text], LIMITS, lambda batch: self._request(batch, "RETRIEVAL_QUERY", policy))
         return vector
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Returns one unit vector per text, in order. Raises EmbedderUnavailable."""
+        """Returns one unit vector per text, in order. Raises EmbedderUnavailable, EmbedderRefused."""
         return await embed_in_pieces(
             texts, LIMITS, lambda batch: self._request(batch, "RETRIEVAL_DOCUMENT", self._policy)
         )

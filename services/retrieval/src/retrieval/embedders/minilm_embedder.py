@@ -29,7 +29,7 @@ class MiniLmEmbedder:
     have a lower priority, so a query never waits for more than its share of a processor.
     """
 
-    def __init__(self, graph: Path, *, bulk_threads: int = 0) -> None:
+    def __init__(self, graph: Path | bytes, *, bulk_threads: int = 0) -> None:
         folder = find_model_folder()
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
@@ -90,9 +90,10 @@ class MiniLmEmbedder:
         return np.asarray(vectors[0], dtype=np.float32)
 
 
-def _open_session(graph: Path) -> onnxruntime.InferenceSession:
+def _open_session(graph: Path | bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # Whole windows side by side fill the processors better than one window cut up between threads.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    source = str(graph) if isinstance(graph, Path) else graph
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -34,7 +34,7 @@ class OpenAIEmbedder:
         """Connects. base_url "" is OpenAI's own.
 
         dimensions 0 is the model's own length; of a model not known here it is
-        found by embedding a word. Raises EmbedderUnavailable.
+        found by embedding a word. Raises EmbedderUnavailable, EmbedderRefused.
         """
         client = AsyncOpenAI(
             # A local server may want no key; the SDK wants a string.
@@ -59,13 +59,13 @@ class OpenAIEmbedder:
         return self._dimensions
 
     async def embed_query(self, text: str) -> Vector:
-        """Returns the unit vector of a query. Raises EmbedderUnavailable."""
+        """Returns the unit vector of a query. Raises EmbedderUnavailable, EmbedderRefused."""
         policy = replace(self._policy, total_seconds=min(self._policy.total_seconds, QUERY_SECONDS))
         (vector,) = await embed_in_pieces([text], LIMITS, lambda batch: self._request(batch, policy))
         return vector
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Returns one unit vector per text, in order. Raises EmbedderUnavailable."""
+        """Returns one unit vector per text, in order. Raises EmbedderUnavailable, EmbedderRefused."""
         return await embed_in_pieces(texts, LIMITS, lambda batch: self._request(batch, self._policy))
 
     async def close(self) -> None:
@@ -95,4 +95,4 @@ def read_failure(error: Exception) -> Failure:
     if isinstance(error, APIStatusError):
         return Failure(error.status_code, error.response.headers)
     # What came back did not fit, unless nothing came back at all.
-    return Failure(0 if isinstance(error, APIConnectionError) else 422, {})
+    return Failure(0 if isinstance(error, APIConnectionError) else 200, {})

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from retrieval.model import EmbedderUnavailable
+from retrieval.model import EmbedderRefused, EmbedderUnavailable
 from servicekit.retrying import RetryPolicy, read_retry_after
 from servicekit.telemetry import get_logger
 
@@ -16,7 +16,7 @@ UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 
 @dataclass(frozen=True)
 class Failure:
-    """How one attempt failed; status is 0 where no answer came."""
+    """How one attempt failed; status is 0 where no answer came, 200 where it could not be read."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,6 +25,11 @@ class Failure:
     def may_pass(self) -> bool:
         """Whether the same request may succeed later."""
         return self.status in (0, 408, 429) or self.status >= 500
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the provider will not take this request: its key, its model, its size."""
+        return 400 <= self.status < 500 and not self.may_pass
 
     @property
     def retry_after_seconds(self) -> float:
@@ -45,7 +50,7 @@ async def call_provider(
     errors: tuple[type[Exception], ...],
     read_failure: Callable[[Exception], Failure],
 ) -> Result:
-    """Returns what call returns, tried up to policy.attempts times. Raises EmbedderUnavailable."""
+    """Returns what call returns, tried up to policy.attempts times. Raises EmbedderUnavailable, EmbedderRefused."""
     try:
         async with asyncio.timeout(policy.total_seconds):
             attempt = 0
@@ -69,4 +74,4 @@ async def call_provider(
         # The text of the error is the provider's and may quote the document: only its kind is logged.
         failure = read_failure(error)
         get_logger("embedder").warning("embedding failed", error=type(error).__name__, status=failure.status)
-        raise EmbedderUnavailable from error
+        raise (EmbedderRefused(failure.status) if failure.is_refusal else EmbedderUnavailable()) from error

@@ -39,6 +39,11 @@ class EngineSettings(Protocol):
         ...
 
     @property
+    def engine_compact_after_seconds(self) -> float:
+        """How long what was deleted may stay in the files."""
+        ...
+
+    @property
     def version(self) -> str:
         """The release."""
         ...
@@ -59,12 +64,12 @@ async def run_engine(settings: EngineSettings) -> None:
     folder = settings.data_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _lock(folder):
-        catalog = Catalog(folder)
+        catalog = Catalog(folder, compact_after_seconds=settings.engine_compact_after_seconds)
         server = build_engine(catalog)
         await start_engine(server, settings.engine_target)
         get_logger("engine").info("serving", target=settings.engine_target)
         try:
-            await run_until_stopped([catalog.flush_regularly])
+            await run_until_stopped([catalog.flush_regularly, catalog.compact_regularly])
         finally:
             await server.stop(DRAIN_SECONDS)
             await catalog.close()

@@ -24,7 +24,7 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         self, request: engine_pb2.UpsertPointsRequest, context: ServicerContext
     ) -> engine_pb2.UpsertPointsResponse:
         """Stores points durably."""
-        await self._catalog.use(request.collection, lambda collection: collection.upsert(request))
+        await self._catalog.update(request.collection, lambda collection: collection.upsert(request))
         return engine_pb2.UpsertPointsResponse()
 
     async def MatchPoints(
@@ -44,8 +44,22 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         self, request: engine_pb2.DeletePointsRequest, context: ServicerContext
     ) -> engine_pb2.DeletePointsResponse:
         """Removes points."""
-        await self._catalog.use(request.collection, lambda collection: collection.delete(request.filter))
+        await self._catalog.update(request.collection, lambda collection: collection.delete(request))
         return engine_pb2.DeletePointsResponse()
+
+    async def FlushCollection(
+        self, request: engine_pb2.FlushCollectionRequest, context: ServicerContext
+    ) -> engine_pb2.FlushCollectionResponse:
+        """Forces everything to the disk."""
+        await self._catalog.force(request.collection)
+        return engine_pb2.FlushCollectionResponse()
+
+    async def KeepCollections(
+        self, request: engine_pb2.KeepCollectionsRequest, context: ServicerContext
+    ) -> engine_pb2.KeepCollectionsResponse:
+        """Removes the other collections."""
+        await self._catalog.keep(request.collections)
+        return engine_pb2.KeepCollectionsResponse()
 
     async def GetInfo(self, request: engine_pb2.GetInfoRequest, context: ServicerContext) -> engine_pb2.GetInfoResponse:
         """Says what runs."""

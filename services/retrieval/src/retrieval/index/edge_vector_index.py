@@ -1,7 +1,7 @@
 """The embedded engine, over its socket."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 import grpc
@@ -22,12 +22,15 @@ from retrieval.index.scope_filter import (
     restrict_to_tenant,
     restrict_to_version,
 )
-from retrieval.model import IndexUnavailable, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import IndexRefused, IndexUnavailable, Matches, Point, Scope, SparseVector, Vector
+from servicekit.errors import AppError, Code, StorageFull
 from servicekit.rpc.client import open_channel
+from servicekit.rpc.status import read_error
 from servicekit.telemetry import get_logger
 
 # The engine does nothing else while it stores a batch, so a batch is a few milliseconds' worth.
 UPSERT_POINTS = 64
+REFUSALS = {Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.OUT_OF_RANGE, Code.UNIMPLEMENTED}
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -97,6 +100,16 @@ class EdgeVectorIndex:
         request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)
         await self._call_prepared(self._stub.DeletePoints, request, self._deadlines.write)
 
+    async def flush(self) -> None:
+        """Returns once everything stored so far is on the disk itself."""
+        request = engine_pb2.FlushCollectionRequest(collection=self._collection)
+        await self._call_prepared(self._stub.FlushCollection, request, self._deadlines.write)
+
+    async def drop_others(self, generations: Collection[str]) -> None:
+        """Removes the collections of every generation that is neither the present one nor one of these."""
+        request = engine_pb2.KeepCollectionsRequest(collections=sorted({self._collection, *generations}))
+        await self._call(self._stub.KeepCollections, request, self._deadlines.write)
+
     async def ping(self) -> str:
         """Returns the engine's name and version."""
         info = await self._call(self._stub.GetInfo, engine_pb2.GetInfoRequest(), self._deadlines.ping)
@@ -122,10 +135,20 @@ class EdgeVectorIndex:
             # A restart of the engine takes a second or two: waiting for it beats failing at once.
             return await method(request, timeout=seconds, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
-                raise _CollectionUnknown from error
-            get_logger("index").warning("engine call failed", code=error.code().name, details=error.details())
-            raise IndexUnavailable from error
+            raise read_engine_error(error) from error
+
+
+def read_engine_error(error: grpc.aio.AioRpcError) -> AppError:
+    """Returns what an error of the engine means to retrieval."""
+    answer = read_error(error)
+    if answer.reason == "COLLECTION_UNKNOWN":
+        return _CollectionUnknown()
+    get_logger("index").warning("engine call failed", code=error.code().name, details=error.details())
+    if answer.reason == "STORAGE_FULL":
+        return StorageFull("the vector index")
+    if answer.code in REFUSALS:
+        return IndexRefused()
+    return answer if answer.code is Code.INTERNAL else IndexUnavailable()
 
 
 class _CollectionUnknown(IndexUnavailable):

@@ -3,6 +3,10 @@
 import re
 from dataclasses import dataclass
 
+# Raised whenever points are stored another way, so that the versions in an older collection count as outdated.
+FORMAT = 2
+PREFIX = "chunks-"
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -13,6 +17,6 @@ class Generation:
 
     @property
     def collection(self) -> str:
-        """The collection's name: chunks-<model>-<dimensions>, lower-case letters, digits, dots and dashes."""
+        """The collection's name: chunks-<model>-<dimensions>-v<format>, lower-case letters, digits, dots and dashes."""
         slug = re.sub(r"[^a-z0-9.]+", "-", self.model.lower()).strip("-.")
-        return f"chunks-{slug[:60]}-{self.dimensions}"
+        return f"{PREFIX}{slug[:60]}-{self.dimensions}-v{FORMAT}"

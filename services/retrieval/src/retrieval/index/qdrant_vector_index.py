@@ -1,12 +1,14 @@
 """A Qdrant server or cluster."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from math import ceil
 
 import httpx
 from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from retrieval.index.deadlines import Deadlines
@@ -22,11 +24,14 @@ from retrieval.index.scope_filter import (
     restrict_to_tenant,
     restrict_to_version,
 )
-from retrieval.model import IndexUnavailable, Match, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import IndexRefused, IndexUnavailable, Match, Matches, Point, Scope, SparseVector, Vector
+from servicekit.errors import AppError, StorageFull
 from servicekit.telemetry import get_logger
 
 DENSE, SPARSE = "dense", "sparse"
 UPSERT_POINTS = 128
+# A wrong key, a wrong request, one that is too large. A collection that is missing (404) is made again.
+REFUSALS = {400, 401, 403, 405, 409, 413, 422}
 
 
 class QdrantVectorIndex:
@@ -108,6 +113,12 @@ class QdrantVectorIndex:
         async with self._within(self._deadlines.write):
             await self._client.delete(self._collection, gone, wait=True)
 
+    async def flush(self) -> None:
+        """Does nothing: when a server forces its log to the disk is its own affair, and a cluster keeps copies."""
+
+    async def drop_others(self, generations: Collection[str]) -> None:
+        """Does nothing: a server may hold collections of other deployments, so its operator removes old ones."""
+
     async def ping(self) -> str:
         """Returns the server's name and version."""
         async with self._within(self._deadlines.ping, prepared=False):
@@ -132,11 +143,20 @@ class QdrantVectorIndex:
         try:
             async with asyncio.timeout(seconds):
                 yield
-        except (ApiException, httpx.HTTPError, TimeoutError) as error:
+        except (ApiException, QdrantException, httpx.HTTPError, TimeoutError) as error:
             get_logger("index").warning("qdrant call failed", error=type(error).__name__)
             # A collection that was wiped is made again by the call that comes next.
             self._prepared = self._prepared and not (isinstance(error, UnexpectedResponse) and error.status_code == 404)
-            raise IndexUnavailable from error
+            raise read_qdrant_error(error) from error
+
+
+def read_qdrant_error(error: Exception) -> AppError:
+    """Returns what an error of the client means to retrieval."""
+    if not isinstance(error, UnexpectedResponse):
+        return IndexUnavailable()
+    if error.status_code == HTTPStatus.INSUFFICIENT_STORAGE or b"No space left on device" in error.content:
+        return StorageFull("the vector index")
+    return IndexRefused() if error.status_code in REFUSALS else IndexUnavailable()
 
 
 def _to_struct(point: Point) -> models.PointStruct:

@@ -7,14 +7,33 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from retrieval.indexing.read_ahead import read_ahead
-from retrieval.model import Chunk, DocumentDeleted, DocumentVersion, Point, Vector, VersionIncomplete
+from retrieval.model import (
+    Chunk,
+    Condition,
+    DocumentDeleted,
+    DocumentVersion,
+    ExpectedVersion,
+    Point,
+    Standing,
+    Vector,
+    VersionIncomplete,
+)
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from servicekit.telemetry import span
 
+CONDITIONS = {
+    Standing.INVISIBLE: Condition.DAMAGED,
+    Standing.OTHER_GENERATION: Condition.OUTDATED,
+    Standing.BURIED: Condition.HIDDEN,
+}
 
-def name_point(version_id: str, chunk_index: int) -> str:
-    """Returns a chunk's point id (UUIDv5, RFC 9562): the same on every retry, so nothing is stored twice."""
-    return str(uuid5(UUID(version_id), str(chunk_index)))
+
+def name_point(tenant_id: str, version_id: str, chunk_index: int) -> str:
+    """Returns a chunk's point id (UUIDv5, RFC 9562): the same on every retry, so nothing is stored twice.
+
+    It begins with the tenant: whatever ids another tenant names, its points never overwrite these.
+    """
+    return str(uuid5(UUID(tenant_id), f"{version_id}/{chunk_index}"))
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,9 @@ class Indexer:
             yield 0
 
     async def activate_version(self, tenant_id: str, document_id: str, version_id: str, chunk_count: int) -> None:
-        """Shows one version and removes the points of the others. Doing it again changes nothing.
+        """Shows one version once its points survive a power cut, and removes the points of the others.
+
+        Doing it again changes nothing.
 
         Raises DocumentDeleted; VersionIncomplete unless exactly chunk_count points are stored.
         """
@@ -55,9 +76,22 @@ class Indexer:
         found = await self.index.count(tenant_id, version_id)
         if found != chunk_count:
             raise VersionIncomplete(chunk_count, found)
+        await self.index.flush()
         if await self.registry.activate_version(tenant_id, document_id, version_id):
             await self.index.delete_document(tenant_id, document_id, keep_version_id=version_id)
             await self.registry.forget_retired_versions(tenant_id, document_id)
+
+    async def hide_document(self, tenant_id: str, document_id: str) -> None:
+        """Hides a document at once and for good; needs no index. Doing it again changes nothing."""
+        await self.registry.bury_document(tenant_id, document_id)
+
+    async def check_versions(self, expected: Sequence[ExpectedVersion]) -> list[Condition]:
+        """Compares what should be searchable with what is, in their order. Raises IndexUnavailable."""
+        standings = await self.registry.describe(expected)
+        return [
+            await self._check_points(version) if standing is Standing.VISIBLE else CONDITIONS[standing]
+            for version, standing in zip(expected, standings, strict=True)
+        ]
 
     async def delete_document(self, tenant_id: str, document_id: str) -> None:
         """Hides a document at once, then removes its points. Doing it again changes nothing.
@@ -66,6 +100,10 @@ class Indexer:
         """
         await self.registry.bury_document(tenant_id, document_id)
         await self._remove_points(tenant_id, document_id)
+
+    async def _check_points(self, version: ExpectedVersion) -> Condition:
+        found = await self.index.count(version.tenant_id, version.version_id)
+        return Condition.INTACT if found == version.chunk_count else Condition.DAMAGED
 
     async def _embed(
         self, version: DocumentVersion, batches: AsyncIterator[Sequence[Chunk]]
@@ -79,7 +117,7 @@ class Indexer:
     def _make_points(self, version: DocumentVersion, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> list[Point]:
         return [
             Point(
-                point_id=name_point(version.version_id, chunk.chunk_index),
+                point_id=name_point(version.tenant_id, version.version_id, chunk.chunk_index),
                 version=version,
                 chunk=chunk,
                 dense=vector,

@@ -1,5 +1,6 @@
 """From a query to the passages its asker may see."""
 
+import asyncio
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,14 +31,15 @@ class Searcher:
     async def search(self, scope: Scope, query: str, top_k: int = DEFAULT_TOP_K) -> list[Hit]:
         """Returns at most top_k (no more than 50) visible passages, best first.
 
-        Raises EmptyQuery, EmbedderUnavailable, IndexUnavailable.
+        Raises EmptyQuery, EmbedderUnavailable, EmbedderRefused, IndexUnavailable.
         """
         if is_blank(query):
             raise EmptyQuery
         wanted = min(top_k, MAX_TOP_K)
         with span("retrieval.embed_query"):
-            dense = await self.embedder.embed_query(query)
-        sparse = self.weigher.weigh_query(query, "")
+            # A long query is stemmed in thirty languages: tens of milliseconds that the event loop has not got.
+            stemming = asyncio.to_thread(self.weigher.weigh_query, query, "")
+            dense, sparse = await asyncio.gather(self.embedder.embed_query(query), stemming)
         limit = max(SPARE * wanted, LEAST_CANDIDATES)
         hits: list[Hit] = []
         for _ in range(MAX_ROUNDS):

@@ -5,13 +5,13 @@ from contextlib import aclosing
 
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import index_service_pb2_grpc
-from retrieval.convert import read_batches, read_header
+from retrieval.convert import read_batches, read_header, to_condition_proto, to_expected
 from retrieval.indexing.indexer import Indexer
 from servicekit.rpc.call import ServicerContext
 
 
 class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):
-    """Takes chunks, activations and deletions from other services, which name the tenant."""
+    """Takes chunks, activations, deletions and questions about them from other services, which name the tenant."""
 
     def __init__(self, indexer: Indexer) -> None:
         self._indexer = indexer
@@ -34,6 +34,20 @@ class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):
             request.tenant_id, request.document_id, request.version_id, request.chunk_count
         )
         return index_pb2.ActivateVersionResponse()
+
+    async def HideDocument(
+        self, request: index_pb2.HideDocumentRequest, context: ServicerContext
+    ) -> index_pb2.HideDocumentResponse:
+        """Hides a document, whether or not the index answers."""
+        await self._indexer.hide_document(request.tenant_id, request.document_id)
+        return index_pb2.HideDocumentResponse()
+
+    async def CheckVersions(
+        self, request: index_pb2.CheckVersionsRequest, context: ServicerContext
+    ) -> index_pb2.CheckVersionsResponse:
+        """Says which versions are searchable as they should be."""
+        conditions = await self._indexer.check_versions([to_expected(version) for version in request.versions])
+        return index_pb2.CheckVersionsResponse(conditions=[to_condition_proto(condition) for condition in conditions])
 
     async def DeleteDocument(
         self, request: index_pb2.DeleteDocumentRequest, context: ServicerContext

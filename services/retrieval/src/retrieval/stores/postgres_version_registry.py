@@ -1,14 +1,21 @@
 """Which version of a document is visible, in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from retrieval.model import AbandonedVersion, DocumentDeleted, DocumentVersion
+from retrieval.model import (
+    AbandonedVersion,
+    DocumentDeleted,
+    DocumentVersion,
+    ExpectedVersion,
+    IndexUnavailable,
+    Standing,
+)
 from retrieval.stores.tables import documents, versions
 from servicekit.database import Database
 
@@ -24,28 +31,36 @@ class State(StrEnum):
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
     RETIRED = "RETIRED"
+    SWEEPING = "SWEEPING"
 
 
 class PostgresVersionRegistry:
     """A VersionRegistry. Every write locks the document's row first, so verdicts on one document queue up."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, generation: str) -> None:
+        """generation names the collection that this process indexes into and searches."""
         self._database = database
+        self._generation = generation
 
     async def begin_version(self, version: DocumentVersion) -> None:
-        """Records a version as pending; an active one stays active. Raises DocumentDeleted."""
+        """Records a version as pending; an active one stays active.
+
+        Raises DocumentDeleted; IndexUnavailable while a sweep removes its points.
+        """
         async with self._database.transaction(tenant_id=version.tenant_id) as connection:
             await _lock_living(connection, version.tenant_id, version.document_id)
+            await _require_unclaimed(connection, version.tenant_id, version.document_id, version.version_id)
             row = insert(versions).values(
                 tenant_id=version.tenant_id,
                 document_id=version.document_id,
                 version_id=version.version_id,
                 state=State.PENDING,
+                generation=self._generation,
             )
             await connection.execute(
                 row.on_conflict_do_update(
                     index_elements=versions.primary_key.columns,
-                    set_={"state": State.PENDING, "begin_time": func.now()},
+                    set_={"state": State.PENDING, "begin_time": func.now(), "generation": self._generation},
                     where=versions.c.state != State.ACTIVE,
                 )
             )
@@ -60,11 +75,15 @@ class PostgresVersionRegistry:
                 raise DocumentDeleted
 
     async def activate_version(self, tenant_id: str, document_id: str, version_id: str) -> bool:
-        """Flips visibility; returns whether the other versions' points may go. Raises DocumentDeleted."""
+        """Flips visibility; returns whether the other versions' points may go.
+
+        Raises DocumentDeleted; IndexUnavailable while a sweep removes its points.
+        """
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             await _lock_living(connection, tenant_id, document_id)
+            await _require_unclaimed(connection, tenant_id, document_id, version_id)
             await _retire_active(connection, tenant_id, document_id)
-            await _set_active(connection, tenant_id, document_id, version_id)
+            await _set_active(connection, tenant_id, document_id, version_id, self._generation)
             return not await _is_overtaken(connection, tenant_id, document_id, version_id)
 
     async def forget_retired_versions(self, tenant_id: str, document_id: str) -> None:
@@ -86,9 +105,12 @@ class PostgresVersionRegistry:
             await _retire_active(connection, tenant_id, document_id)
 
     async def find_abandoned(self, limit: int) -> Sequence[AbandonedVersion]:
-        """Returns versions that are retired, pending for a day, or of a document buried for an hour."""
+        """Returns versions that are retired, pending for a day, or of a document buried for an hour.
+
+        Those that a sweep claimed and did not finish are among them.
+        """
         abandoned = or_(
-            versions.c.state == State.RETIRED,
+            versions.c.state.in_((State.RETIRED, State.SWEEPING)),
             and_(versions.c.state == State.PENDING, versions.c.begin_time < func.now() - PENDING_LIMIT),
             documents.c.delete_time < func.now() - BURIED_LIMIT,
         )
@@ -98,25 +120,58 @@ class PostgresVersionRegistry:
         async with self._database.transaction(scope="sweep") as connection:
             return [AbandonedVersion(*row) for row in await connection.execute(found)]
 
-    async def forget_abandoned(self, version: AbandonedVersion) -> None:
-        """Drops the record, unless the version has begun anew or was activated since it was found."""
+    async def claim_abandoned(self, version: AbandonedVersion) -> bool:
+        """Marks a version as being swept; False if it began anew or was activated since it was found."""
         unchanged = and_(
-            _of_document(version.tenant_id, version.document_id),
-            versions.c.version_id == version.version_id,
+            _of_version(version.tenant_id, version.document_id, version.version_id),
             versions.c.begin_time == version.begin_time,
             versions.c.state != State.ACTIVE,
         )
+        claimed = update(versions).where(unchanged).values(state=State.SWEEPING).returning(versions.c.version_id)
         async with self._database.transaction(tenant_id=version.tenant_id) as connection:
-            await connection.execute(delete(versions).where(unchanged))
+            await _lock(connection, version.tenant_id, version.document_id)
+            return (await connection.execute(claimed)).first() is not None
+
+    async def forget_abandoned(self, version: AbandonedVersion) -> None:
+        """Drops the record of a version that is being swept."""
+        swept = _of_version(version.tenant_id, version.document_id, version.version_id)
+        async with self._database.transaction(tenant_id=version.tenant_id) as connection:
+            await connection.execute(delete(versions).where(swept, versions.c.state == State.SWEEPING))
+
+    async def describe(self, expected: Sequence[ExpectedVersion]) -> list[Standing]:
+        """Returns how versions of any tenants stand, in their order, in two queries."""
+        keys = [(version.tenant_id, version.document_id, version.version_id) for version in expected]
+        key = tuple_(versions.c.tenant_id, versions.c.document_id, versions.c.version_id)
+        rows = select(*key.clauses, versions.c.state, versions.c.generation).where(key.in_(keys))
+        document = tuple_(documents.c.tenant_id, documents.c.document_id)
+        buried = select(*document.clauses).where(
+            document.in_([row[:2] for row in keys]), documents.c.delete_time.is_not(None)
+        )
+        async with self._database.transaction(scope="sweep") as connection:
+            found = {tuple(row[:3]): (row.state, row.generation) for row in await connection.execute(rows)}
+            gone = {tuple(row) for row in await connection.execute(buried)}
+        return [Standing.BURIED if row[:2] in gone else self._judge(found.get(row)) for row in keys]
+
+    def _judge(self, row: tuple[str, str | None] | None) -> Standing:
+        if row is None or row[0] != State.ACTIVE:
+            return Standing.INVISIBLE
+        return Standing.VISIBLE if row[1] == self._generation else Standing.OTHER_GENERATION
+
+    async def find_generations(self) -> frozenset[str] | None:
+        """Returns every generation that a row names; None if a row names none."""
+        async with self._database.transaction(scope="sweep") as connection:
+            found = set((await connection.execute(select(versions.c.generation).distinct())).scalars())
+        return None if None in found else frozenset(found)
 
     async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:
-        """Returns those of the versions that are active, in one query."""
+        """Returns those of the versions that are active in the present generation, in one query."""
         if not version_ids:
             return frozenset()
         visible = select(versions.c.version_id).where(
             versions.c.tenant_id == tenant_id,
             versions.c.version_id.in_(version_ids),
             versions.c.state == State.ACTIVE,
+            versions.c.generation == self._generation,
         )
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             return frozenset((await connection.execute(visible)).scalars())
@@ -126,14 +181,31 @@ def _of_document(tenant_id: str, document_id: str) -> ColumnElement[bool]:
     return and_(versions.c.tenant_id == tenant_id, versions.c.document_id == document_id)
 
 
-async def _lock_living(connection: AsyncConnection, tenant_id: str, document_id: str) -> None:
+def _of_version(tenant_id: str, document_id: str, version_id: str) -> ColumnElement[bool]:
+    return and_(_of_document(tenant_id, document_id), versions.c.version_id == version_id)
+
+
+async def _lock(connection: AsyncConnection, tenant_id: str, document_id: str) -> datetime | None:
+    """Returns when the document was buried."""
     row = insert(documents).values(tenant_id=tenant_id, document_id=document_id)
     # An update that changes nothing locks the row and returns it, whether it was there before or not.
     locked = row.on_conflict_do_update(
         index_elements=documents.primary_key.columns, set_={"document_id": row.excluded.document_id}
     )
-    if (await connection.execute(locked.returning(documents.c.delete_time))).scalar_one() is not None:
+    delete_time: datetime | None = (await connection.execute(locked.returning(documents.c.delete_time))).scalar_one()
+    return delete_time
+
+
+async def _lock_living(connection: AsyncConnection, tenant_id: str, document_id: str) -> None:
+    if await _lock(connection, tenant_id, document_id) is not None:
         raise DocumentDeleted
+
+
+async def _require_unclaimed(connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str) -> None:
+    """Points that are written or shown now would be removed by the sweep that has claimed them."""
+    claimed = exists().where(_of_version(tenant_id, document_id, version_id), versions.c.state == State.SWEEPING)
+    if (await connection.execute(select(claimed))).scalar_one():
+        raise IndexUnavailable
 
 
 async def _retire_active(connection: AsyncConnection, tenant_id: str, document_id: str) -> None:
@@ -141,18 +213,22 @@ async def _retire_active(connection: AsyncConnection, tenant_id: str, document_i
     await connection.execute(update(versions).where(active).values(state=State.RETIRED))
 
 
-async def _set_active(connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str) -> None:
+async def _set_active(
+    connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str, generation: str
+) -> None:
     row = insert(versions).values(
         tenant_id=tenant_id,
         document_id=document_id,
         version_id=version_id,
         state=State.ACTIVE,
         activate_time=func.now(),
+        generation=generation,
     )
+    activated = func.coalesce(versions.c.activate_time, func.now())
     await connection.execute(
         row.on_conflict_do_update(
             index_elements=versions.primary_key.columns,
-            set_={"state": State.ACTIVE, "activate_time": func.coalesce(versions.c.activate_time, func.now())},
+            set_={"state": State.ACTIVE, "activate_time": activated, "generation": generation},
         )
     )
 

@@ -23,4 +23,6 @@ versions = Table(
     Column("state", Text, nullable=False),
     Column("begin_time", DateTime(timezone=True), server_default=func.now()),
     Column("activate_time", DateTime(timezone=True)),
+    # The collection that holds its points; empty in rows older than the column.
+    Column("generation", Text),
 )

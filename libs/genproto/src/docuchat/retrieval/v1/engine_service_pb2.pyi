@@ -142,6 +142,16 @@ class FlushCollectionResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class KeepCollectionsRequest(_message.Message):
+    __slots__ = ("collections",)
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, collections: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class KeepCollectionsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class GetInfoRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

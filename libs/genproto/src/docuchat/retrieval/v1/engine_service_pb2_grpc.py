@@ -73,6 +73,11 @@ class EngineServiceStub:
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionRequest.SerializeToString,
                 response_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionResponse.FromString,
                 _registered_method=True)
+        self.KeepCollections = channel.unary_unary(
+                '/docuchat.retrieval.v1.EngineService/KeepCollections',
+                request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.KeepCollectionsRequest.SerializeToString,
+                response_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.KeepCollectionsResponse.FromString,
+                _registered_method=True)
         self.GetInfo = channel.unary_unary(
                 '/docuchat.retrieval.v1.EngineService/GetInfo',
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetInfoRequest.SerializeToString,
@@ -154,6 +159,16 @@ class EngineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeepCollections(self, request, context):
+        """KeepCollections removes every collection but the named ones, files included.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_FIELD: no collection is named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetInfo(self, request, context):
         """GetInfo says what runs.
 
@@ -196,6 +211,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.FlushCollection,
                     request_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionRequest.FromString,
                     response_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionResponse.SerializeToString,
+            ),
+            'KeepCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepCollections,
+                    request_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.KeepCollectionsRequest.FromString,
+                    response_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.KeepCollectionsResponse.SerializeToString,
             ),
             'GetInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetInfo,
@@ -374,6 +394,33 @@ class EngineService:
             '/docuchat.retrieval.v1.EngineService/FlushCollection',
             docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionRequest.SerializeToString,
             docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.FlushCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.retrieval.v1.EngineService/KeepCollections',
+            docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.KeepCollectionsRequest.SerializeToString,
+            docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.KeepCollectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,12 @@ class EngineServiceStub:
     Errors include:
     - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
     """
+    KeepCollections: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.KeepCollectionsRequest, _engine_service_pb2.KeepCollectionsResponse]
+    """KeepCollections removes every collection but the named ones, files included.
+
+    Errors include:
+    - INVALID_ARGUMENT, INVALID_FIELD: no collection is named.
+    """
     GetInfo: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetInfoRequest, _engine_service_pb2.GetInfoResponse]
     """GetInfo says what runs.
 
@@ -154,6 +160,18 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - RESOURCE_EXHAUSTED, STORAGE_FULL: the engine's disk is full.
+        """
+
+    @_abc_1.abstractmethod
+    def KeepCollections(
+        self,
+        request: _engine_service_pb2.KeepCollectionsRequest,
+        context: _aio.ServicerContext[_engine_service_pb2.KeepCollectionsRequest, _abc.Awaitable[_engine_service_pb2.KeepCollectionsResponse]],
+    ) -> _abc.Awaitable[_engine_service_pb2.KeepCollectionsResponse]:
+        """KeepCollections removes every collection but the named ones, files included.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_FIELD: no collection is named.
         """
 
     @_abc_1.abstractmethod
