@@ -73,19 +73,12 @@ function envoy_on_request(handle)
   end
 end
 
--- The filter for gRPC-Web makes a status of its own from that of HTTP and knows but a few; ours is put back.
-local function restore_grpc_status(headers)
-  local status = headers:get("x-docuchat-grpc-status")
-  if status then
-    headers:remove("x-docuchat-grpc-status")
-    headers:replace("grpc-status", status)
-    headers:replace(":status", "200")
-  end
-end
-
 function envoy_on_response(handle)
   local headers = handle:headers()
-  restore_grpc_status(headers)
+  -- Envoy leaves the type out where there is no body; clients of gRPC-Web look at it first.
+  if headers:get("grpc-status") and not headers:get("content-type") then
+    headers:add("content-type", "application/grpc-web+proto")
+  end
   -- RFC 9110, section 11.6.1: whoever is refused for want of credentials is told which kind is taken.
   if headers:get(":status") == "401" then
     headers:replace("www-authenticate", "Bearer")

@@ -159,15 +159,21 @@ def build_local_replies() -> Node:
 
 
 def _grpc_mapper(reply: Reply) -> Node:
-    # The body becomes grpc-message, so it must not be JSON; Envoy's own guess at the status knows only the HTTP status.
+    """Return the answer that consists of headers alone, which gRPC and gRPC-Web read alike.
+
+    A body would become grpc-message for the one and stay a body for the other.
+    """
     status = reply.rpc_status
-    # The second status is for the Lua filter, which puts it back where the gRPC-Web filter has written its own.
-    code = str(status.code)
-    headers = {"grpc-status": code, "x-docuchat-grpc-status": code, "grpc-status-details-bin": _encode(status)}
+    headers = {
+        "grpc-status": str(status.code),
+        "grpc-message": status.message,
+        "grpc-status-details-bin": _encode(status),
+    }
     return {
         "filter": _all_of(*_conditions(reply), *_speaks_grpc()),
+        "status_code": 200,
         "headers_to_add": [add_header(name, value) for name, value in headers.items()],
-        "body_format_override": {"text_format_source": {"inline_string": status.message}},
+        "body_format_override": {"text_format_source": {"inline_string": ""}},
     }
 
 
