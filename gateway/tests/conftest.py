@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+import jwt
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -89,6 +90,11 @@ class Chat(chat_service_pb2_grpc.ChatServiceServicer):
             while context.is_active():
                 time.sleep(0.05)
             return
+        if request.question == "three seconds":
+            yield ask_event_pb2.AskEvent(sequence=1)
+            time.sleep(3)
+            yield ask_event_pb2.AskEvent(sequence=2)
+            return
         words = request.question.split()
         for number, word in enumerate(words, start=1):
             yield ask_event_pb2.AskEvent(sequence=number, text_delta=ask_event_pb2.AskTextDelta(text=word))
@@ -114,7 +120,11 @@ class Documents(document_service_pb2_grpc.DocumentServiceServicer):
 
     def GetDocumentContent(self, request, context):
         headers = [("content-disposition", 'attachment; filename="a.pdf"'), ("x-content-type-options", "nosniff")]
-        context.send_initial_metadata(headers)
+        context.send_initial_metadata([*headers, ("cache-control", "private, no-store")])
+        if request.document_id == "endless":
+            context.add_callback(self.journal.cancelled.set)
+        while request.document_id == "endless" and context.is_active():
+            yield httpbody_pb2.HttpBody(content_type="application/octet-stream", data=b"x" * 65536)
         for _ in range(40):
             yield httpbody_pb2.HttpBody(content_type="application/octet-stream", data=b"x" * 65536)
 
@@ -136,7 +146,7 @@ def reject(context, code, reason, message):
 
 
 def start_backend(journal):
-    server = grpc.server(futures.ThreadPoolExecutor(16), interceptors=[Recorder(journal)])
+    server = grpc.server(futures.ThreadPoolExecutor(80), interceptors=[Recorder(journal)])
     auth_service_pb2_grpc.add_AuthServiceServicer_to_server(Auth(journal), server)
     chat_service_pb2_grpc.add_ChatServiceServicer_to_server(Chat(journal), server)
     document_service_pb2_grpc.add_DocumentServiceServicer_to_server(Documents(journal), server)
@@ -176,17 +186,20 @@ class HttpReply:
 
 @dataclass
 class Gateway:
-    """A running Envoy and the journal of the server behind it."""
+    """A running Envoy and the journal of the server behind it; calls carry the token unless they say otherwise."""
 
     port: int
     journal: Journal
     log: Path
+    token: str = ""
+    process: subprocess.Popen | None = None
 
     def send(self, method, path, body=None, headers=()):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.putrequest(method, path, skip_accept_encoding=True)
-        for name, value in dict(headers).items():
-            connection.putheader(name, value)
+        for name, value in ({"authorization": f"Bearer {self.token}"} | dict(headers)).items():
+            if value is not None:
+                connection.putheader(name, value)
         if body is not None:
             connection.putheader("content-length", str(len(body)))
         connection.endheaders(body)
@@ -209,7 +222,52 @@ class Gateway:
         raise AssertionError("no such line in the access log")
 
     def channel(self):
-        return grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        return grpc.intercept_channel(channel, WithToken(self.token)) if self.token else channel
+
+    def send_bytes(self, data, wait=3.0):
+        """Send bytes as they are; return the answer, or None if there is none within `wait` seconds."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as connection:
+            connection.sendall(data)
+            return read_reply(connection)
+
+
+def read_reply(connection):
+    answer = http.client.HTTPResponse(connection)
+    try:
+        answer.begin()
+        return HttpReply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    except TimeoutError:
+        return None
+    finally:
+        answer.close()
+
+
+@dataclass
+class CallDetails(grpc.ClientCallDetails):
+    method: str
+    timeout: float | None
+    metadata: list
+    credentials: object
+    wait_for_ready: bool | None
+    compression: object
+
+
+class WithToken(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    def __init__(self, token):
+        self.token = token
+
+    def intercept_unary_unary(self, continuation, details, request):
+        metadata = [*(details.metadata or []), ("authorization", f"Bearer {self.token}")]
+        fields = (details.method, details.timeout, metadata, details.credentials, details.wait_for_ready)
+        return continuation(CallDetails(*fields, details.compression), request)
+
+    intercept_unary_stream = intercept_stream_unary = intercept_stream_stream = intercept_unary_unary
 
 
 def start_envoy(path, port):
@@ -241,6 +299,12 @@ def signing_key():
     return Ed25519PrivateKey.generate()
 
 
+def sign_token(key, **changes):
+    now = int(time.time())
+    claims = {"iss": "docuchat", "aud": "docuchat", "sub": "user-1", "tid": "tenant-1", "exp": now + 900} | changes
+    return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": "key-1", "typ": "at+jwt"})
+
+
 def public_jwk(key):
     x = base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode()
     return {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "key-1", "x": x}
@@ -258,10 +322,12 @@ def run_gateway(tmp_path_factory, signing_key):
         config = GatewayConfig(listen=Address("127.0.0.1", free_port()), **{"targets": targets, **fields})
         process, log = start_envoy(render(config, tmp_path_factory.mktemp("envoy")), config.listen.port)
         try:
-            yield Gateway(config.listen.port, journal, log)
+            yield Gateway(config.listen.port, journal, log, sign_token(signing_key), process)
         finally:
             stop(process)
             backend.stop(0).wait()
+        # A request passes a Lua filter that fails, so no answer would show it.
+        assert "script log" not in log.read_text()
 
     return run
 
@@ -291,7 +357,7 @@ def start_listener(tmp_path_factory):
     """Make an Envoy with the given HTTP filters that answers 200 to whatever passes them."""
 
     @contextmanager
-    def run(filters):
+    def run(filters, routes):
         port = free_port()
         router = {"name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router")}
         everything = {"match": {"prefix": "/"}, "direct_response": {"status": 200}}
@@ -299,7 +365,7 @@ def start_listener(tmp_path_factory):
             "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             stat_prefix="test",
             http_filters=[*filters, router],
-            route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [everything]}]},
+            route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [*routes, everything]}]},
         )
         chain = {"filters": [{"name": "http", "typed_config": manager}]}
         address = socket_address(Address("127.0.0.1", port))
@@ -308,7 +374,7 @@ def start_listener(tmp_path_factory):
         path.write_text(yaml.safe_dump({"static_resources": {"listeners": [listener]}}))
         process, log = start_envoy(path, port)
         try:
-            yield Gateway(port, Journal(), log)
+            yield Gateway(port, Journal(), log, process=process)
         finally:
             stop(process)
 

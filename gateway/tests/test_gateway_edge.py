@@ -78,6 +78,7 @@ def test_a_body_that_stalls_is_given_up(hasty_gateway):
     connection = http.client.HTTPConnection("127.0.0.1", hasty_gateway.port, timeout=20)
     connection.putrequest("POST", "/v1/documents?filename=a")
     connection.putheader("content-length", "1000")
+    connection.putheader("authorization", f"Bearer {hasty_gateway.token}")
     connection.endheaders(b"only this")
     started = time.monotonic()
     answer = connection.getresponse()

@@ -1,15 +1,19 @@
 """The whole Envoy configuration, and the files it consists of."""
 
+from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import yaml
+from google.protobuf.descriptor import FileDescriptor
 
-from gateway.clusters import Node, build_clusters, socket_address, typed
+from gateway.clusters import Node, build_clusters
 from gateway.config import GatewayConfig
-from gateway.descriptors import build_descriptor_set, list_public_methods, load_files
+from gateway.descriptors import PublicMethod, build_descriptor_set, list_public_methods, load_files
 from gateway.filters import GeneratedFiles
 from gateway.listener import build_listener
-from gateway.strict_json import build_script
+from gateway.overload import build_overload_manager
+from gateway.strict_json import build_receive_script
 
 CONFIG_NAME = "envoy.yaml"
 
@@ -19,37 +23,29 @@ def render(config: GatewayConfig, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     files = load_files()
     methods = list_public_methods(files)
-    generated = GeneratedFiles(
-        descriptors=folder.resolve() / "docuchat.binpb", script=folder.resolve() / "strict_json.lua"
-    )
-    generated.descriptors.write_bytes(build_descriptor_set(files).SerializeToString(deterministic=True))
-    generated.script.write_text(build_script(methods))
     path = folder / CONFIG_NAME
-    bootstrap = _bootstrap(config, build_listener(config, methods, generated))
+    bootstrap = _bootstrap(config, build_listener(config, methods, _write_files(folder.resolve(), files, methods)))
     path.write_text(yaml.safe_dump(bootstrap, sort_keys=False, width=120))
     return path
 
 
+def _write_files(folder: Path, files: Sequence[FileDescriptor], methods: Sequence[PublicMethod]) -> GeneratedFiles:
+    written = GeneratedFiles(folder / "docuchat.binpb", folder / "admit.lua", folder / "receive.lua")
+    written.descriptors.write_bytes(build_descriptor_set(files).SerializeToString(deterministic=True))
+    written.admit.write_text(resources.files("gateway").joinpath("admit.lua").read_text())
+    written.receive.write_text(build_receive_script(methods))
+    return written
+
+
 def _bootstrap(config: GatewayConfig, listener: Node) -> Node:
-    admin = {"admin": {"address": socket_address(config.admin)}} if config.admin else {}
+    # 0600: whoever may read Envoy's memory map and stop it is its own user.
+    admin = {"admin": {"address": {"pipe": {"path": str(config.admin), "mode": 0o600}}}} if config.admin else {}
     return {
         "node": {"id": "gateway", "cluster": "docuchat"},
         **admin,
         "static_resources": {"listeners": [listener], "clusters": build_clusters(config)},
-        "overload_manager": _overload_manager(config.limits.connections),
+        "overload_manager": build_overload_manager(config.limits),
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _runtime()}]},
-    }
-
-
-def _overload_manager(connections: int) -> Node:
-    monitor = typed(
-        "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-        max_active_downstream_connections=connections,
-    )
-    return {
-        "resource_monitors": [
-            {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": monitor}
-        ]
     }
 
 

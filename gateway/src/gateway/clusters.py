@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.config import Address, GatewayConfig
+from gateway.config import Address, GatewayConfig, Limits
 
 Node = dict[str, Any]
 """A piece of Envoy configuration as YAML knows it."""
@@ -20,16 +20,23 @@ def typed(name: str, **values: Any) -> Node:  # noqa: ANN401 (YAML values are of
     return {"@type": f"type.googleapis.com/{name}", **values}
 
 
+def add_header(name: str, value: str, action: str = "OVERWRITE_IF_EXISTS_OR_ADD") -> Node:
+    """Return Envoy's form of a header to add."""
+    return {"header": {"key": name, "value": value}, "append_action": action}
+
+
 def build_clusters(config: GatewayConfig) -> list[Node]:
     """Return one cluster for each service, and those that the configuration asks for beside them."""
-    clusters = [_service_cluster(name, address) for name, address in config.targets.items()]
+    limits = config.limits
+    clusters = [_service_cluster(name, address, limits) for name, address in config.targets.items()]
     # Envoy reads the public keys over its own JSON route, because auth speaks gRPC only.
-    clusters.append(_cluster(SELF_CLUSTER, Address(_reachable(config.listen.host), config.listen.port), http2=False))
+    itself = Address(_reachable(config.listen.host), config.listen.port)
+    clusters.append(_cluster(SELF_CLUSTER, itself, limits, http2=False))
     clusters.append({"name": NOWHERE_CLUSTER, "type": "STATIC"})
     if config.reflection:
-        clusters.append(_cluster(REFLECTION_CLUSTER, config.reflection))
+        clusters.append(_cluster(REFLECTION_CLUSTER, config.reflection, limits))
     if config.otlp:
-        clusters.append(_cluster(OTLP_CLUSTER, config.otlp))
+        clusters.append(_cluster(OTLP_CLUSTER, config.otlp, limits))
     return clusters
 
 
@@ -37,8 +44,8 @@ def _reachable(listen_host: str) -> str:
     return "127.0.0.1" if listen_host == "0.0.0.0" else listen_host  # noqa: S104 (compared, not bound)
 
 
-def _service_cluster(name: str, address: Address) -> Node:
-    return _cluster(name, address) | {
+def _service_cluster(name: str, address: Address, limits: Limits) -> Node:
+    return _cluster(name, address, limits) | {
         "lb_policy": "LEAST_REQUEST",
         "health_checks": [_grpc_health_check()],
         # A host that fails its check still gets requests when there is no other: its own error says more than ours.
@@ -48,7 +55,7 @@ def _service_cluster(name: str, address: Address) -> Node:
                 {
                     "max_connections": 256,
                     "max_pending_requests": 256,
-                    "max_requests": 2000,
+                    "max_requests": limits.upstream_requests,
                     "max_retries": 32,
                     "track_remaining": True,
                 }
@@ -64,14 +71,14 @@ def _service_cluster(name: str, address: Address) -> Node:
     }
 
 
-def _cluster(name: str, address: Address, *, http2: bool = True) -> Node:
+def _cluster(name: str, address: Address, limits: Limits, *, http2: bool = True) -> Node:
     return {
         "name": name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": "2s",
-        "per_connection_buffer_limit_bytes": 1048576,
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: _protocol(http2=http2)},
+        "per_connection_buffer_limit_bytes": limits.buffer_bytes,
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: _protocol(limits, http2=http2)},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(address)}}]}],
@@ -79,12 +86,14 @@ def _cluster(name: str, address: Address, *, http2: bool = True) -> Node:
     }
 
 
-def _protocol(*, http2: bool) -> Node:
+def _protocol(limits: Limits, *, http2: bool) -> Node:
     if not http2:
         return typed(_HTTP_OPTIONS, explicit_http_config={"http_protocol_options": {}})
     options = {
-        "initial_stream_window_size": 65536,
-        "initial_connection_window_size": 1048576,
+        "initial_stream_window_size": limits.stream_window_bytes,
+        # All callers share one connection to a service. Answers that nobody reads fill the window of their own streams;
+        # that of the connection must have room for all of them, or they would stop everybody's.
+        "initial_connection_window_size": limits.stream_window_bytes * limits.upstream_requests,
         # A peer that vanished without a word is noticed in the middle of a stream too.
         "connection_keepalive": {"interval": "30s", "timeout": "10s"},
     }

@@ -43,12 +43,26 @@ class Limits:
     """No byte of an upload; the service itself gives up after 30 and says so better."""
     answer_idle_seconds: int = 120
     """No byte of an answer: a slow model may think this long before its first word."""
-    body_bytes: int = 8 * 1024 * 1024
-    """A request body that is no upload; such bodies are held in memory until they are whole."""
+    receive_seconds: int = 10
+    """A request that is no upload, from its first byte to its last."""
+    receive_bytes_per_second: int = 1024 * 1024
+    """The pace beyond that time at which a large body has to arrive."""
+    smallest_body_bytes: int = 64 * 1024
+    """What every method takes; bodies that are no upload are held in memory until they are whole."""
+    largest_body_bytes: int = 8 * 1024 * 1024
+    """What a method takes whose fields may need as much."""
     message_bytes: int = 32 * 1024 * 1024
     """One message that the transcoder turns from or into JSON."""
     connections: int = 4000
     """Open client connections."""
+    buffer_bytes: int = 256 * 1024
+    """What waits on one connection before its sender is stopped."""
+    stream_window_bytes: int = 64 * 1024
+    """What a service may send of one answer ahead of its reader."""
+    upstream_requests: int = 2000
+    """Requests under way at one service."""
+    heap_bytes: int = 384 * 1024 * 1024
+    """Envoy's memory: near it the largest requests are cut, and new ones refused."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +77,8 @@ class GatewayConfig:
     """The reflection server for grpcurl, or None (production)."""
     otlp: Address | None = None
     """The OTLP/gRPC collector spans go to, or None for no tracing."""
-    admin: Address | None = None
-    """Envoy's admin page; None switches it off. Only loopback makes sense."""
+    admin: Path | None = None
+    """The unix socket of Envoy's admin page, for its own user only; None switches it off."""
     cors_origins: tuple[str, ...] = ()
     """Exact origins whose pages may call the gateway from a browser."""
     console: Path | None = None
@@ -81,7 +95,7 @@ def read_config(environment: Mapping[str, str]) -> GatewayConfig:
         targets={service: _required(environment, f"DOCUCHAT_{service.upper()}_TARGET") for service in SERVICES},
         reflection=_read_reflection(environment),
         otlp=_read_otlp(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
-        admin=_optional(environment, "DOCUCHAT_GATEWAY_ADMIN"),
+        admin=_read_admin(environment.get("DOCUCHAT_GATEWAY_ADMIN", "")),
         cors_origins=_read_origins(environment.get("DOCUCHAT_CORS_ORIGINS", "")),
         console=_read_console(environment),
         issuer=environment.get("DOCUCHAT_ISSUER", "docuchat"),
@@ -110,6 +124,18 @@ def _read_reflection(environment: Mapping[str, str]) -> Address | None:
     if environment.get("DOCUCHAT_REFLECTION", "").lower() not in _TRUE:
         return None
     return _required(environment, "DOCUCHAT_REFLECTION_TARGET")
+
+
+def _read_admin(target: str) -> Path | None:
+    if not target:
+        return None
+    scheme, _, path = target.partition(":")
+    if scheme != "unix" or not Path(path).is_absolute():
+        raise GatewayConfigError(
+            f"DOCUCHAT_GATEWAY_ADMIN must be unix:/path of a socket, because a page in a browser can reach any port "
+            f"of its machine, but is {target!r}"
+        )
+    return Path(path)
 
 
 def _read_otlp(endpoint: str) -> Address | None:

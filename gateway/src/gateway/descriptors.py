@@ -36,6 +36,8 @@ class PublicMethod:
     http_body: str
     """The request field the HTTP body fills; ``*`` for all of them, empty for none."""
     input_type: Descriptor
+    needs_token: bool
+    """Whether only callers with an access token may call it."""
 
     @property
     def path(self) -> str:
@@ -79,10 +81,13 @@ def list_public_methods(files: Iterable[FileDescriptor]) -> list[PublicMethod]:
 
 def is_public(method: MethodDescriptor) -> bool:
     """Tell whether the gateway may route the method."""
-    options = method.GetOptions()
+    return method.GetOptions().HasExtension(annotations_pb2.http) and _read_access(method) in _ROUTED_ACCESS
+
+
+def _read_access(method: MethodDescriptor) -> int:
     # The generated stub types the option as a bare FieldDescriptor.
-    access: int = options.Extensions[access_pb2.access]  # type: ignore[index]
-    return options.HasExtension(annotations_pb2.http) and access in _ROUTED_ACCESS
+    access: int = method.GetOptions().Extensions[access_pb2.access]  # type: ignore[index]
+    return access
 
 
 def _public_method(service: ServiceDescriptor, method: MethodDescriptor) -> PublicMethod:
@@ -100,6 +105,7 @@ def _public_method(service: ServiceDescriptor, method: MethodDescriptor) -> Publ
         http_path=getattr(rule, verb),
         http_body=rule.body,
         input_type=method.input_type,
+        needs_token=_read_access(method) != access_pb2.ACCESS_PUBLIC,
     )
 
 

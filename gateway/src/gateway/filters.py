@@ -11,6 +11,8 @@ from gateway.descriptors import PublicMethod
 _FILTERS = "envoy.extensions.filters.http"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 BUFFER_FILTER = "envoy.filters.http.buffer"
+_ADMIT_FILTER = "docuchat.admit"
+_RECEIVE_FILTER = "docuchat.receive"
 TRANSCODER_FILTER = "envoy.filters.http.grpc_json_transcoder"
 
 
@@ -20,8 +22,10 @@ class GeneratedFiles:
 
     descriptors: Path
     """The FileDescriptorSet of the public services."""
-    script: Path
-    """The Lua source that refuses unknown JSON fields."""
+    admit: Path
+    """The Lua source that judges the headers."""
+    receive: Path
+    """The Lua source that judges the whole body."""
 
 
 def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files: GeneratedFiles) -> list[Node]:
@@ -30,9 +34,10 @@ def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files:
     return [
         _filter("envoy.filters.http.cors", typed(f"{_FILTERS}.cors.v3.Cors")),
         _filter(JWT_FILTER, _jwt_authn(config)),
-        _filter(BUFFER_FILTER, typed(f"{_FILTERS}.buffer.v3.Buffer", max_request_bytes=config.limits.body_bytes)),
-        _filter("envoy.filters.http.lua", _strict_json(files.script)),
+        _filter(_ADMIT_FILTER, _lua(files.admit)),
+        _filter(BUFFER_FILTER, typed(f"{_FILTERS}.buffer.v3.Buffer", **_whole(config.limits.smallest_body_bytes))),
         _filter("envoy.filters.http.grpc_web", typed(f"{_FILTERS}.grpc_web.v3.GrpcWeb")),
+        _filter(_RECEIVE_FILTER, _lua(files.receive)),
         _filter(TRANSCODER_FILTER, _transcoder(config, services, files.descriptors)),
         _filter("envoy.filters.http.router", typed(f"{_FILTERS}.router.v3.Router", suppress_envoy_headers=True)),
     ]
@@ -43,9 +48,9 @@ def _filter(name: str, config: Node) -> Node:
 
 
 def _jwt_authn(config: GatewayConfig) -> Node:
-    """Verify tokens for the access log only.
+    """Verify tokens and write down what was found; the next filter refuses, where the route asks for a token.
 
-    A missing or bad token passes: the service behind verifies every token itself and owns the one error for it.
+    Nothing is believed for it: the service behind verifies every token itself.
     """
     return typed(
         f"{_FILTERS}.jwt_authn.v3.JwtAuthentication",
@@ -66,7 +71,9 @@ def _jwt_provider(config: GatewayConfig) -> Node:
         "issuer": config.issuer,
         "audiences": [config.audience],
         "forward": True,
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         "payload_in_metadata": "claims",
+        "failed_status_in_metadata": "failure",
         "clock_skew_seconds": 60,
         "remote_jwks": {
             "http_uri": {
@@ -81,13 +88,32 @@ def _jwt_provider(config: GatewayConfig) -> Node:
     }
 
 
-def _strict_json(script: Path) -> Node:
+def _lua(script: Path) -> Node:
     return typed(f"{_FILTERS}.lua.v3.Lua", default_source_code={"filename": str(script)})
+
+
+def _whole(limit: int) -> Node:
+    return {"max_request_bytes": limit}
 
 
 def unbuffered() -> Node:
     """Return the per-route configuration that lets a request's body through as it comes."""
     return {BUFFER_FILTER: typed(f"{_FILTERS}.buffer.v3.BufferPerRoute", disabled=True)}
+
+
+def buffered(limit: int) -> Node:
+    """Return the per-route configuration that holds a request's body until it is whole, up to this many bytes."""
+    return {BUFFER_FILTER: typed(f"{_FILTERS}.buffer.v3.BufferPerRoute", buffer=_whole(limit))}
+
+
+def route_metadata(*, token: bool, body_bytes: int | None = None, message: str = "", frame: bool = False) -> Node:
+    """Return what the Lua filters read from a route.
+
+    Whether a caller needs a token; the largest body; the type a JSON body holds; whether a body is one gRPC message.
+    """
+    admit = {"token": token} | ({"body_bytes": body_bytes} if body_bytes else {})
+    receive = ({"message": message} if message else {}) | ({"frame": True} if frame else {})
+    return {"metadata": {"filter_metadata": {_ADMIT_FILTER: admit, _RECEIVE_FILTER: receive}}}
 
 
 def without_transcoder() -> Node:

@@ -35,7 +35,7 @@ def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files
     return {
         "name": "public",
         "address": socket_address(config.listen),
-        "per_connection_buffer_limit_bytes": 1048576,
+        "per_connection_buffer_limit_bytes": config.limits.buffer_bytes,
         "filter_chains": [
             {
                 "filters": [
@@ -84,7 +84,7 @@ def _hardening(config: GatewayConfig) -> Node:
         },
         "http2_protocol_options": {
             "max_concurrent_streams": 100,
-            "initial_stream_window_size": 65536,
+            "initial_stream_window_size": config.limits.stream_window_bytes,
             "initial_connection_window_size": 1048576,
         },
         "request_headers_timeout": "10s",
@@ -111,14 +111,14 @@ def _tracing(config: GatewayConfig) -> Node:
 
 
 def _access_log() -> Node:
-    """One JSON line for each request; never a query string, never a token."""
+    """One JSON line for each request; never a query string, never a token, not even one in the path."""
     fields = {
         "time": "%START_TIME%",
         "request_id": "%REQ(X-REQUEST-ID)%",
         "trace_id": "%TRACE_ID%",
         "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
-        "path": "%PATH(NQ:ORIG_OR_PATH)%",
-        "rpc": "%PATH(NQ:PATH)%",
+        "path": "%DYNAMIC_METADATA(docuchat:path)%",
+        "rpc": "%ROUTE_NAME%",
         "status": "%RESPONSE_CODE%",
         "grpc_status": "%GRPC_STATUS%",
         "flags": "%RESPONSE_FLAGS%",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.clusters import Node
+from gateway.clusters import Node, add_header
 from gateway.filters import without_transcoder
 
 LARGEST_FILE_BYTES = 256 * 1024
@@ -33,10 +33,6 @@ def _page(path: str, file: Path) -> Node:
     return {
         "match": {"path": path, "headers": [reading]},
         "direct_response": {"status": 200, "body": {"filename": str(file.resolve())}},
-        "response_headers_to_add": [_header(name, value) for name, value in headers.items()],
+        "response_headers_to_add": [add_header(name, value) for name, value in headers.items()],
         "typed_per_filter_config": without_transcoder(),
     }
-
-
-def _header(name: str, value: str) -> Node:
-    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}

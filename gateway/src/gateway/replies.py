@@ -7,7 +7,7 @@ from google.protobuf.any_pb2 import Any
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.clusters import Node, typed
+from gateway.clusters import Node, add_header, typed
 
 DOMAIN = "gateway.docuchat"
 
@@ -51,6 +51,7 @@ def _refused_by_lua(reason: str) -> Node:
     return {"header_filter": {"header": {"name": "x-docuchat-refusal", "string_match": {"exact": reason}}}}
 
 
+_AT_ITS_LIMIT = "The gateway is at its limit; try again in a few seconds."
 _BAD_QUERY = _details_begin("early_grpc_json_transcode_failure")
 _BAD_BODY = _details_begin("grpc_json_transcode_failure")
 
@@ -75,8 +76,38 @@ REPLIES = (
         3,
         "The grpc-timeout is up to eight digits and one of the letters HMSmun.",
         (400, 400),
-        when=_refused_by_lua("INVALID_HTTP"),
+        when=_refused_by_lua("INVALID_TIMEOUT"),
     ),
+    Reply(
+        "INVALID_MESSAGE",
+        3,
+        "The body is not one whole gRPC message: five bytes that announce its length, then as many bytes as they say.",
+        (400, 400),
+        when=_refused_by_lua("INVALID_MESSAGE"),
+    ),
+    # In the words of the services, which refuse what passes here.
+    Reply(
+        "TOKEN_MISSING",
+        16,
+        "Send your access token as 'authorization: Bearer <token>'.",
+        (401, 401),
+        when=_refused_by_lua("TOKEN_MISSING"),
+    ),
+    Reply(
+        "TOKEN_EXPIRED",
+        16,
+        "The access token has expired; get a new one with your refresh token.",
+        (401, 401),
+        when=_refused_by_lua("TOKEN_EXPIRED"),
+    ),
+    Reply(
+        "TOKEN_INVALID",
+        16,
+        "Put 'Bearer ' before the token: 'authorization: Bearer <token>'.",
+        (401, 401),
+        when=_refused_by_lua("TOKEN_WITHOUT_BEARER"),
+    ),
+    Reply("TOKEN_INVALID", 16, "The access token is not valid here; log in to get a new one.", (401, 401)),
     Reply(
         "INVALID_QUERY", 3, "The path or query does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=_BAD_QUERY
     ),
@@ -84,7 +115,7 @@ REPLIES = (
     Reply(
         "INVALID_HTTP",
         3,
-        "The request is not valid HTTP, or has an underscore in a header's name or an escaped slash in its path.",
+        "The request is not valid HTTP, or has two hosts, an underscore in a header name or a slash as an escape.",
         (400, 400),
     ),
     Reply("INVALID_HTTP", 3, "The transfer-encoding is not one the gateway reads; send chunked or none.", (501, 501)),
@@ -102,7 +133,8 @@ REPLIES = (
     Reply(
         "HEADERS_TOO_LARGE", 3, "The headers are larger than the gateway takes; send fewer or shorter ones.", (431, 431)
     ),
-    Reply("OVERLOADED", 8, "The gateway is at its limit; try again in a few seconds.", (503, 503), ("UO", "OM")),
+    Reply("OVERLOADED", 8, _AT_ITS_LIMIT, (503, 503), ("UO", "OM")),
+    Reply("OVERLOADED", 8, _AT_ITS_LIMIT, (503, 503), when=_details_begin("overload")),
     Reply(
         "UPSTREAM_UNAVAILABLE",
         14,
@@ -127,16 +159,21 @@ def build_local_replies() -> Node:
 
 
 def _grpc_mapper(reply: Reply) -> Node:
-    # The body becomes grpc-message, so it must not be JSON; Envoy's own guess at the status knows only the HTTP status.
+    """Return the answer that consists of headers alone, which gRPC and gRPC-Web read alike.
+
+    A body would become grpc-message for the one and stay a body for the other.
+    """
     status = reply.rpc_status
-    headers = {"grpc-status": str(status.code), "grpc-status-details-bin": _encode(status)}
+    headers = {
+        "grpc-status": str(status.code),
+        "grpc-message": status.message,
+        "grpc-status-details-bin": _encode(status),
+    }
     return {
         "filter": _all_of(*_conditions(reply), *_speaks_grpc()),
-        "headers_to_add": [
-            {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for name, value in headers.items()
-        ],
-        "body_format_override": {"text_format_source": {"inline_string": status.message}},
+        "status_code": 200,
+        "headers_to_add": [add_header(name, value) for name, value in headers.items()],
+        "body_format_override": {"text_format_source": {"inline_string": ""}},
     }
 
 

@@ -2,18 +2,24 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from gateway.clusters import NOWHERE_CLUSTER, REFLECTION_CLUSTER, Node, typed
+from gateway.bounds import largest_body
+from gateway.clusters import NOWHERE_CLUSTER, REFLECTION_CLUSTER, Node, add_header, typed
 from gateway.config import GatewayConfig, Limits
 from gateway.descriptors import PublicMethod
-from gateway.filters import unbuffered, without_transcoder
+from gateway.filters import buffered, route_metadata, unbuffered, without_transcoder
 from gateway.pages import build_page_routes
+from gateway.strict_json import find_body_message
 
 _REFLECTION_PATHS = (
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 )
 _HEALTH_PATHS = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
+
+_ANSWER_HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+"""What tokens and documents are answered with, unless the answer has its own."""
 
 _VARIABLE = re.compile(r"\{[^}]+\}")
 _NOT_GRPC = {
@@ -31,51 +37,73 @@ _CORS_RESPONSE_HEADERS = "grpc-status,grpc-message,grpc-status-details-bin,x-req
 
 
 def build_virtual_host(config: GatewayConfig, methods: Sequence[PublicMethod]) -> Node:
-    """Return the one virtual host: a route for each public method, then the answer to everything else."""
-    routes = [_method_route(method, config.limits) for method in methods]
+    """Return the one virtual host: routes for each public method, then the answer to everything else."""
+    limits = config.limits
+    routes = [_method_route(method, limits) for method in methods]
     if config.reflection:
-        routes += [_local_route(path, REFLECTION_CLUSTER, config.limits) for path in _REFLECTION_PATHS]
-        routes += [_local_route(path, "chat", config.limits) for path in _HEALTH_PATHS]
+        routes += [_local_route(path, REFLECTION_CLUSTER, limits) for path in _REFLECTION_PATHS]
+        routes += [_local_route(path, "chat", limits) for path in _HEALTH_PATHS]
     pages = build_page_routes(config.console) if config.console else []
-    others = _wrong_verb_routes(methods)
     return {
         "name": "docuchat",
         "domains": ["*"],
         "typed_per_filter_config": {"envoy.filters.http.cors": _cors_policy(config.cors_origins)},
-        "routes": [*routes, *pages, *others, *_json_routes(methods), _unknown_method_route()],
+        "response_headers_to_add": [add_header(name, value, "ADD_IF_ABSENT") for name, value in _ANSWER_HEADERS],
+        "routes": [
+            *routes,
+            *pages,
+            *_wrong_verb_routes(methods),
+            *_json_routes(methods, limits),
+            _unknown_method_route(),
+        ],
     }
 
 
 def _method_route(method: PublicMethod, limits: Limits) -> Node:
-    times = _stream_times(method, limits) if method.streaming else _unary_times(limits)
-    route = _route(method.path, method.cluster, times)
-    return route | {"typed_per_filter_config": unbuffered()} if method.client_streaming else route
+    """Return the route of the gRPC path, which calls that were JSON reach once they are whole."""
+    total, idle = _answer_seconds(method, limits)
+    times = _times(total, idle, _receive_seconds(_body_bytes(method, limits), limits))
+    return _route(method.path, method.cluster, times) | _receives(method, limits, frame=not method.client_streaming)
+
+
+def _answer_seconds(method: PublicMethod, limits: Limits) -> tuple[int, int]:
+    """Return how long the whole of a call may take once it is received, and how long it may be silent."""
+    if not method.streaming:
+        return limits.unary_seconds, limits.unary_seconds
+    return limits.stream_seconds, limits.upload_idle_seconds if method.client_streaming else limits.answer_idle_seconds
+
+
+def _receives(method: PublicMethod, limits: Limits, **reads: Any) -> Node:  # noqa: ANN401 (see route_metadata)
+    """Return what a route says about requests on their way in: an upload passes as it comes, the rest is held."""
+    size = None if method.client_streaming else _body_bytes(method, limits)
+    metadata = route_metadata(token=method.needs_token, body_bytes=size, **reads)
+    return {"name": method.path, **metadata, "typed_per_filter_config": buffered(size) if size else unbuffered()}
+
+
+def _body_bytes(method: PublicMethod, limits: Limits) -> int:
+    needed = largest_body(method.input_type, limits.smallest_body_bytes, limits.largest_body_bytes)
+    return -(-needed // limits.smallest_body_bytes) * limits.smallest_body_bytes
 
 
 def _local_route(path: str, cluster: str, limits: Limits) -> Node:
-    return _route(path, cluster, _times(limits.stream_seconds, limits.answer_idle_seconds))
+    return _route(path, cluster, _times(limits.stream_seconds, limits.answer_idle_seconds, limits.receive_seconds))
 
 
 def _route(path: str, cluster: str, times: Node) -> Node:
     return {"match": {"path": path}, "route": {"cluster": cluster, **times, "retry_policy": _retry_policy()}}
 
 
-def _unary_times(limits: Limits) -> Node:
-    return _times(limits.unary_seconds, limits.unary_seconds)
-
-
-def _stream_times(method: PublicMethod, limits: Limits) -> Node:
-    idle = limits.upload_idle_seconds if method.client_streaming else limits.answer_idle_seconds
-    return _times(limits.stream_seconds, idle)
-
-
-def _times(total: int, idle: int) -> Node:
+def _times(total: int, idle: int, receive: int) -> Node:
     return {
         "timeout": f"{total}s",
         "idle_timeout": f"{idle}s",
-        # A client's own grpc-timeout counts too. Its limit is a little longer than ours, so that where both would end
-        # a call it is ours that does, with its reason.
-        "max_stream_duration": {"grpc_timeout_header_max": f"{total + 1}s"},
+        # The timeout begins when a request is whole, this with its first byte. A client's own grpc-timeout counts too;
+        # its limit is a little longer than ours, so that where both would end a call it is ours that does, with its
+        # reason.
+        "max_stream_duration": {
+            "max_stream_duration": f"{total + receive}s",
+            "grpc_timeout_header_max": f"{total + 1}s",
+        },
     }
 
 
@@ -99,34 +127,46 @@ def _wrong_verb_routes(methods: Iterable[PublicMethod]) -> list[Node]:
 def _wrong_verb_route(path: str, verbs: Sequence[str]) -> Node:
     passing = "|".join([*verbs, "OPTIONS"])
     wrong = {"name": ":method", "string_match": {"safe_regex": {"regex": passing}}, "invert_match": True}
-    pattern = "[^/:]+".join(re.escape(part) for part in _VARIABLE.split(path))
-    allow = {"header": {"key": "allow", "value": ", ".join(verbs)}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     return {
-        "match": {"safe_regex": {"regex": pattern}, "headers": [wrong, _NOT_GRPC]},
+        "match": {"safe_regex": {"regex": path_pattern(path)}, "headers": [wrong, _NOT_GRPC]},
         "direct_response": {"status": 405},
-        "response_headers_to_add": [allow],
+        "response_headers_to_add": [add_header("allow", ", ".join(verbs))],
         "typed_per_filter_config": without_transcoder(),
     }
 
 
-def _json_routes(methods: Iterable[PublicMethod]) -> list[Node]:
+def path_pattern(template: str) -> str:
+    """Turn a google.api.http path template into a regular expression."""
+    return "[^/:]+".join(re.escape(part) for part in _VARIABLE.split(template))
+
+
+def _json_routes(methods: Iterable[PublicMethod], limits: Limits) -> list[Node]:
     """Return the routes that hold until the transcoder has found the method behind a JSON path.
 
     The transcoder refuses what it does not know, so nothing is ever sent to their cluster, and it has no hosts.
     A direct response in their place would make the CORS filter pass over the request.
     """
-    uploads = [_upload_route(method) for method in methods if method.client_streaming]
-    rest = {"match": {"prefix": "/", "headers": [_NOT_GRPC]}, "route": {"cluster": NOWHERE_CLUSTER}}
-    return [*uploads, rest]
+    rest = _nowhere({"prefix": "/", "headers": [_NOT_GRPC]}, _receive_seconds(limits.smallest_body_bytes, limits))
+    return [*(_json_route(method, limits) for method in methods), rest]
 
 
-def _upload_route(method: PublicMethod) -> Node:
+def _json_route(method: PublicMethod, limits: Limits) -> Node:
     verb = {"name": ":method", "string_match": {"exact": method.http_verb}}
-    return {
-        "match": {"path": method.http_path, "headers": [verb]},
-        "route": {"cluster": NOWHERE_CLUSTER},
-        "typed_per_filter_config": unbuffered(),
-    }
+    match = {"safe_regex": {"regex": path_pattern(method.http_path)}, "headers": [verb, _NOT_GRPC]}
+    body = find_body_message(method)
+    upload = method.client_streaming
+    seconds = limits.stream_seconds if upload else _receive_seconds(_body_bytes(method, limits), limits)
+    return _nowhere(match, seconds) | _receives(method, limits, message=body.full_name if body else "")
+
+
+def _nowhere(match: Node, seconds: int) -> Node:
+    """Return a route to no host; a request has so many seconds to become whole on it."""
+    times = {"max_stream_duration": {"max_stream_duration": f"{seconds}s"}}
+    return {"match": match, "route": {"cluster": NOWHERE_CLUSTER, **times}}
+
+
+def _receive_seconds(size: int, limits: Limits) -> int:
+    return limits.receive_seconds + size // limits.receive_bytes_per_second
 
 
 def _unknown_method_route() -> Node:

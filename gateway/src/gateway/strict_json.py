@@ -1,6 +1,5 @@
-"""Which fields the JSON body of each method may have, as tables for strict_json.lua."""
+"""Which fields the JSON body of each method may have, as a table for strict_json.lua."""
 
-import re
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
@@ -8,29 +7,21 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.descriptors import PublicMethod
 
-_LUA_MAGIC = re.compile(r"([\^$()%.\[\]*+\-?])")
-_VARIABLE = re.compile(r"\{[^}=]+(=\*\*)?\}")
 # Their JSON has a form of its own: any key may be right.
 _FREE_FORM_PACKAGE = "google.protobuf"
 
 
-def build_script(methods: Iterable[PublicMethod]) -> str:
-    """Return the Lua source of the filter with its tables in front."""
-    bodies = [(method, body) for method in methods if (body := _body_message(method)) is not None]
-    routes = [_lua_route(method, body) for method, body in bodies]
-    types = {found.full_name: found for _, body in bodies for found in _reachable_messages(body)}
-    tables = [
-        "local TYPES = {",
-        *(_lua_type(types[name]) for name in sorted(types)),
-        "}",
-        "local ROUTES = {",
-        *routes,
-        "}",
-    ]
-    return "\n".join(tables) + "\n\n" + files("gateway").joinpath("strict_json.lua").read_text()
+def build_receive_script(methods: Iterable[PublicMethod]) -> str:
+    """Return the Lua source of the filter that sees whole bodies, with its table in front."""
+    bodies = [body for method in methods if (body := find_body_message(method)) is not None]
+    types = {found.full_name: found for body in bodies for found in _reachable_messages(body)}
+    table = ["local TYPES = {", *(_lua_type(types[name]) for name in sorted(types)), "}"]
+    sources = [files("gateway").joinpath(name).read_text() for name in ("strict_json.lua", "receive.lua")]
+    return "\n".join([*table, "", *sources])
 
 
-def _body_message(method: PublicMethod) -> Descriptor | None:
+def find_body_message(method: PublicMethod) -> Descriptor | None:
+    """Return the message that the method's JSON body holds, or None where there is nothing to check."""
     if not method.http_body or method.client_streaming:
         return None
     message: Descriptor | None = method.input_type
@@ -73,20 +64,7 @@ def _lua_type(message: Descriptor) -> str:
     entries = []
     for field in message.fields:
         child = _checked_message(field)
-        kind = f'"{child.full_name}"' if child is not None else "true"
-        entries += [f"{name} = {kind}" for name in dict.fromkeys((field.name, field.json_name))]
+        kind = f'"{child.full_name}"' if child is not None else "false"
+        names = dict.fromkeys((field.name, field.json_name))
+        entries += [f'["{name}"] = {{ "{field.name}", {kind} }}' for name in names]
     return f'  ["{message.full_name}"] = {{ {", ".join(entries)} }},'
-
-
-def _lua_route(method: PublicMethod, body: Descriptor) -> str:
-    return f'  {{ "{method.http_verb}", "^{lua_pattern(method.http_path)}$", "{body.full_name}" }},'
-
-
-def lua_pattern(template: str) -> str:
-    """Turn a google.api.http path template into a Lua pattern."""
-    pattern, end = "", 0
-    for variable in _VARIABLE.finditer(template):
-        pattern += _LUA_MAGIC.sub(r"%\1", template[end : variable.start()])
-        pattern += ".+" if variable.group(1) else "[^/:]+"
-        end = variable.end()
-    return pattern + _LUA_MAGIC.sub(r"%\1", template[end:])

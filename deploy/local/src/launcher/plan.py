@@ -18,7 +18,7 @@ from launcher.settings import Settings
 from launcher.spec import ProcessSpec
 
 _PREPARE = "prepare"
-_PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection", "gateway_admin")
+_PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection")
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _PROVIDERS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_")
 
@@ -75,7 +75,7 @@ def gateway_environment(plan: Plan) -> dict[str, str]:
     return _handed_on(plan, "OTEL_", "DOCUCHAT_CORS_", "DOCUCHAT_CONSOLE", "DOCUCHAT_ISSUER", "DOCUCHAT_AUDIENCE") | {
         **targets,
         "DOCUCHAT_GATEWAY_LISTEN": f"127.0.0.1:{plan.settings.port}",
-        "DOCUCHAT_GATEWAY_ADMIN": _target(plan, "gateway_admin"),
+        "DOCUCHAT_GATEWAY_ADMIN": f"unix:{plan.home.socket('gateway')}",
         "DOCUCHAT_REFLECTION": "true",
         "DOCUCHAT_REFLECTION_TARGET": _target(plan, "reflection"),
     }
