@@ -35,8 +35,7 @@ class FakeEmbedder:
 
 class FakeWeigher:
     def weigh_query(self, text, language):
-        # Thirty stemmers over a long query take longer than the event loop may stand still.
-        assert threading.current_thread() is not threading.main_thread()
+        self.thread = threading.current_thread()
         return text
 
 
@@ -76,6 +75,13 @@ async def test_a_blank_query_is_refused_before_anything_is_touched(query):
 @pytest.mark.parametrize("query", ["a", "?", "۱", "🚀", " x "])
 def test_anything_that_prints_is_a_query(query):
     assert not is_blank(query)
+
+
+async def test_a_query_is_stemmed_off_the_event_loop():
+    """Thirty stemmers over a long query take longer than the event loop may stand still."""
+    searcher = make_searcher(leg(1))
+    await search(searcher)
+    assert searcher.weigher.thread is not threading.current_thread()
 
 
 async def test_both_legs_are_fused_best_first():

@@ -59,7 +59,7 @@ class Settings(ServiceSettings):
     """The server's key, if it wants one."""
 
     embedder: EmbedderName = EmbedderName.MINILM
-    """minilm (local, English), openai or gemini. Another model means another index: documents are indexed anew."""
+    """minilm (local, English), openai or gemini. Another model is another index: documents are indexed anew into it."""
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     """The key for openai embeddings."""
