@@ -9,7 +9,7 @@ key=deploy/docker/secrets/signing_key.pem
 # The container's user reads the mounted key under another uid; the folder stays closed to everyone else here.
 chmod 644 "$key"
 touch .env
-for name in POSTGRES_PASSWORD INGESTION_SERVICE_SECRET \
+for name in POSTGRES_PASSWORD INGESTION_SERVICE_SECRET RETRIEVAL_SERVICE_SECRET CHAT_SERVICE_SECRET \
     AUTH_OWNER_PASSWORD INGESTION_OWNER_PASSWORD RETRIEVAL_OWNER_PASSWORD CHAT_OWNER_PASSWORD \
     AUTH_PASSWORD INGESTION_PASSWORD RETRIEVAL_PASSWORD CHAT_PASSWORD QDRANT_API_KEY; do
     grep -q "^$name=" .env || printf '%s=%s\n' "$name" "$(openssl rand -hex 24)" >>.env

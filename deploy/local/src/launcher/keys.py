@@ -5,6 +5,7 @@ import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -12,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from launcher.home import Home
 
 DATABASE_SERVICES = ("auth", "ingestion", "retrieval", "chat")
-_SERVICES_WITH_SECRET = ("ingestion",)
+# auth makes its own tokens.
+_SERVICES_WITH_SECRET = ("ingestion", "retrieval", "chat")
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,19 @@ def load_keys(home: Home) -> Keys:
     signing_key_file = home.secrets / "signing_key.pem"
     if not signing_key_file.exists():
         _write_private(signing_key_file, _new_signing_key())
-    path = home.secrets / "passwords.json"
-    if not path.exists():
-        _write_private(path, json.dumps(_new_passwords(), indent=2).encode())
-    return Keys(signing_key_file=signing_key_file, **json.loads(path.read_bytes()))
+    return Keys(signing_key_file=signing_key_file, **_load_passwords(home.secrets / "passwords.json"))
+
+
+def _load_passwords(path: Path) -> dict[str, Any]:
+    """Return the passwords; those that an earlier version did not have yet are added."""
+    known = json.loads(path.read_bytes()) if path.exists() else {}
+    whole = {
+        name: value | known.get(name, {}) if isinstance(value, dict) else known.get(name, value)
+        for name, value in _new_passwords().items()
+    }
+    if whole != known:
+        _write_private(path, json.dumps(whole, indent=2).encode())
+    return whole
 
 
 def _new_signing_key() -> bytes:

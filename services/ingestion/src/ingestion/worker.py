@@ -1,6 +1,7 @@
 """The composition root of the worker: what is plugged into what, and its orderly stop."""
 
 import asyncio
+import os
 import random
 import signal
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logge
 from servicekit.tokenization import Cl100kTokenizer
 
 ABANDONED_SECONDS = 3600.0
+BEAT_SECONDS = 1.0
 # Long enough for a language to be looked for.
 WARM_UP_TEXT = "The worker reads this sentence before the first document comes."
 
@@ -142,7 +144,7 @@ async def run_until_signalled(runners: Sequence[JobRunner], settings: Settings) 
     log = get_logger("worker")
     log.info("working", concurrency=len(runners))
     lanes = [asyncio.ensure_future(runner.run_until(stop, settings.worker_poll_seconds)) for runner in runners]
-    beat = asyncio.ensure_future(keep_heartbeat(settings.data_dir / "worker.heartbeat", settings.heartbeat_seconds))
+    beat = asyncio.ensure_future(keep_heartbeat(settings.data_dir / "worker.heartbeat", BEAT_SECONDS))
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait([stopping, beat, *lanes], return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +161,7 @@ async def run_until_signalled(runners: Sequence[JobRunner], settings: Settings) 
 
 
 async def keep_heartbeat(path: Path, seconds: float) -> None:
-    """Touches a file for whoever watches the worker: an old one means that its event loop stands still."""
+    """Writes its pid for whoever watches the worker: an old file means that its event loop stands still."""
     while True:
-        await asyncio.to_thread(path.touch)
+        await asyncio.to_thread(path.write_text, f"{os.getpid()}\n")
         await asyncio.sleep(seconds)
