@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 
 from tests.accounts import END_STATES, PASSWORD, Account, sign_up
 from tests.documents import code_of, make_report
@@ -18,6 +19,7 @@ CALL_SECONDS = 40.0
 PAUSE_SECONDS = {"upload": 4.0}
 USUAL_PAUSE_SECONDS = 0.5
 SEED = 23
+SEEDS = count(1000)
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,18 @@ class Person:
     document_id: str
     outcomes: list[Outcome] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
-    """Ids of all documents whose upload was acknowledged."""
+    """Ids of all documents whose upload was acknowledged, but for those that are there to be deleted."""
+    spare: list[str] = field(default_factory=list)
+    """Ids of documents to delete."""
+    deleted: list[str] = field(default_factory=list)
 
     @property
     def http(self) -> HttpClient:
         return HttpClient(self.account.http.port, self.account.token, CALL_SECONDS)
+
+    def upload(self, sections: int) -> str:
+        """Uploads a document that is like no other; returns its id. Raises AssertionError if it is not accepted."""
+        return self.account.upload(make_report(sections, seed=next(SEEDS)).encode(), "report.md")
 
     def try_to(self, kind: str) -> Outcome:
         """Makes one call; never raises for what a gateway, or its absence, can do."""
@@ -74,6 +83,10 @@ class Person:
             time.sleep(0.5)
         return dict(Counter(states.values()))
 
+    def count_undeleted(self) -> int:
+        """Returns how many of the deleted documents are there again."""
+        return sum(self._state_of(document_id) not in {"LOST", "DELETING"} for document_id in self.deleted)
+
     def _state_of(self, document_id: str) -> str:
         try:
             reply = self.http.get(f"/v1/documents/{document_id}")
@@ -94,20 +107,25 @@ def _judge(reply: Reply) -> str:
         return str(reply.status)
 
 
-def _upload(person: Person, sections: int = 2) -> str:
-    text = make_report(sections, seed=1000 + len(person.outcomes))
-    reply = person.http.upload(text.encode(), "note.md")
-    if reply.status == 200:
-        person.accepted.append(reply.json["documents"][0]["document_id"])
-    return _judge(reply)
+def _upload(person: Person) -> str:
+    return _send_document(person, sections=2)[0]
+
+
+def _send_document(person: Person, sections: int) -> tuple[str, str]:
+    """Returns what went wrong, and the document's id if nothing did."""
+    reply = person.http.upload(make_report(sections, seed=next(SEEDS)).encode(), "note.md")
+    if reply.status != 200:
+        return _judge(reply), ""
+    document_id = reply.json["documents"][0]["document_id"]
+    person.accepted.append(document_id)
+    return "", document_id
 
 
 def _process(person: Person) -> str:
     """Uploads and waits until the document is READY, over every outage of reading."""
-    error = _upload(person, 1)
+    error, document_id = _send_document(person, sections=1)
     if error:
         return error
-    document_id = person.accepted[-1]
     for _ in range(int(CALL_SECONDS / 0.1)):
         state = person._state_of(document_id)
         if state == "READY":
@@ -143,11 +161,12 @@ def _log_in(person: Person) -> str:
 
 
 def _delete(person: Person) -> str:
-    """Deletes the newest accepted document, which is then no longer expected anywhere."""
-    document_id = person.accepted[-1]
-    reply = person.http.delete(f"/v1/documents/{document_id}")
-    if reply.status == 200:
-        person.accepted.remove(document_id)
+    """Deletes a spare document; one whose deletion failed is tried again, and may be gone already."""
+    if not person.spare:
+        return "NOTHING_TO_DELETE"
+    reply = person.http.delete(f"/v1/documents/{person.spare[-1]}")
+    if reply.status in (200, 404):
+        person.deleted.append(person.spare.pop())
     return _judge(reply)
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from tests.chaos.light_load import Outcome, Person, running_load, settle
 from tests.chaos.measuring import fresh_stack, print_rows, read_options, say
-from tests.documents import make_report
 from tests.running_stack import RunningStack
 
 # What a user misses when the process is away.
@@ -106,9 +105,7 @@ def find_recovery(tries: list[Outcome], began: float) -> float | None:
 def measure_restart(stack: RunningStack, person: Person) -> dict:
     """Stops the stack and starts it again while long documents are being indexed."""
     say("restart under load")
-    for number in range(LONG_DOCUMENTS):
-        content = make_report(LONG_SECTIONS, seed=500 + number).encode()
-        person.accepted.append(person.account.upload(content, "long.md"))
+    person.accepted += [person.upload(LONG_SECTIONS) for _ in range(LONG_DOCUMENTS)]
     time.sleep(QUIET_SECONDS)
     began = time.monotonic()
     status = stack.stop()

@@ -37,7 +37,8 @@ def fresh_stack(project: Path, home: Path | None = None, **settings: str) -> Ite
         try:
             stack.start()
             yield stack
-            stack.stop()
+            if stack.process.poll() is None:
+                stack.stop()
         finally:
             stack.end()
 
@@ -52,9 +53,23 @@ def print_rows(title: str, rows: Sequence[dict], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps({title: list(rows)}) + "\n")
         return
-    table = Table(*(rows[0] if rows else ()), title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(_show(cell) for cell in row.values()))
+    keys = list(rows[0]) if rows else []
+    _print_table(title, keys, [[_show(row[key]) for key in keys] for row in rows])
+
+
+def print_columns(title: str, rows: Sequence[dict], *, as_json: bool) -> None:
+    """Prints few rows of many keys side by side, a line for each key."""
+    if as_json:
+        return print_rows(title, rows, as_json=True)
+    keys = list(rows[0]) if rows else []
+    numbers = [str(number) for number in range(1, len(rows) + 1)]
+    return _print_table(title, ["round", *numbers], [[key, *(_show(row[key]) for row in rows)] for key in keys])
+
+
+def _print_table(title: str, heading: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    table = Table(*heading, title=title, title_justify="left", show_lines=True)
+    for line in lines:
+        table.add_row(*line)
     Console(width=None if sys.stdout.isatty() else 180).print(table)
 
 
