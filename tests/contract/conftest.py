@@ -32,6 +32,10 @@ class Method:
         return self.descriptor.GetOptions().Extensions[access_pb2.access]
 
     @property
+    def callers(self):
+        return self.descriptor.GetOptions().Extensions[access_pb2.callers]
+
+    @property
     def http(self):
         """The google.api.http rule, or None."""
         options = self.descriptor.GetOptions()

@@ -7,7 +7,6 @@ from docuchat.common.v1 import access_pb2
 # Open to callers without a token and still not for the outside: name -> why it has no HTTP path.
 INTERNAL = {
     "docuchat.auth.v1.AuthService.IssueServiceToken": "its caller is a service, and the secret is the authentication",
-    "docuchat.auth.v1.AuthService.WatchRevocations": "its callers are services, and session ids open nothing",
 }
 FOR_PEOPLE = {access_pb2.ACCESS_PUBLIC, access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN, access_pb2.ACCESS_STAFF}
 CODES = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED"} | {
@@ -39,6 +38,20 @@ def test_every_method_says_who_may_call_it(methods):
 def test_every_method_for_people_has_an_http_path_or_a_reason(methods):
     without = {method.name for method in methods if method.access in FOR_PEOPLE and not method.http}
     assert without == set(INTERNAL)
+
+
+def test_every_method_between_services_names_the_services_that_may_call_it_and_no_other_method_does(methods):
+    callers = {method.name: set(method.callers) for method in methods}
+    between = {method.name for method in methods if method.access == access_pb2.ACCESS_SERVICE}
+    assert {name for name, named in callers.items() if named} == between
+    assert set().union(*callers.values()) <= {"auth", "ingestion", "retrieval", "chat"}
+
+
+def test_only_ingestion_writes_the_index_and_every_service_but_auth_hears_of_ended_sessions(methods):
+    callers = {method.name: set(method.callers) for method in methods}
+    writing = {tuple(named) for name, named in callers.items() if ".IndexService." in name}
+    assert writing == {("ingestion",)}
+    assert callers["docuchat.auth.v1.AuthService.WatchRevocations"] == {"ingestion", "retrieval", "chat"}
 
 
 def test_no_method_between_services_has_an_http_path(methods):

@@ -1,5 +1,6 @@
 """The compose file against the settings of the services: every variable it sets is one that somebody reads."""
 
+import json
 import os
 import re
 import subprocess
@@ -50,6 +51,13 @@ def test_a_service_has_every_setting_that_has_no_default(services, name):
     fields = SETTINGS[name].model_fields
     required = {f"DOCUCHAT_{field.upper()}" for field, info in fields.items() if info.is_required()}
     assert required <= set(services[name]["environment"])
+
+
+@pytest.mark.parametrize("name", ["retrieval", "ingestion", "worker", "chat"])
+def test_whoever_listens_to_auth_has_the_secret_that_auth_knows(services, name):
+    (secret,) = re.findall(r"\$\{(\w+):\?", services[name]["environment"]["DOCUCHAT_SERVICE_SECRET"])
+    known = json.loads(services["auth"]["environment"]["DOCUCHAT_SERVICE_SECRETS"])
+    assert known["ingestion" if name == "worker" else name] == f"${{{secret}}}"
 
 
 def test_the_gateway_understands_its_variables_and_shows_no_reflection(services):

@@ -32,17 +32,18 @@ def test_keys_are_made_once_and_are_nobody_elses_business(home):
     assert len(set(keys.owner_passwords.values()) | set(keys.application_passwords.values())) == 8
 
 
-def test_a_home_of_an_earlier_version_gets_the_secrets_that_are_new_and_keeps_the_others(home):
-    before = load_keys(home)
+def test_a_home_of_an_earlier_release_gets_the_secrets_it_lacks_and_keeps_the_others(home):
+    keys = load_keys(home)
     path = home.secrets / "passwords.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {"service_secrets": {"ingestion": "kept"}}))
-    after = load_keys(home)
-    assert (after.service_secrets["ingestion"], set(after.service_secrets)) == (
-        "kept",
-        {"ingestion", "retrieval", "chat"},
-    )
-    assert (after.postgres_password, load_keys(home), mode(path)) == (before.postgres_password, after, 0o600)
+    earlier = json.loads(path.read_bytes())
+    earlier["service_secrets"] = {"ingestion": keys.service_secrets["ingestion"]}
+    path.write_text(json.dumps(earlier))
+    completed = load_keys(home)
+    assert set(completed.service_secrets) == {"ingestion", "retrieval", "chat"}
+    assert completed.service_secrets["ingestion"] == keys.service_secrets["ingestion"]
+    assert completed.postgres_password == keys.postgres_password
+    assert load_keys(home) == completed
+    assert mode(path) == 0o600
 
 
 def test_two_homes_have_different_keys(tmp_path):

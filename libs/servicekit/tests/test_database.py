@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from servicekit.database import Database, UnfitValue
-from servicekit.errors import Code, DependencyUnavailable
+from servicekit.errors import Code, DependencyUnavailable, StorageFull
 from servicekit.provision import provision_service
 
 TABLE = """
@@ -125,3 +125,34 @@ async def test_a_pool_without_a_free_connection_is_told_as_such(postgres_templat
         with pytest.raises(DependencyUnavailable):
             await small.ping()
     await small.close()
+
+
+RESOURCES = {
+    "disk": ("53100", StorageFull),
+    "memory": ("53200", DependencyUnavailable),
+    "connections": ("53300", DependencyUnavailable),
+}
+
+
+@pytest.mark.parametrize(("sqlstate", "error"), RESOURCES.values(), ids=RESOURCES)
+async def test_what_postgresql_lacks_is_told_as_such_and_reads_go_on(database, sqlstate, error):
+    with pytest.raises(error) as caught:
+        async with database.transaction() as connection:
+            await connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$"))
+    assert "postgresql" in caught.value.metadata.values()
+    assert await count(database) == 0
+
+
+async def test_a_server_without_a_connection_left_is_told_as_such(postgres_templates, database):
+    await postgres_templates._execute("ALTER DATABASE toy CONNECTION LIMIT 1")
+    others = [
+        Database.connect(postgres_templates._url("docuchat_toy", "toy"), name="test", pool_size=1) for _ in range(2)
+    ]
+    try:
+        async with others[0].transaction() as connection:
+            await connection.execute(text("SELECT 1"))
+            with pytest.raises(DependencyUnavailable):
+                await others[1].ping()
+    finally:
+        for other in others:
+            await other.close()

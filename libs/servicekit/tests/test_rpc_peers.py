@@ -4,10 +4,13 @@ import time
 import grpc
 import pytest
 
+from docuchat.chat.v1.conversation_service_pb2 import ListConversationsRequest
+from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
+from docuchat.common.v1 import access_pb2
 from docuchat.common.v1 import status_service_pb2 as status_pb
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub, add_StatusServiceServicer_to_server
-from servicekit.errors import DependencyUnavailable
-from servicekit.rpc.access import MethodWithoutAccess, require_access_options
+from servicekit.errors import Code, DependencyUnavailable
+from servicekit.rpc.access import MethodWithoutAccess, MethodWithoutCallers, require_access_options
 from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.status import read_error
 from servicekit.rpc.status_service import StatusServicer
@@ -54,19 +57,24 @@ async def test_health_needs_every_dependency_and_peer(rpc, tokens):
     }
 
 
-def test_a_method_without_an_access_option_stops_the_server():
-    with pytest.raises(MethodWithoutAccess, match="Unannotated"):
-        require_access_options(["/test.Unannotated/Call"])
+@pytest.mark.parametrize(
+    ("service", "error"), [("Unannotated", MethodWithoutAccess), ("OpenToAnyService", MethodWithoutCallers)]
+)
+def test_a_method_without_an_access_option_or_without_callers_stops_the_server(service, error):
+    with pytest.raises(error, match=service):
+        require_access_options([f"/test.{service}/Call"])
 
 
 @pytest.fixture(autouse=True)
-def unannotated_service():
+def half_annotated_services():
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     file = descriptor_pb2.FileDescriptorProto(name="test_unannotated.proto", package="test", syntax="proto3")
     file.message_type.add(name="Empty")
-    method = file.service.add(name="Unannotated").method.add(name="Call")
-    method.input_type = method.output_type = ".test.Empty"
+    for name in ("Unannotated", "OpenToAnyService"):
+        method = file.service.add(name=name).method.add(name="Call")
+        method.input_type = method.output_type = ".test.Empty"
+    method.options.Extensions[access_pb2.access] = access_pb2.ACCESS_SERVICE
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 
 
@@ -116,3 +124,37 @@ async def test_a_peer_that_is_down_is_reported_as_unavailable_within_the_deadlin
         error = await fail_to_list(channel)
     assert read_error(error).reason == "DEPENDENCY_UNAVAILABLE"
     assert time.monotonic() - started < 3
+
+
+async def test_a_peer_that_hangs_is_as_unavailable_as_one_that_is_down(rpc, tokens, toy):
+    toy.pause = 30
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ConversationServiceStub(channel).ListConversations(ListConversationsRequest(), timeout=0.1)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert (read_error(caught.value).code, read_error(caught.value).reason) == (
+        Code.UNAVAILABLE,
+        "DEPENDENCY_UNAVAILABLE",
+    )
+
+
+async def test_a_peer_whose_own_time_ran_out_is_unavailable_too(rpc, tokens, toy):
+    toy.fail = TimeoutError()
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        error = read_error(await fail_to_list(channel))
+    assert (error.code, error.reason) == (Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
+
+
+@pytest.mark.parametrize(("retries", "calls"), [(True, 3), (False, 1)])
+async def test_a_channel_retries_only_where_nobody_above_does(rpc, tokens, toy, retries, calls):
+    toy.fail = DependencyUnavailable("postgresql")
+
+    async def identity():
+        return tokens.issue()
+
+    async with (
+        rpc.serve(name="chat", add_servicers=adder(toy)) as address,
+        open_channel(address, identity=identity, retries=retries) as channel,
+    ):
+        await fail_to_list(channel)
+    assert toy.calls == calls

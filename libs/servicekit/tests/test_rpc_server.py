@@ -62,6 +62,42 @@ async def test_two_authorization_values_are_refused(rpc, tokens, toy):
     assert read_error(caught.value).reason == "TOKEN_INVALID"
 
 
+@pytest.mark.parametrize("value", ["{token}", "Basic {token}", "Token {token}", "Bearer"])
+async def test_a_token_without_its_scheme_is_answered_with_what_to_put_before_it(rpc, tokens, toy, value):
+    async with rpc(name="chat", add_servicers=adder(toy)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ConversationServiceStub(channel).ListConversations(
+                conversation_service_pb2.ListConversationsRequest(),
+                metadata=(("authorization", value.format(token=tokens.issue())),),
+            )
+    assert read_error(caught.value).reason == "TOKEN_INVALID"
+    assert "put Bearer before it" in caught.value.details()
+
+
+@pytest.mark.parametrize(
+    ("token", "challenge"),
+    [(None, 'Bearer realm="docuchat"'), ("a.b.c", 'Bearer realm="docuchat", error="invalid_token"')],
+)
+async def test_a_call_that_is_not_authenticated_is_told_how_to_be(rpc, toy, token, challenge):
+    async with rpc(name="chat", add_servicers=adder(toy), token=token) as channel:
+        error = await fail_to_list(channel)
+    assert dict(error.trailing_metadata())["www-authenticate"] == challenge
+
+
+async def test_other_errors_ask_for_no_credentials(rpc, tokens, toy):
+    toy.fail = DependencyUnavailable("qdrant")
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        error = await fail_to_list(channel)
+    assert "www-authenticate" not in dict(error.trailing_metadata())
+
+
+async def test_a_service_may_call_only_what_names_it(rpc, tokens, toy):
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue_service("chat")) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await IndexServiceStub(channel).IndexChunks(iter([])).read()
+    assert read_error(caught.value).reason == "ACCESS_DENIED"
+
+
 async def test_a_person_may_not_call_a_service_method_nor_a_service_a_personal_one(rpc, tokens, toy):
     async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue(role=Role.OWNER)) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:

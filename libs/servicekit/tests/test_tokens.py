@@ -27,7 +27,7 @@ def key():
 
 CLAIMS = {
     "iss": "docuchat", "aud": "docuchat", "sub": "u", "tid": "t", "role": "MEMBER", "sid": "s",
-    "iat": NOW, "nbf": NOW, "exp": NOW + 60, "jti": "j",
+    "iat": NOW, "nbf": NOW, "exp": NOW + 3600, "jti": "j",
 }  # fmt: skip
 
 
@@ -195,8 +195,51 @@ async def test_a_call_with_no_time_left_does_not_shorten_the_fetch_for_others(ke
     assert seen == [False]
 
 
+class Ended:
+    def __init__(self, session_ids):
+        self.session_ids = session_ids
+
+    async def includes(self, session_id):
+        if self.session_ids is None:
+            raise DependencyUnavailable("auth")
+        return session_id in self.session_ids
+
+
+async def test_while_ended_sessions_are_unknown_people_cannot_be_judged_and_services_can(key):
+    verifier = TokenVerifier(StaticKeys({"k": key.public_key()}), revoked=Ended(None))
+    with pytest.raises(DependencyUnavailable):
+        await verifier.verify(sign(key))
+    assert (await verifier.verify(sign(key, {"role": "SERVICE", "tid": "", "sid": ""}))).is_service
+
+
+@pytest.mark.parametrize("claim", ["sub", "tid", "sid"])
+async def test_a_token_with_the_real_key_and_an_empty_claim_is_refused(key, claim):
+    with pytest.raises(TokenInvalid):
+        await TokenVerifier(StaticKeys({"k": key.public_key()})).verify(sign(key, {claim: ""}))
+
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+FORMS = {
+    "padding": lambda token: token + "==",
+    "one padding sign": lambda token: token + "=",
+    "a foreign character": lambda token: token[:-10] + "!" + token[-10:],
+    "a line break": lambda token: token + "\n",
+    # The last of 86 characters carries 4 bits that mean nothing.
+    "spare bits": lambda token: token[:-1] + ALPHABET[ALPHABET.index(token[-1]) + 1],
+    "padding inside": lambda token: token.replace(".", "=.", 1),
+}
+
+
+@pytest.mark.parametrize("change", FORMS.values(), ids=FORMS)
+async def test_a_token_has_one_form_only(key, change):
+    verifier = TokenVerifier(StaticKeys({"k": key.public_key()}))
+    await verifier.verify(sign(key))
+    with pytest.raises(TokenInvalid):
+        await verifier.verify(change(sign(key)))
+
+
 async def test_a_token_of_an_ended_session_is_refused(key):
-    verifier = TokenVerifier(StaticKeys({"k": key.public_key()}), revoked={"gone"})
+    verifier = TokenVerifier(StaticKeys({"k": key.public_key()}), revoked=Ended({"gone"}))
     assert await verifier.verify(sign(key, {"sid": "here"}))
     with pytest.raises(TokenInvalid):
         await verifier.verify(sign(key, {"sid": "gone"}))

@@ -38,6 +38,7 @@ class Toy(ChatServiceServicer, ConversationServiceServicer, DocumentServiceServi
         self.fail = None
         self.calls = 0
         self.left = None
+        self.pause = 0
 
     async def Ask(self, request, context):
         try:
@@ -53,6 +54,7 @@ class Toy(ChatServiceServicer, ConversationServiceServicer, DocumentServiceServi
     async def ListConversations(self, request, context):
         self.calls += 1
         self.left = cap_timeout(100)
+        await asyncio.sleep(self.pause)
         if self.fail:
             raise self.fail
         return conversation_service_pb2.ListConversationsResponse(next_page_token=current_principal().subject)

@@ -1,6 +1,7 @@
 """Fakes of the ports, a few lines each, and a real server on a real database."""
 
 import asyncio
+import hashlib
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from auth.model import (
 from auth.ports import Needs
 from auth.server import assemble, make_hasher, make_signer, make_verifier, servicers_of
 from servicekit.identity import Role
+from servicekit.revocation import RevokedSessions
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.server import build_server
 
@@ -88,11 +90,10 @@ class FakeSessions:
             return None
         token = self.tokens[token_hash]
         session = self.sessions[token.session_id]
-        children = [each for each in self.tokens.values() if each.parent_hash == token_hash]
-        verdict = judge(session, token, any(child.use_time for child in children))
+        verdict = judge(session, token, self.tokens.get(successor_hash))
         if verdict is Verdict.ROTATE:
-            self.tokens[token_hash] = replace(token, use_time=token.use_time or now)
-            self.tokens[successor_hash] = RefreshToken(successor_hash, session.session_id, now, None, token_hash)
+            self.tokens[token_hash] = replace(token, use_time=now)
+            self.tokens[successor_hash] = RefreshToken(successor_hash, session.session_id, now)
         if verdict is Verdict.REVOKE:
             await self.revoke(token_hash, now)
         return Trade(session, verdict)
@@ -148,6 +149,21 @@ class FakeTokens:
         return b'{"keys": []}'
 
 
+class FakeSuccessors:
+    def derive(self, refresh_token):
+        return hashlib.sha256(refresh_token.encode()).hexdigest()
+
+
+@dataclass
+class FakeGuesses:
+    log10: float = 20
+    asked: list = field(default_factory=list)
+
+    async def count_log10(self, password, known):
+        self.asked.append((password, known))
+        return self.log10
+
+
 class FakeServiceSecrets:
     def matches(self, service_name, secret):
         return (service_name, secret) == ("ingestion", "the secret of ingestion")
@@ -161,7 +177,9 @@ def needs():
         sessions=FakeSessions(),
         failures=FakeFailures(),
         passwords=FakePasswords(),
+        guesses=FakeGuesses(),
         tokens=FakeTokens(),
+        successors=FakeSuccessors(),
         service_secrets=FakeServiceSecrets(),
         clock=FakeClock(),
     )
@@ -204,18 +222,22 @@ async def stack(service_database, key_file):
     settings = Settings(
         database_url=database.url,
         signing_key_file=key_file,
-        service_secrets={"ingestion": "the secret of ingestion"},
+        service_secrets={name: f"the secret of {name}" for name in ("ingestion", "retrieval", "chat")},
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
     needs = assemble(settings, database.database, hasher, signer)
-    revocations = RevocationFeed(needs, interval=0.05)
-    following = asyncio.create_task(revocations.follow())
-    server = build_server(name="auth", verifier=make_verifier(settings, signer, revocations))
-    servicers_of(needs, revocations)(server.grpc)
+    feed = RevocationFeed(needs, interval=0.05)
+    revoked = RevokedSessions(feed.watch, source="postgresql")
+    following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
+    server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
+    servicers_of(needs, feed)(server.grpc)
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
         yield Stack(database, settings, needs, address, channel)
-    following.cancel()
+    feed.close()
     # With time to spare: whoever watches must have been let go.
     await asyncio.wait_for(server.stop(10), 5)
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
     hasher.close()

@@ -72,6 +72,15 @@ async def test_a_weak_password_is_refused_before_anything_is_hashed(needs):
     assert needs.passwords.calls == []
 
 
+async def test_a_password_that_is_guessed_soon_is_refused_before_anything_is_hashed(needs):
+    needs.guesses.log10 = 9.9
+    with pytest.raises(WeakPassword, match="guessed soon"):
+        await join(needs, display_name="Ann Lee", tenant_name="Acme")
+    assert needs.passwords.calls == []
+    ((_, known),) = needs.guesses.asked
+    assert {"docuchat", "ann", "Ann", "Lee", "Acme"} <= set(known)
+
+
 async def test_signing_up_with_a_taken_address_hashes_as_often_as_with_a_free_one(needs):
     await join(needs)
     free = list(needs.passwords.calls)
@@ -205,13 +214,22 @@ async def test_only_hashes_of_refresh_tokens_are_stored(needs):
     assert tokens.refresh_token not in repr(tokens)
 
 
-async def test_within_the_grace_a_repeated_refresh_gives_a_further_good_token(needs):
+async def test_within_the_grace_a_repeated_refresh_gives_the_same_successor(needs):
     first = (await join(needs)).tokens
     answers = [await refresh(needs, first.refresh_token)]
     needs.clock.advance(seconds=10)
     answers.append(await refresh(needs, first.refresh_token))
-    for answer in answers:
-        await refresh(needs, answer.refresh_token)
+    assert answers[0].refresh_token == answers[1].refresh_token
+    await refresh(needs, answers[1].refresh_token)
+
+
+async def test_a_successor_that_the_store_does_not_know_is_never_handed_out(needs):
+    first = (await join(needs)).tokens
+    await refresh(needs, first.refresh_token)
+    # As after an exchange of the key that successors are derived with.
+    needs.successors.derive = lambda token: f"another {token}"
+    with pytest.raises(InvalidRefreshToken):
+        await refresh(needs, first.refresh_token)
 
 
 async def test_within_the_grace_a_repetition_after_the_successor_was_used_ends_the_session(needs):

@@ -1,9 +1,13 @@
+import asyncio
+
 import pytest
 
 from auth.accounts.common_passwords import COMMON_PASSWORDS
 from auth.accounts.names import clean_name, make_slug, normalise_email
-from auth.accounts.passwords import check_password, normalise_password
+from auth.accounts.passwords import check_guesses, check_password, normalise_password
 from auth.model import WeakPassword
+from auth.security.guesses import ZxcvbnGuesses
+from auth.security.passwords import Argon2PasswordHasher
 
 EMAIL = "marion.keller@example.com"
 
@@ -47,6 +51,70 @@ def test_a_weak_password_is_refused_with_the_reason_why(password, why):
         check_password(normalise_password(password), EMAIL)
     assert (raised.value.reason, raised.value.violations[0].field) == ("WEAK_PASSWORD", "password")
     assert len(password) < 5 or password not in str(raised.value)
+
+
+@pytest.fixture
+def guesses():
+    hasher = Argon2PasswordHasher(memory_kib=19_456, passes=2, threads=1, queue=4)
+    yield ZxcvbnGuesses(hasher.run)
+    hasher.close()
+
+
+async def judge(guesses, password):
+    normalised = normalise_password(password)
+    check_password(normalised, EMAIL)
+    await check_guesses(guesses, normalised, EMAIL, "Marion Keller", "Birds & Sons")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "docuchat12345678",
+        "p@ssw0rdp@ssw0rd",
+        "iloveyou12345678",
+        "Summer2026Summer2026",
+        "Winter2027!Winter2027!",
+        "P@ssword2026!!!!",
+        "Welcome2DocuChat!",
+        "monkeydragon1234",
+        "liverpoolfc2024!",
+        "birds&sons123456",
+        "marion1987marion",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+    ],
+)
+async def test_a_password_of_common_words_names_years_and_look_alikes_is_refused(guesses, password):
+    with pytest.raises(WeakPassword) as raised:
+        await judge(guesses, password)
+    assert password not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "seven quiet otters read the news",
+        "violet tractor hums at dawn",
+        "unser hund mag keine katzen",
+        "سلام به همه دوستان من",
+        "сегодня хорошая погода на море",
+        "我喜欢在雨天读书喝茶然后睡觉啊",
+        "私は毎朝コーヒーを飲みますよ。",
+        "🦊🐻🐼🐨🐯🦁🐮🐷🐸🐵🐔🐧🐦🐤🦆",
+        "zK4$uQ9!mT2@rW7#",
+    ],
+)
+async def test_a_passphrase_in_any_script_is_good(guesses, password):
+    await judge(guesses, password)
+
+
+async def test_the_longest_and_worst_password_is_judged_soon_and_beside_the_event_loop(guesses):
+    look_alikes = ("4@8({[<369&#1!|0$5+7%2" * 60)[:1024]
+    turns, judging = 0, asyncio.ensure_future(guesses.count_log10(look_alikes, []))
+    async with asyncio.timeout(2):
+        while not judging.done():
+            await asyncio.sleep(0)
+            turns += 1
+    assert turns > 100
 
 
 def test_a_very_short_local_part_may_be_in_a_password():

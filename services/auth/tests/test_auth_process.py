@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from auth.__main__ import choose, main
+from auth.__main__ import COMMANDS
 from auth.model import FailureCount
 from auth.stores.failures import PostgresFailureStore
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from servicekit.program import run_program
 from servicekit.rpc.client import open_channel
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,43 +36,46 @@ def environment(monkeypatch, key_file):
 @pytest.mark.parametrize(
     ("variable", "value", "why"),
     [
-        ("DOCUCHAT_SIGNING_KEY_FILE", None, "signing_key_file"),
+        ("DOCUCHAT_SIGNING_KEY_FILE", None, "DOCUCHAT_SIGNING_KEY_FILE is not set"),
         ("DOCUCHAT_SIGNING_KEY_FILE", "/nowhere/key.pem", "cannot be read"),
         ("DOCUCHAT_PUBLISHED_KEY_FILES", '["/nowhere/key.pem"]', "cannot be read"),
-        ("DOCUCHAT_SERVICE_SECRETS", json.dumps({"ingestion": SECRET}), "service_secrets"),
-        ("DOCUCHAT_PASSWORD_MEMORY_KIB", "8", "password_memory_kib"),
-        ("DOCUCHAT_PASSWORD_PASSES", "1", "password_passes"),
-        ("DOCUCHAT_DATABASE_URL", None, "database_url"),
+        ("DOCUCHAT_SERVICE_SECRETS", json.dumps({"ingestion": SECRET}), "DOCUCHAT_SERVICE_SECRETS (ingestion)"),
+        ("DOCUCHAT_PASSWORD_MEMORY_KIB", "8", "DOCUCHAT_PASSWORD_MEMORY_KIB"),
+        ("DOCUCHAT_PASSWORD_PASSES", "1", "DOCUCHAT_PASSWORD_PASSES"),
+        ("DOCUCHAT_DATABASE_URL", None, "DOCUCHAT_DATABASE_URL is not set"),
     ],
 )
-def test_without_its_secrets_auth_refuses_to_start_and_says_why(environment, variable, value, why):
-    environment.setattr(sys, "argv", ["auth"])
+@pytest.mark.parametrize("arguments", [[], ["check-settings"]])
+def test_without_its_secrets_auth_refuses_to_start_and_says_why(environment, capsys, arguments, variable, value, why):
     if value is None:
         environment.delenv(variable)
     else:
         environment.setenv(variable, value)
-    with pytest.raises(SystemExit, match=f"(?is)does not start.*{why}") as stopped:
-        main()
-    assert SECRET not in str(stopped.value)
+    assert run_program("auth", COMMANDS, arguments) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("auth does not start: ")
+    assert why in sentence
+    assert SECRET not in sentence
+
+
+def test_good_settings_pass_the_check_in_silence(environment, capsys):
+    assert run_program("auth", COMMANDS, ["check-settings"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("arguments", [["grow"], ["unlock"], ["serve", "more"]])
-def test_other_words_are_answered_with_the_usage(environment, arguments):
-    with pytest.raises(SystemExit, match="usage"):
-        choose(arguments)
+def test_other_words_are_answered_with_the_usage(environment, capsys, arguments):
+    assert run_program("auth", COMMANDS, arguments) == 2
+    assert "usage: python -m auth [serve | unlock ADDRESS | migrate" in capsys.readouterr().err
 
 
-async def test_migrations_need_the_owner(environment):
-    with pytest.raises(SystemExit, match="DOCUCHAT_OWNER_DATABASE_URL"):
-        await choose(["migrate"])
-
-
-async def test_migrating_again_changes_nothing_and_needs_no_signing_key(environment, service_database):
+async def test_migrating_again_changes_nothing_and_needs_nothing_but_the_owner(environment, service_database):
     database = await service_database("auth")
     environment.setenv("DOCUCHAT_OWNER_DATABASE_URL", database.owner_url)
-    environment.delenv("DOCUCHAT_SIGNING_KEY_FILE")
-    await choose(["migrate"])
-    await choose(["migrate"])
+    for name in ("DOCUCHAT_SIGNING_KEY_FILE", "DOCUCHAT_DATABASE_URL"):
+        environment.delenv(name)
+    for _ in range(2):
+        assert await asyncio.to_thread(run_program, "auth", COMMANDS, ["migrate"]) == 0
 
 
 async def test_the_operator_unlocks_an_address(environment, service_database):
@@ -79,7 +83,7 @@ async def test_the_operator_unlocks_an_address(environment, service_database):
     environment.setenv("DOCUCHAT_DATABASE_URL", database.url)
     store = PostgresFailureStore(database.database)
     await store.change("ann@example.com", lambda _: FailureCount(100, NOW))
-    await choose(["unlock", "Ann@Example.com"])
+    assert await asyncio.to_thread(run_program, "auth", COMMANDS, ["unlock", "Ann@Example.com"]) == 0
     assert await store.find("ann@example.com") == FailureCount()
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
+import asyncpg
 import grpc
 import pytest
 
+from auth.accounts.issue_service_token import issue_service_token
 from auth.accounts.log_out import log_out
 from auth.accounts.revocations import BATCH, RevocationFeed
 from auth.accounts.sign_up import sign_up
@@ -16,6 +19,8 @@ from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceStub
 from servicekit.config import ServiceSettings
 from servicekit.errors import DependencyUnavailable
+from servicekit.identity import Role
+from servicekit.revocation import Announcement
 from servicekit.rpc.trust import trust_auth
 from servicekit.tokens import TokenInvalid
 
@@ -44,34 +49,49 @@ async def test_whoever_watches_hears_of_all_ended_sessions_and_then_of_each_new_
     feed = RevocationFeed(needs, interval=0.01)
     async with following(feed.follow):
         heard = feed.watch()
-        assert await anext(heard) == await ended_sessions(needs)
+        assert (await anext(heard)).session_ids == await ended_sessions(needs)
         await log_out(needs, second.refresh_token)
-        (late,) = await asyncio.wait_for(anext(heard), 1)
+        (late,) = (await asyncio.wait_for(anext(heard), 1)).session_ids
         assert late in await ended_sessions(needs)
-        assert late in feed
 
 
-async def test_a_session_is_forgotten_when_its_access_tokens_are_over(needs):
+async def test_whoever_watches_is_told_when_all_have_been_named_also_where_there_are_none(needs):
+    feed = RevocationFeed(needs, interval=0.01)
+    async with following(feed.follow):
+        assert await asyncio.wait_for(anext(feed.watch()), 1) == Announcement([], caught_up=True)
+
+
+async def test_before_the_store_was_read_nobody_is_told_anything(needs):
+    needs.sessions.failure = DependencyUnavailable("postgresql")
     await log_out(needs, (await join(needs)).refresh_token)
     feed = RevocationFeed(needs, interval=0.01)
-    (session_id,) = await ended_sessions(needs)
     async with following(feed.follow):
+        heard = asyncio.ensure_future(anext(feed.watch()))
         await asyncio.sleep(0.05)
-        assert session_id in feed
-        needs.clock.advance(minutes=18)
-        await asyncio.sleep(0.05)
-        assert session_id not in feed
+        assert not heard.done()
+        needs.sessions.failure = None
+        assert (await asyncio.wait_for(heard, 1)).session_ids == await ended_sessions(needs)
 
 
-async def test_a_database_that_is_away_ends_neither_the_feed_nor_what_it_knows(needs):
+async def test_a_session_is_no_longer_named_when_its_access_tokens_are_over(needs):
+    await log_out(needs, (await join(needs)).refresh_token)
+    needs.clock.advance(minutes=18)
+    feed = RevocationFeed(needs, interval=0.01)
+    async with following(feed.follow):
+        assert (await asyncio.wait_for(anext(feed.watch()), 1)).session_ids == []
+
+
+async def test_a_database_that_is_away_ends_neither_the_feed_nor_who_begins_to_watch(needs):
     await log_out(needs, (await join(needs)).refresh_token)
     feed = RevocationFeed(needs, interval=0.01)
     async with following(feed.follow) as task:
-        await asyncio.sleep(0.05)
         needs.sessions.failure = DependencyUnavailable("postgresql")
+        late = asyncio.ensure_future(anext(feed.watch()))
         await asyncio.sleep(0.05)
         assert not task.done()
-        assert (await ended_sessions(needs))[0] in feed
+        assert not late.done()
+        needs.sessions.failure = None
+        assert (await asyncio.wait_for(late, 1)).session_ids == await ended_sessions(needs)
 
 
 async def test_many_ended_sessions_come_in_messages_of_bounded_size(needs, monkeypatch):
@@ -82,15 +102,18 @@ async def test_many_ended_sessions_come_in_messages_of_bounded_size(needs, monke
     feed = RevocationFeed(needs, interval=0.01)
     async with following(feed.follow):
         heard = feed.watch()
-        assert [len(await anext(heard)), len(await anext(heard))] == [BATCH, 1]
+        told = [await anext(heard), await anext(heard)]
+    assert [(len(each.session_ids), each.caught_up) for each in told] == [(BATCH, False), (1, True)]
 
 
 async def test_the_end_of_the_feed_lets_everyone_go(needs):
     feed = RevocationFeed(needs, interval=0.01)
-    async with following(feed.follow) as task:
-        waiting = asyncio.ensure_future(anext(feed.watch(), None))
-        await asyncio.sleep(0.05)
-        task.cancel()
+    async with following(feed.follow):
+        heard = feed.watch()
+        await anext(heard)
+        waiting = asyncio.ensure_future(anext(heard, None))
+        await asyncio.sleep(0)
+        feed.close()
         assert await asyncio.wait_for(waiting, 1) is None
 
 
@@ -100,12 +123,17 @@ async def verify_again_and_again(verifier, token):
         await asyncio.sleep(0.02)
 
 
+def trust(stack, name="retrieval"):
+    secret = f"the secret of {name}"
+    settings = ServiceSettings(database_url=stack.database.url, auth_target=stack.address, service_secret=secret)
+    return trust_auth(settings, name)
+
+
 async def test_after_log_out_another_service_refuses_the_access_token_within_seconds(stack):
     stub = AuthServiceStub(stack.channel)
     made = await stub.SignUp(pb.SignUpRequest(email="ann@example.com", password=PASSWORD))
     other = await stub.Login(pb.LoginRequest(email="ann@example.com", password=PASSWORD))
-    verifier, follow = trust_auth(ServiceSettings(database_url=stack.database.url, auth_target=stack.address))
-    async with following(follow):
+    async with trust(stack) as (verifier, follow), following(follow):
         await verifier.verify(made.tokens.access_token)
         await stub.Logout(pb.LogoutRequest(refresh_token=made.tokens.refresh_token))
         with pytest.raises(TokenInvalid):
@@ -117,8 +145,73 @@ async def test_auth_itself_refuses_the_access_token_of_an_ended_session(stack):
     stub = AuthServiceStub(stack.channel)
     made = await stub.SignUp(pb.SignUpRequest(email="ann@example.com", password=PASSWORD))
     await stub.Logout(pb.LogoutRequest(refresh_token=made.tokens.refresh_token))
-    await asyncio.sleep(0.5)
     async with stack.channel_with(made.tokens.access_token) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await UserServiceStub(channel).GetMe(user_service_pb2.GetMeRequest())
+            await asyncio.wait_for(get_me_again_and_again(channel), 5)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def get_me_again_and_again(channel):
+    while True:
+        await UserServiceStub(channel).GetMe(user_service_pb2.GetMeRequest())
+        await asyncio.sleep(0.02)
+
+
+async def test_a_service_that_starts_later_still_knows_which_sessions_have_ended(stack):
+    stub = AuthServiceStub(stack.channel)
+    made = await stub.SignUp(pb.SignUpRequest(email="ann@example.com", password=PASSWORD))
+    await stub.Logout(pb.LogoutRequest(refresh_token=made.tokens.refresh_token))
+    async with trust(stack) as (verifier, follow), following(follow):
+        # Without a pause: the first call comes before the list does.
+        with pytest.raises(TokenInvalid):
+            await verifier.verify(made.tokens.access_token)
+
+
+LOST = {
+    "member": "DELETE FROM auth.memberships WHERE user_id = $1",
+    "user": "DELETE FROM auth.users WHERE user_id = $1",
+}
+
+
+@pytest.mark.parametrize("statement", LOST.values(), ids=LOST)
+async def test_the_access_token_of_a_removed_member_or_user_is_refused_within_seconds(stack, statement):
+    stub = AuthServiceStub(stack.channel)
+    made = await stub.SignUp(pb.SignUpRequest(email="ann@example.com", password=PASSWORD))
+    other = await stub.SignUp(pb.SignUpRequest(email="bob@example.com", password=PASSWORD))
+    async with trust(stack) as (verifier, follow), following(follow):
+        await verifier.verify(made.tokens.access_token)
+        connection = await asyncpg.connect(stack.database.admin_dsn)
+        await connection.execute(statement, made.user.user_id)
+        await connection.close()
+        with pytest.raises(TokenInvalid):
+            await asyncio.wait_for(verify_again_and_again(verifier, made.tokens.access_token), 5)
+        await verifier.verify(other.tokens.access_token)
+
+
+@pytest.mark.parametrize("is_person", [True, False])
+async def test_who_is_no_service_hears_nothing(stack, is_person):
+    made = await AuthServiceStub(stack.channel).SignUp(pb.SignUpRequest(email="ann@example.com", password=PASSWORD))
+    async with stack.channel_with(made.tokens.access_token if is_person else "") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await AuthServiceStub(channel).WatchRevocations(pb.WatchRevocationsRequest()).read()
+    expected = grpc.StatusCode.PERMISSION_DENIED if is_person else grpc.StatusCode.UNAUTHENTICATED
+    assert caught.value.code() is expected
+
+
+async def test_only_the_services_that_are_named_hear_of_ended_sessions(stack):
+    token = issue_service_token(stack.needs, "ingestion", "the secret of ingestion").access_token
+    stranger = stack.needs.tokens.sign(
+        subject="gateway",
+        role=Role.SERVICE,
+        now=stack.needs.clock(),
+        expire_time=stack.needs.clock() + timedelta(hours=1),
+    )
+    for shown, code in ((token, None), (stranger, grpc.StatusCode.PERMISSION_DENIED)):
+        async with stack.channel_with(shown) as channel:
+            call = AuthServiceStub(channel).WatchRevocations(pb.WatchRevocationsRequest())
+            if code is None:
+                assert (await asyncio.wait_for(call.read(), 5)).caught_up
+                continue
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+            assert caught.value.code() is code

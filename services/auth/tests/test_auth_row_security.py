@@ -27,7 +27,15 @@ async def people(stack):
         made[name] = await sign_up(stack.needs, Registration(f"{name}@example.com", PASSWORD, tenant_name=name))
         with pytest.raises(InvalidCredentials):
             await log_in(stack.needs, f"{name}@example.com", "wrong")
+    await lose_membership(stack, await sign_up(stack.needs, Registration("eve@example.com", PASSWORD)))
     return made
+
+
+async def lose_membership(stack, made):
+    connection = await asyncpg.connect(stack.database.admin_dsn)
+    await connection.execute("DELETE FROM auth.tenants WHERE tenant_id = $1", made.tenant.tenant_id)
+    await connection.execute("DELETE FROM auth.users WHERE user_id = $1", made.user.user_id)
+    await connection.close()
 
 
 @pytest_asyncio.fixture
@@ -80,7 +88,7 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
         ("tenant_id", {"tenants"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
-        ("revoked_since", {"sessions"}),
+        ("revoked_since", {"sessions", "deleted_sessions"}),
     ],
 )
 async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people, superuser, declared, visible):

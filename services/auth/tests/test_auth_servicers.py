@@ -1,5 +1,6 @@
 """Both services through a real server, real stores and the generated stubs."""
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -134,7 +135,7 @@ async def test_a_field_out_of_bounds_is_named(stack):
 
 async def test_a_password_of_ten_megabytes_is_never_hashed(stack, monkeypatch):
     hashed = []
-    monkeypatch.setattr(stack.needs.passwords, "_run", lambda *args: hashed.append(args))
+    monkeypatch.setattr(stack.needs.passwords, "run", lambda *args: hashed.append(args))
     auth = AuthServiceStub(stack.channel)
     for size in (1_025, 1_000_000, 10_000_000):
         error = await refused(auth.Login(pb.LoginRequest(email=EMAIL, password="x" * size)))
@@ -193,3 +194,14 @@ def test_every_reason_is_in_the_contract():
     reasons = {each(*arguments.get(each.__name__, [])).reason for each in classes if each is not AppError}
     assert len(reasons) >= 8
     assert reasons <= known
+
+
+async def test_of_twenty_refreshes_at_once_one_successor_lives_and_a_second_branch_ends_the_family(stack):
+    stub = AuthServiceStub(stack.channel)
+    first = (await sign_up(stack)).tokens.refresh_token
+    answers = await asyncio.gather(*(stub.Refresh(pb.RefreshRequest(refresh_token=first)) for _ in range(20)))
+    (successor,) = {answer.tokens.refresh_token for answer in answers}
+    next_one = (await stub.Refresh(pb.RefreshRequest(refresh_token=successor))).tokens.refresh_token
+    # Whoever still holds the first token is not the one who goes on.
+    assert (await refused(stub.Refresh(pb.RefreshRequest(refresh_token=first)))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await refused(stub.Refresh(pb.RefreshRequest(refresh_token=next_one)))).reason == "INVALID_REFRESH_TOKEN"

@@ -108,7 +108,7 @@ async def open_session(database, name="first", **changes):
 
 
 def always(verdict):
-    return lambda _session, _token, _has_used_successor: verdict
+    return lambda _session, _token, _successor: verdict
 
 
 async def test_a_trade_uses_the_token_up_and_stores_its_successor(database):
@@ -116,27 +116,28 @@ async def test_a_trade_uses_the_token_up_and_stores_its_successor(database):
     store = PostgresSessionStore(database)
     seen = []
 
-    def judge(found, token, _has_used_successor):
+    def judge(found, token, _successor):
         seen.append((found, token.use_time))
         return Verdict.ROTATE
 
-    for moment, presented in enumerate(["first", "first", "first", "successor 0", "successor 2"]):
+    for moment, presented in enumerate(["first", "second"]):
         now = NOW + timedelta(seconds=moment)
-        await store.trade(token_hash(presented), token_hash(f"successor {moment}"), now, judge)
-    assert seen == [(session, None), (session, NOW), (session, NOW), (session, None), (session, None)]
+        await store.trade(token_hash(presented), token_hash(["second", "third"][moment]), now, judge)
+    await store.trade(token_hash("first"), token_hash("second"), NOW, lambda *found: judge(*found) and Verdict.REFUSE)
+    assert seen == [(session, None), (session, None), (session, NOW)]
 
 
-async def test_a_trade_tells_whether_a_token_it_once_gave_has_been_used(database):
+async def test_a_trade_knows_the_successor_that_it_once_gave_and_whether_that_was_used(database):
     await open_session(database)
     store, told = PostgresSessionStore(database), []
 
-    def judge(_session, _token, has_used_successor):
-        told.append(has_used_successor)
-        return Verdict.ROTATE
+    def judge(_session, token, successor):
+        told.append(successor and (successor.token_hash == token_hash("second"), successor.use_time))
+        return Verdict.REPEAT if token.use_time else Verdict.ROTATE
 
-    for presented, successor in [("first", "lost"), ("first", "second"), ("second", "third"), ("first", "x")]:
+    for presented, successor in [("first", "second"), ("first", "second"), ("second", "third"), ("first", "second")]:
         await store.trade(token_hash(presented), token_hash(successor), NOW, judge)
-    assert told == [False, False, False, True]
+    assert told == [None, (True, None), None, (True, NOW)]
 
 
 async def test_ended_sessions_are_listed_whoever_they_belonged_to(database):
@@ -145,6 +146,30 @@ async def test_ended_sessions_are_listed_whoever_they_belonged_to(database):
     await store.revoke(token_hash("first"), NOW)
     assert await store.list_revoked(NOW - timedelta(seconds=1)) == [session.session_id]
     assert await store.list_revoked(NOW) == []
+
+
+LOST = {"membership": "DELETE FROM auth.memberships", "user": "DELETE FROM auth.users"}
+
+
+@pytest.mark.parametrize("statement", LOST.values(), ids=LOST)
+async def test_sessions_that_lost_their_membership_or_user_are_listed_like_ended_ones(database, statement):
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    session = await open_session(database, expire_time=before + timedelta(days=1))
+    await open_session(database, "others", expire_time=before + timedelta(days=1))
+    store = PostgresSessionStore(database)
+    await store.revoke(token_hash("first"), before - timedelta(hours=1))
+    assert await store.list_revoked(before) == []
+    async with database.transaction(user_id=session.user_id) as connection:
+        await connection.execute(text(statement))
+    assert await store.list_revoked(before) == [session.session_id]
+    assert await store.list_revoked(before + timedelta(minutes=1)) == []
+
+
+async def test_sessions_that_are_over_anyway_are_not_kept(database):
+    session = await open_session(database)
+    async with database.transaction(user_id=session.user_id) as connection:
+        await connection.execute(text("DELETE FROM auth.memberships"))
+    assert await PostgresSessionStore(database).list_revoked(NOW) == []
 
 
 async def test_an_unknown_token_is_traded_for_nothing(database):
@@ -187,11 +212,11 @@ async def test_of_many_trades_at_once_one_finds_the_token_unused(database):
     store = PostgresSessionStore(database)
     seen = []
 
-    def judge(_session, token, _has_used_successor):
+    def judge(_session, token, _successor):
         seen.append(token.use_time)
-        return Verdict.ROTATE
+        return Verdict.REPEAT if token.use_time else Verdict.ROTATE
 
-    trades = (store.trade(token_hash("first"), token_hash(f"next {n}"), NOW, judge) for n in range(10))
+    trades = (store.trade(token_hash("first"), token_hash("next"), NOW, judge) for _ in range(10))
     await asyncio.gather(*trades, *(store.revoke(token_hash("first"), NOW) for _ in range(5)))
     assert sorted(seen, key=str) == [NOW] * 9 + [None]
 

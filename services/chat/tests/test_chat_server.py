@@ -6,23 +6,25 @@ import sys
 import grpc
 import pytest
 
-from chat.__main__ import choose, main
+from chat.__main__ import COMMANDS
 from chat.config import Settings
 from chat.errors import ProviderMisconfigured
 from chat.providers.choose_provider import choose_provider
 from docuchat.common.v1 import status_service_pb2
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
+from servicekit.program import run_program
 
 GEMINI = ("gemini", "m")
 URL = "postgresql+asyncpg://u:p@127.0.0.1:1/db"
 
 IMPORTS = """
 import asyncio, sys
-from chat.__main__ import choose
+from chat.__main__ import COMMANDS
 from chat.config import Settings
 from chat.providers.choose_provider import choose_provider
+from servicekit.program import run_program
 provider = choose_provider(Settings())
-choose(["serve"]).close()
+assert run_program("chat", COMMANDS, ["check-settings"]) == 0
 print(*({"openai", "anthropic", "google.genai"} & set(sys.modules)))
 """
 
@@ -33,6 +35,7 @@ def clean_environment(monkeypatch):
         if name.startswith(("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "DOCUCHAT_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DOCUCHAT_DATABASE_URL", URL)
+    monkeypatch.setenv("DOCUCHAT_SERVICE_SECRET", "the secret of chat")
 
 
 @pytest.mark.parametrize(
@@ -67,16 +70,17 @@ async def test_the_environment_chooses_the_provider(monkeypatch, environment, na
         ({"DOCUCHAT_PROVIDER": "gemini"}, "GEMINI_API_KEY"),
         ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}, "ANTHROPIC_API_KEY"),
         ({"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9", "GEMINI_API_KEY": ""}, "GEMINI_API_KEY"),
-        ({"DOCUCHAT_PROVIDER": "oracle"}, "provider"),
+        ({"DOCUCHAT_PROVIDER": "oracle"}, "DOCUCHAT_PROVIDER"),
     ],
 )
-def test_a_provider_without_its_key_stops_the_start_and_names_the_variable(monkeypatch, environment, variable):
+def test_a_provider_without_its_key_stops_the_start_and_names_the_variable(monkeypatch, capsys, environment, variable):
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(sys, "argv", ["chat"])
-    with pytest.raises(SystemExit, match=f"(?s)chat does not start.*{variable}") as raised:
-        main()
-    assert "postgresql" not in str(raised.value)
+    assert run_program("chat", COMMANDS, []) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("chat does not start: ")
+    assert variable in sentence
+    assert "postgresql" not in sentence
 
 
 @pytest.mark.parametrize(
@@ -116,31 +120,15 @@ def test_settings_show_no_secret(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [["fly"], ["serve", "now"]])
-def test_an_unknown_command_explains_itself(arguments):
-    with pytest.raises(SystemExit, match="usage"):
-        choose(arguments)
+def test_an_unknown_command_explains_itself(capsys, arguments):
+    assert run_program("chat", COMMANDS, arguments) == 2
+    assert "usage" in capsys.readouterr().err
 
 
-def test_missing_settings_end_the_start_with_a_sentence(monkeypatch):
-    monkeypatch.delenv("DOCUCHAT_DATABASE_URL")
-    monkeypatch.setattr(sys, "argv", ["chat"])
-    with pytest.raises(SystemExit, match="chat does not start"):
-        main()
-
-
-def test_migrating_needs_the_owners_role(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["chat", "migrate"])
-    with pytest.raises(SystemExit, match="DOCUCHAT_OWNER_DATABASE_URL"):
-        main()
-
-
-def test_migrating_again_changes_nothing(monkeypatch, postgres_templates):
-    async def clone_url():
-        async with postgres_templates.clone("chat") as database:
-            monkeypatch.setenv("DOCUCHAT_OWNER_DATABASE_URL", database.owner_url)
-            await choose(["migrate"])
-
-    asyncio.run(clone_url())
+async def test_migrating_again_changes_nothing(monkeypatch, postgres_templates):
+    async with postgres_templates.clone("chat") as database:
+        monkeypatch.setenv("DOCUCHAT_OWNER_DATABASE_URL", database.owner_url)
+        assert await asyncio.to_thread(run_program, "chat", COMMANDS, ["migrate"]) == 0
 
 
 async def test_the_process_serves_and_stops_in_order(tmp_path, chat_database_url):

@@ -20,10 +20,10 @@ from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceServicer, add_IndexServiceServicer_to_server
-from ingestion import __main__ as command
-from ingestion.config import Settings
+from ingestion.__main__ import COMMANDS
 from ingestion.worker import clear_scratch
 from servicekit.identity import current_principal
+from servicekit.program import run_program
 from servicekit.rpc.client import open_channel
 
 MARKDOWN = ("# Trees\n\n" + "A trace tree grows where a loop is hot. " * 40 + "\n\n## Leaves\n\nThe end.\n").encode()
@@ -43,6 +43,10 @@ class FakeAuth(AuthServiceServicer):
 
     async def GetJwks(self, request, context):
         return HttpBody(data=self._jwks)
+
+    async def WatchRevocations(self, request, context):
+        yield auth_pb.WatchRevocationsResponse(caught_up=True)
+        await asyncio.Event().wait()
 
 
 class FakeRetrieval(IndexServiceServicer):
@@ -201,16 +205,17 @@ async def test_a_document_goes_all_the_way_through_killed_and_stopped_workers(pr
 
 
 def test_the_command_line_names_what_it_knows(capsys):
-    assert command.main(["dance"]) == 2
-    assert "serve|worker|migrate" in capsys.readouterr().err
+    assert run_program("ingestion", COMMANDS, ["dance"]) == 2
+    assert "serve | worker | migrate" in capsys.readouterr().err
 
 
-async def test_migrating_without_the_owner_or_serving_without_a_secret_is_refused():
-    settings = Settings(database_url="postgresql+asyncpg://x@127.0.0.1:9/x")
-    with pytest.raises(SystemExit, match="DOCUCHAT_OWNER_DATABASE_URL"):
-        await command.migrate(settings)
-    with pytest.raises(ValueError, match="DOCUCHAT_SERVICE_SECRET"):
-        await command.serve(settings)
+@pytest.mark.parametrize("command", ["serve", "worker", "check-settings"])
+def test_without_its_secret_no_process_starts(monkeypatch, capsys, command):
+    monkeypatch.setenv("DOCUCHAT_DATABASE_URL", "postgresql+asyncpg://x@127.0.0.1:9/x")
+    monkeypatch.delenv("DOCUCHAT_SERVICE_SECRET", raising=False)
+    assert run_program("ingestion", COMMANDS, [command]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "DOCUCHAT_SERVICE_SECRET is not set" in sentence
 
 
 def test_a_new_worker_clears_what_a_killed_one_left_an_hour_ago(tmp_path):

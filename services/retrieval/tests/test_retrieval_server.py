@@ -1,11 +1,10 @@
 import asyncio
 import os
-import sys
 
 import pytest
 from pydantic import ValidationError
 
-from retrieval import __main__ as command
+from retrieval.__main__ import COMMANDS
 from retrieval.config import EngineSettings, Settings
 from retrieval.embedders.gemini_embedder import GeminiEmbedder
 from retrieval.embedders.minilm_embedder import MiniLmEmbedder
@@ -16,6 +15,7 @@ from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
 from retrieval.model import IndexUnavailable
 from retrieval.server import IndexPreparation, check_embedder, connect_index, open_embedder
+from servicekit.program import run_program
 
 DATABASE_URL = "postgresql+asyncpg://docuchat_retrieval:hunter22@db/docuchat"
 OUTSIDE_NAMES = ("QDRANT_", "OPENAI_", "GEMINI_", "GOOGLE_", "DOCUCHAT_")
@@ -27,6 +27,7 @@ def environment(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith(OUTSIDE_NAMES)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DOCUCHAT_DATABASE_URL", DATABASE_URL)
+    monkeypatch.setenv("DOCUCHAT_SERVICE_SECRET", "the secret of retrieval")
     monkeypatch.setenv("DOCUCHAT_DATA_DIR", str(tmp_path))
     return monkeypatch
 
@@ -166,7 +167,7 @@ def started(monkeypatch):
 
     monkeypatch.setattr("retrieval.server.serve", note("serve"))
     monkeypatch.setattr("retrieval.engine.server.run_engine", note("engine"))
-    monkeypatch.setattr(command, "run_migrations", note("migrate"))
+    monkeypatch.setattr("servicekit.program.run_migrations", note("migrate"))
     return calls
 
 
@@ -181,15 +182,13 @@ def started(monkeypatch):
 )
 def test_the_first_argument_names_the_process(environment, started, arguments, expected):
     environment.setenv("DOCUCHAT_OWNER_DATABASE_URL", DATABASE_URL)
-    environment.setattr(sys, "argv", ["retrieval", *arguments])
-    command.main()
+    assert run_program("retrieval", COMMANDS, arguments) == 0
     assert started == expected
 
 
 def test_the_engine_needs_no_database(environment, started):
     environment.delenv("DOCUCHAT_DATABASE_URL")
-    environment.setattr(sys, "argv", ["retrieval", "engine"])
-    command.main()
+    assert run_program("retrieval", COMMANDS, ["engine"]) == 0
     assert started == [("engine", EngineSettings)]
 
 
@@ -197,18 +196,16 @@ def test_the_engine_needs_no_database(environment, started):
     ("arguments", "message"),
     [(["help"], "usage"), (["migrate"], "OWNER_DATABASE_URL"), (["serve", "x"], "usage")],
 )
-def test_a_wrong_command_ends_with_a_sentence(environment, started, arguments, message):
-    environment.setattr(sys, "argv", ["retrieval", *arguments])
-    with pytest.raises(SystemExit, match=message):
-        command.main()
+def test_a_wrong_command_ends_with_a_sentence(environment, started, capsys, arguments, message):
+    assert run_program("retrieval", COMMANDS, arguments) == 2
+    assert message in capsys.readouterr().err
     assert started == []
 
 
-def test_incomplete_settings_end_with_a_sentence(environment, started):
+def test_what_is_missing_is_named(environment, capsys):
     environment.delenv("DOCUCHAT_DATABASE_URL")
-    environment.setattr(sys, "argv", ["retrieval"])
-    with pytest.raises(SystemExit, match="does not start"):
-        command.main()
+    assert run_program("retrieval", COMMANDS, ["check-settings"]) == 2
+    assert "DOCUCHAT_DATABASE_URL is not set" in capsys.readouterr().err
 
 
 def test_a_second_engine_on_the_same_folder_ends_with_a_sentence(environment):
@@ -216,6 +213,5 @@ def test_a_second_engine_on_the_same_folder_ends_with_a_sentence(environment):
         raise EngineBusy("stop the other one first")
 
     environment.setattr("retrieval.engine.server.run_engine", refuse)
-    environment.setattr(sys, "argv", ["retrieval", "engine"])
     with pytest.raises(SystemExit, match="stop the other one first"):
-        command.main()
+        run_program("retrieval", COMMANDS, ["engine"])

@@ -40,8 +40,6 @@ async def _ask(spec: ProcessSpec) -> str:
     match process.returncode:
         case 0:
             return ""
-        case _ if said.startswith("usage:"):
-            return ""
         case 2:
             return said
         case status:

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from launcher.home import Home
 
 DATABASE_SERVICES = ("auth", "ingestion", "retrieval", "chat")
-# auth makes its own tokens.
 _SERVICES_WITH_SECRET = ("ingestion", "retrieval", "chat")
 
 
@@ -38,19 +37,20 @@ def load_keys(home: Home) -> Keys:
     signing_key_file = home.secrets / "signing_key.pem"
     if not signing_key_file.exists():
         _write_private(signing_key_file, _new_signing_key())
-    return Keys(signing_key_file=signing_key_file, **_load_passwords(home.secrets / "passwords.json"))
-
-
-def _load_passwords(path: Path) -> dict[str, Any]:
-    """Return the passwords; those that an earlier version did not have yet are added."""
+    path = home.secrets / "passwords.json"
     known = json.loads(path.read_bytes()) if path.exists() else {}
-    whole = {
-        name: value | known.get(name, {}) if isinstance(value, dict) else known.get(name, value)
-        for name, value in _new_passwords().items()
+    passwords = _complete(known, _new_passwords())
+    if passwords != known:
+        _write_private(path, json.dumps(passwords, indent=2).encode())
+    return Keys(signing_key_file=signing_key_file, **passwords)
+
+
+def _complete(known: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    """Keep what a home has, and add what this release needs beyond it."""
+    return {
+        name: {**value, **known.get(name, {})} if isinstance(value, dict) else known.get(name, value)
+        for name, value in fresh.items()
     }
-    if whole != known:
-        _write_private(path, json.dumps(whole, indent=2).encode())
-    return whole
 
 
 def _new_signing_key() -> bytes:
@@ -65,7 +65,7 @@ class _Passwords:
     service_secrets: dict[str, str]
 
 
-def _new_passwords() -> dict[str, object]:
+def _new_passwords() -> dict[str, Any]:
     return asdict(
         _Passwords(
             postgres_password=secrets.token_urlsafe(32),

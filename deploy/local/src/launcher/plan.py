@@ -149,17 +149,18 @@ def _process_environment(plan: Plan, name: str) -> dict[str, str]:
 
 def _service_environment(plan: Plan, name: str) -> dict[str, str]:
     """Return what every service gets beside that."""
+    return _process_environment(plan, name) | {
+        "DOCUCHAT_DATABASE_URL": _database_url(plan, name, plan.keys.application_passwords[name]),
+        "DOCUCHAT_AUTH_TARGET": _target(plan, "auth"),
+        "DOCUCHAT_REFLECTION": "true",
+        **_service_secret(plan, name),
+    }
+
+
+def _service_secret(plan: Plan, name: str) -> dict[str, str]:
+    """Return what proves to auth which service calls; auth itself has nothing to prove."""
     secret = plan.keys.service_secrets.get(name)
-    proof = {"DOCUCHAT_SERVICE_SECRET": secret} if secret else {}
-    return (
-        _process_environment(plan, name)
-        | proof
-        | {
-            "DOCUCHAT_DATABASE_URL": _database_url(plan, name, plan.keys.application_passwords[name]),
-            "DOCUCHAT_AUTH_TARGET": _target(plan, "auth"),
-            "DOCUCHAT_REFLECTION": "true",
-        }
-    )
+    return {"DOCUCHAT_SERVICE_SECRET": secret} if secret else {}
 
 
 def _auth_environment(plan: Plan) -> dict[str, str]:

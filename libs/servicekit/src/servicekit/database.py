@@ -10,14 +10,20 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from servicekit.errors import AppError, Code, DependencyUnavailable
+from servicekit.errors import AppError, Code, DependencyUnavailable, StorageFull
 from servicekit.telemetry import get_logger
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 30
 SET_LOCAL = text("SELECT set_config('docuchat.' || :key, :value, true)")
-LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    # Class 53: out of memory, too many connections; a full disk is told apart.
+    asyncpg.InsufficientResourcesError,
+)
 
 
 class UnfitValue(AppError):
@@ -61,24 +67,21 @@ class Database:
 
         Each setting becomes `docuchat.<key>`, local to the transaction, so a
         pooled connection cannot carry it on. Raises DependencyUnavailable when
-        PostgreSQL cannot be reached, UnfitValue when it refuses a value.
+        PostgreSQL cannot be reached or has no room for one more, StorageFull
+        when its disk is full, UnfitValue when it refuses a value.
         """
         try:
             async with self._engine.begin() as connection:
                 for key, value in settings.items():
                     await connection.execute(SET_LOCAL, {"key": key, "value": value})
                 yield connection
-        except (PoolTimeoutError, InterfaceError, OperationalError, ConnectionError, TimeoutError, *LOST) as error:
+        except (PoolTimeoutError, ConnectionError, TimeoutError, *AWAY) as error:
             raise DependencyUnavailable("postgresql") from error
         except DBAPIError as error:
-            cause = error.orig and error.orig.__cause__
-            if isinstance(cause, asyncpg.DataError):
-                # Only its kind: the text of the error quotes the value.
-                get_logger("database").warning("value refused", error=type(cause).__name__)
-                raise UnfitValue from error
-            if not error.connection_invalidated and not isinstance(cause, LOST):
+            found = explain(error)
+            if found is None:
                 raise
-            raise DependencyUnavailable("postgresql") from error
+            raise found from error
 
     async def ping(self) -> str:
         """Returns the server's version. Raises DependencyUnavailable."""
@@ -88,3 +91,16 @@ class Database:
     async def close(self) -> None:
         """Closes all connections."""
         await self._engine.dispose()
+
+
+def explain(error: DBAPIError) -> AppError | None:
+    """Returns what a failed statement means for the caller; None where it is a mistake of ours."""
+    cause = error.orig and error.orig.__cause__
+    if isinstance(cause, asyncpg.DiskFullError):
+        return StorageFull("postgresql")
+    if isinstance(cause, asyncpg.DataError):
+        # Only its kind: the text of the error quotes the value.
+        get_logger("database").warning("value refused", error=type(cause).__name__)
+        return UnfitValue()
+    is_away = error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    return DependencyUnavailable("postgresql") if is_away or isinstance(cause, AWAY) else None

@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOBase
+from typing import TextIO, cast
 
 import structlog
 from opentelemetry import metrics, propagate, trace
@@ -44,6 +46,29 @@ def flush_telemetry() -> None:
             provider.shutdown()
 
 
+class LossyStream(TextIOBase):
+    """A stream that drops what it cannot write, and counts it: no call may fail because a disk is full of its log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes if that works."""
+        # A closed stream is a ValueError.
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            count_event("log.line.dropped")
+            return len(text)
+
+    def flush(self) -> None:
+        """Flushes if that works."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            count_event("log.line.dropped")
+
+
 def configure_logs(service_name: str, log_level: str = "INFO") -> None:
     """Writes one JSON line per event to stderr, control characters escaped."""
     level = logging.getLevelNamesMapping()[log_level]
@@ -58,7 +83,7 @@ def configure_logs(service_name: str, log_level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(service=service_name)

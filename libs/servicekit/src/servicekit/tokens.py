@@ -1,9 +1,10 @@
 """Verifying access tokens locally (RFC 9068 profile, EdDSA only, RFC 8037 keys)."""
 
 import asyncio
+import base64
 import json
 import time
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -39,10 +40,8 @@ class TokenExpired(AppError):
 class TokenInvalid(AppError):
     """Raised when a token is malformed, forged or meant for someone else."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            Code.UNAUTHENTICATED, "TOKEN_INVALID", "The access token is not valid here; log in to get a new one."
-        )
+    def __init__(self, message: str = "The access token is not valid here; log in to get a new one.") -> None:
+        super().__init__(Code.UNAUTHENTICATED, "TOKEN_INVALID", message)
 
 
 class KeySource(Protocol):
@@ -124,6 +123,14 @@ def parse_jwks(raw: bytes) -> dict[str, Ed25519PublicKey]:
     return keys
 
 
+class Revocations(Protocol):
+    """The sessions that have ended."""
+
+    async def includes(self, session_id: str) -> bool:
+        """Tells whether a session has ended. Raises DependencyUnavailable where that is not known yet."""
+        ...
+
+
 class TokenVerifier:
     """Turns a token into a principal, without asking anyone. Tokens of sessions in `revoked` are refused."""
 
@@ -133,7 +140,7 @@ class TokenVerifier:
         issuer: str = DEFAULT_ISSUER,
         audience: str = DEFAULT_AUDIENCE,
         *,
-        revoked: Container[str] = frozenset(),
+        revoked: Revocations | None = None,
     ) -> None:
         self._keys = keys
         self._revoked = revoked
@@ -141,7 +148,7 @@ class TokenVerifier:
         self._audience = audience
 
     async def verify(self, token: str) -> Principal:
-        """Returns the token's principal. Raises TokenExpired or TokenInvalid."""
+        """Returns the token's principal. Raises TokenExpired, TokenInvalid or DependencyUnavailable."""
         key = await self._keys.find(read_key_id(token))
         if key is None:
             raise TokenInvalid
@@ -151,7 +158,8 @@ class TokenVerifier:
             raise TokenExpired from error
         except (jwt.InvalidTokenError, KeyError, ValueError, OverflowError, OSError) as error:
             raise TokenInvalid from error
-        if principal.session_id in self._revoked:
+        # Services have no session: nothing that ends one can take their tokens back.
+        if self._revoked and principal.session_id and await self._revoked.includes(principal.session_id):
             raise TokenInvalid
         return principal
 
@@ -169,7 +177,7 @@ class TokenVerifier:
 
 def read_key_id(token: str) -> str:
     """Returns the key id of a well-formed header that names nothing but EdDSA."""
-    if len(token) > MAX_TOKEN_BYTES:
+    if len(token) > MAX_TOKEN_BYTES or not all(is_canonical(part) for part in token.split(".")):
         raise TokenInvalid
     try:
         header = jwt.get_unverified_header(token)
@@ -181,18 +189,35 @@ def read_key_id(token: str) -> str:
     return str(header["kid"])
 
 
+def is_canonical(part: str) -> bool:
+    """Tells whether base64url (RFC 7515) has its one form: no padding, no foreign characters, no spare bits."""
+    try:
+        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        return False
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == part
+
+
 def read_principal(token: str, claims: Mapping[str, Any]) -> Principal:
     """Returns the principal that verified claims describe. Raises KeyError or ValueError."""
     exp = claims["exp"]
     if type(exp) is not int or not 0 < exp < 2**40:
         raise ValueError("exp")
     role = Role(claims["role"])
-    tenant_id = "" if role is Role.SERVICE else str(claims["tid"])
+    is_person = role is not Role.SERVICE
     return Principal(
-        subject=str(claims["sub"]),
-        tenant_id=tenant_id,
+        subject=read_text(claims, "sub"),
+        tenant_id=read_text(claims, "tid") if is_person else "",
         role=role,
-        session_id=str(claims.get("sid", "")),
+        session_id=read_text(claims, "sid") if is_person else "",
         expires_at=datetime.fromtimestamp(exp, tz=UTC),
         token=token,
     )
+
+
+def read_text(claims: Mapping[str, Any], name: str) -> str:
+    """Returns a claim that must be there and say something. Raises KeyError or ValueError."""
+    value = claims[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(name)
+    return value

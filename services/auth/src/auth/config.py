@@ -4,16 +4,19 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
-from servicekit.config import ServiceSettings
+from servicekit.config import DatabaseUrl, EnvironmentSettings, ServiceSettings
+
+
+class UnlockSettings(EnvironmentSettings):
+    """What `unlock` reads, and nothing else."""
+
+    database_url: DatabaseUrl
+    """PostgreSQL as auth's application role: postgresql+asyncpg://..."""
 
 
 class Settings(ServiceSettings):
     """Read from environment variables with the prefix DOCUCHAT_."""
-
-    # A setting that does not fit is reported without its value, which may be a secret.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     signing_key_file: Path
     """The Ed25519 private key that signs access tokens (PEM, PKCS #8). Without it auth does not start."""

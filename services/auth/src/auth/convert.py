@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from auth.model import Me, Membership, Registration, ServiceToken, SignedUp, Tenant, Tokens, User
 from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
+from servicekit.revocation import Announcement
 
 
 def read_registration(request: auth_service_pb2.SignUpRequest) -> Registration:
@@ -73,3 +74,10 @@ def write_me(me: Me, tenant_id: str) -> user_service_pb2.GetMeResponse:
 def write_seconds(duration: timedelta) -> int:
     """Returns whole seconds, rounded down so that no one counts on more time than there is."""
     return int(duration.total_seconds())
+
+
+def write_announcement(announcement: Announcement) -> auth_service_pb2.WatchRevocationsResponse:
+    """Returns the message that names ended sessions."""
+    return auth_service_pb2.WatchRevocationsResponse(
+        session_ids=announcement.session_ids, caught_up=announcement.caught_up
+    )

@@ -74,13 +74,13 @@ class RefreshToken:
     session_id: str
     create_time: datetime
     use_time: datetime | None = None
-    parent_hash: str | None = None  # of the token it was traded for; None for a session's first
 
 
 class Verdict(Enum):
     """What becomes of a refresh token that is presented."""
 
     ROTATE = "rotate"
+    REPEAT = "repeat"  # the answer may have been lost: it is given again
     REFUSE = "refuse"
     REVOKE = "revoke"  # somebody else has the token too: the session ends
 

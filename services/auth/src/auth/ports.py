@@ -20,8 +20,8 @@ from auth.model import (
 )
 from servicekit.identity import Role
 
-Judge = Callable[[Session, RefreshToken, bool], Verdict]
-"""Decides about a refresh token, knowing whether a token it was traded for has been used."""
+Judge = Callable[[Session, RefreshToken, RefreshToken | None], Verdict]
+"""Decides about a refresh token, knowing its successor if it was traded for one."""
 
 
 class AccountStore(Protocol):
@@ -65,7 +65,7 @@ class SessionStore(Protocol):
         """Uses a refresh token up, as one step that concurrent calls wait for.
 
         `judge` decides: ROTATE stores the successor, REVOKE ends the session,
-        REFUSE changes nothing. Returns None for an unknown token.
+        REPEAT and REFUSE change nothing. Returns None for an unknown token.
         """
         ...
 
@@ -74,7 +74,7 @@ class SessionStore(Protocol):
         ...
 
     async def list_revoked(self, since: datetime) -> Sequence[str]:
-        """Returns the ids of the sessions that were ended after a moment."""
+        """Returns the ids of the sessions that were ended, or lost their membership or user, after a moment."""
         ...
 
 
@@ -130,6 +130,22 @@ class TokenSigner(Protocol):
         ...
 
 
+class Successors(Protocol):
+    """What refresh tokens are traded for."""
+
+    def derive(self, refresh_token: str) -> str:
+        """Returns the successor, the same each time; nobody else can compute it."""
+        ...
+
+
+class GuessCounter(Protocol):
+    """How hard a password is to guess."""
+
+    async def count_log10(self, password: str, known: Sequence[str]) -> float:
+        """Returns the power of ten of the guesses; words in `known` are guessed first. Raises HasherBusy."""
+        ...
+
+
 class ServiceSecrets(Protocol):
     """Which service knows which secret."""
 
@@ -146,7 +162,9 @@ class Needs:
     sessions: SessionStore
     failures: FailureStore
     passwords: PasswordHasher
+    guesses: GuessCounter
     tokens: TokenSigner
+    successors: Successors
     service_secrets: ServiceSecrets
     clock: Callable[[], datetime]
     lifetimes: Lifetimes = field(default_factory=Lifetimes)

@@ -1,6 +1,6 @@
 """Puts auth together and serves it."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -9,6 +9,7 @@ from auth.accounts.revocations import RevocationFeed
 from auth.config import Settings
 from auth.model import Lifetimes
 from auth.ports import Needs
+from auth.security.guesses import ZxcvbnGuesses
 from auth.security.keys import load_published_key, load_signing_key
 from auth.security.passwords import Argon2PasswordHasher
 from auth.security.service_secrets import ConfiguredServiceSecrets
@@ -21,8 +22,9 @@ from auth.stores.sessions import PostgresSessionStore
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from servicekit.database import Database
+from servicekit.revocation import RevokedSessions
 from servicekit.rpc.server import run_service
-from servicekit.tokens import StaticKeys, TokenVerifier
+from servicekit.tokens import Revocations, StaticKeys, TokenVerifier
 
 
 async def serve(settings: Settings) -> None:
@@ -34,15 +36,18 @@ async def serve(settings: Settings) -> None:
         settings.database_url.get_secret_value(), name="auth", pool_size=settings.database_pool_size
     )
     needs = assemble(settings, database, hasher, signer)
-    revocations = RevocationFeed(needs)
+    feed = RevocationFeed(needs)
+    # auth judges its own tokens by its own store, as every other service judges them by auth.
+    revoked = RevokedSessions(feed.watch, source="postgresql")
     try:
         await run_service(
             settings,
             name="auth",
-            add_servicers=servicers_of(needs, revocations),
+            add_servicers=servicers_of(needs, feed),
             checks={"postgresql": database.ping},
-            verifier=make_verifier(settings, signer, revocations),
-            background=[revocations.follow],
+            verifier=make_verifier(settings, signer, revoked),
+            background=[feed.follow, revoked.follow],
+            on_stop=[feed.close],
         )
     finally:
         hasher.close()
@@ -69,7 +74,7 @@ def make_hasher(settings: Settings) -> Argon2PasswordHasher:
     )
 
 
-def make_verifier(settings: Settings, signer: Ed25519TokenSigner, revoked: Container[str]) -> TokenVerifier:
+def make_verifier(settings: Settings, signer: Ed25519TokenSigner, revoked: Revocations) -> TokenVerifier:
     """Makes a verifier with the signer's own keys: auth need not ask itself."""
     return TokenVerifier(StaticKeys(signer.public_keys), settings.issuer, settings.audience, revoked=revoked)
 
@@ -81,7 +86,9 @@ def assemble(settings: Settings, database: Database, hasher: Argon2PasswordHashe
         sessions=PostgresSessionStore(database),
         failures=PostgresFailureStore(database),
         passwords=hasher,
+        guesses=ZxcvbnGuesses(hasher.run),
         tokens=signer,
+        successors=signer.successors,
         service_secrets=ConfiguredServiceSecrets(read_secrets(settings)),
         clock=lambda: datetime.now(UTC),
         lifetimes=Lifetimes(
@@ -97,11 +104,11 @@ def read_secrets(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in settings.service_secrets.items()}
 
 
-def servicers_of(needs: Needs, revocations: RevocationFeed) -> Callable[[grpc.aio.Server], None]:
+def servicers_of(needs: Needs, feed: RevocationFeed) -> Callable[[grpc.aio.Server], None]:
     """Returns what adds both services to a server."""
 
     def add(server: grpc.aio.Server) -> None:
-        add_AuthServiceServicer_to_server(AuthServicer(needs, revocations), server)
+        add_AuthServiceServicer_to_server(AuthServicer(needs, feed), server)
         add_UserServiceServicer_to_server(UserServicer(needs), server)
 
     return add

@@ -1,49 +1,18 @@
-"""python -m retrieval [serve | migrate | engine]."""
+"""python -m retrieval [serve | engine | migrate | check-settings]."""
 
-import asyncio
 import sys
-from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from retrieval.config import EngineSettings, Settings
-from retrieval.model import EmbedderUnavailable
-from servicekit.config import ServiceSettings
-from servicekit.migrations import run_migrations
-
-USAGE = "usage: python -m retrieval [serve | migrate | engine]"
-
-
-def choose(arguments: Sequence[str]) -> Coroutine[Any, Any, None]:
-    """Returns the work that the arguments name. Raises ValidationError for incomplete settings."""
-    # Validating an empty dict reads the environment, as Settings() would; only this form satisfies mypy.
-    match arguments:
-        case [] | ["serve"]:
-            return serve(Settings.model_validate({}))
-        case ["migrate"]:
-            return migrate(ServiceSettings.model_validate({}))
-        case ["engine"]:
-            return run_engine(EngineSettings.model_validate({}))
-        case _:
-            sys.exit(USAGE)
+from servicekit.config import reveal_service_secret
+from servicekit.program import Command, run_program
 
 
 async def serve(settings: Settings) -> None:
     """Serves searches and indexing."""
     from retrieval.server import serve  # noqa: PLC0415 - the engine must not load the embedding runtime
 
-    try:
-        await serve(settings)
-    except EmbedderUnavailable as error:
-        sys.exit(f"retrieval does not start: {error}")
-
-
-async def migrate(settings: ServiceSettings) -> None:
-    """Brings schema `retrieval` up to date, as the role that owns it."""
-    if settings.owner_database_url is None:
-        sys.exit("retrieval: DOCUCHAT_OWNER_DATABASE_URL is needed to migrate")
-    await run_migrations("retrieval", settings.owner_database_url.get_secret_value())
+    await serve(settings)
 
 
 async def run_engine(settings: EngineSettings) -> None:
@@ -56,13 +25,10 @@ async def run_engine(settings: EngineSettings) -> None:
         sys.exit(f"retrieval engine does not start: {error}")
 
 
-def main() -> None:
-    """Runs the command; a configuration that is not complete ends it with a sentence instead of a trace."""
-    try:
-        asyncio.run(choose(sys.argv[1:]))
-    except ValidationError as error:
-        sys.exit(f"retrieval does not start: {error}")
-
+COMMANDS: dict[str, Command[Any]] = {
+    "serve": Command(Settings, serve, check=reveal_service_secret),
+    "engine": Command(EngineSettings, run_engine),
+}
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program("retrieval", COMMANDS))

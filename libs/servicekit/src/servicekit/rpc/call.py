@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import grpc
@@ -24,10 +25,6 @@ class Call:
     context: ServicerContext
     requests: AsyncIterator[Any] | None = None  # the messages of a client stream
 
-    def values(self, key: str) -> list[str]:
-        """Returns every text value sent under a key."""
-        return [value for name, value in self.metadata if name == key and isinstance(value, str)]
-
 
 Layer = Callable[[Call], AbstractAsyncContextManager[None]]
 """What surrounds every call: entered before the handler, left after its last message."""
@@ -44,8 +41,16 @@ def find_method(method: str) -> MethodDescriptor:
     return descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
 
 
-def read_access(method: str) -> access_pb2.Access:
-    """Returns the method's access option; ACCESS_UNSPECIFIED where it has none."""
+@dataclass(frozen=True)
+class Rule:
+    """Who may call a method, as its proto says."""
+
+    access: access_pb2.Access  # ACCESS_UNSPECIFIED where it says nothing
+    callers: frozenset[str]  # the services that may call a method of ACCESS_SERVICE
+
+
+@cache
+def read_rule(method: str) -> Rule:
+    """Returns the method's rule. Raises KeyError for methods that no proto has."""
     options = find_method(method).GetOptions()
-    found: access_pb2.Access = options.Extensions[access_pb2.access]  # type: ignore[index]
-    return found
+    return Rule(options.Extensions[access_pb2.access], frozenset(options.Extensions[access_pb2.callers]))  # type: ignore[index]

@@ -67,6 +67,10 @@ class ServiceIdentity:
                 await self._renew()
             return self._token
 
+    def forget(self) -> None:
+        """Makes the next call ask for a new token."""
+        self._renew_at = float("-inf")
+
     async def _renew(self) -> None:
         try:
             answer = await self._stub.IssueServiceToken(self._request)

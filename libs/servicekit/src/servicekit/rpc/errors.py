@@ -58,7 +58,7 @@ async def abort(call: Call, error: AppError, service: str) -> None:
     if call.requests is not None:
         await discard(call.requests)
     status = build_status(error, f"{service}.docuchat", call.request_id)
-    await call.context.abort(to_grpc_code(error.code), error.message, status_metadata(status))
+    await call.context.abort(to_grpc_code(error.code), error.message, status_metadata(status, error))
 
 
 async def discard(requests: AsyncIterator[object]) -> None:

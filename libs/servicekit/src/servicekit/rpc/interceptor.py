@@ -64,9 +64,15 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
         # A coroutine that writes, not a generator: cancelling it closes the handler's generator in the same
         # task, where a generator that nobody iterates any more would wait for the garbage collector.
         async def answer(request: Any, context: ServicerContext) -> None:  # noqa: ANN401 - any message type
-            async with self._enter(details, context, request), aclosing(handle(check(request), context)) as messages:
-                async for message in messages:
-                    await context.write(message)
+            async with self._enter(details, context, request):
+                answering = handle(check(request), context)
+                # The other shape that grpc.aio knows, a coroutine that writes by itself: its Health.Watch is one.
+                if isinstance(answering, Awaitable):
+                    await answering
+                    return
+                async with aclosing(answering) as messages:
+                    async for message in messages:
+                        await context.write(message)
 
         return answer
 

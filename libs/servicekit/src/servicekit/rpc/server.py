@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import grpc
@@ -17,8 +17,9 @@ from servicekit.errors import AppError
 from servicekit.rpc.access import access_layer, require_access_options
 from servicekit.rpc.deadline import deadline_layer
 from servicekit.rpc.errors import error_layer
+from servicekit.rpc.health import Health
 from servicekit.rpc.interceptor import LayeredInterceptor
-from servicekit.rpc.limit import limit_layer
+from servicekit.rpc.limit import limit_layer, share_layer
 from servicekit.rpc.observation import observation_layer
 from servicekit.rpc.status_service import Check, StatusServicer
 from servicekit.rpc.trust import trust_auth
@@ -50,7 +51,7 @@ class RpcServer:
         self._server = server
         self._with_reflection = with_reflection
         self._services: set[str] = set()
-        self.health = health.aio.HealthServicer()
+        self.health = Health()
 
     @property
     def grpc(self) -> grpc.aio.Server:
@@ -69,7 +70,7 @@ class RpcServer:
     async def start(self, listen: str) -> str:
         """Starts on host:port (port 0: a free one) or unix:/path; returns the address.
 
-        Raises MethodWithoutAccess if a method does not say who may call it.
+        Raises MethodWithoutAccess or MethodWithoutCallers if a method does not say who may call it.
         """
         require_access_options(self._methods())
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
@@ -85,9 +86,12 @@ class RpcServer:
         state = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         await self.health.set("", state)
 
-    async def stop(self, grace: float) -> None:
-        """Stops taking calls and lets running ones finish, at most `grace` seconds."""
+    async def stop(self, grace: float, *, notice: float = 0) -> None:
+        """Says that it stops, takes calls for `notice` seconds more, gives running ones `grace` seconds to finish."""
         await self.health.enter_graceful_shutdown()
+        # Whoever balances load looks every now and then; until it has looked, a refusal would be an error.
+        await asyncio.sleep(notice)
+        self.health.let_go()
         await self._server.stop(grace)
 
     def _methods(self) -> list[str]:
@@ -100,11 +104,17 @@ class RpcServer:
 
 
 def build_server(
-    *, name: str, verifier: TokenVerifier, reflection: bool = False, max_concurrent_rpcs: int = 1000
+    *,
+    name: str,
+    verifier: TokenVerifier,
+    reflection: bool = False,
+    max_concurrent_rpcs: int = 1000,
+    per_user: int = 100,
+    per_tenant: int = 400,
 ) -> RpcServer:
-    """Makes a server whose calls pass observation, errors, limit, deadline, access and validation, in this order."""
-    limit = limit_layer(max_concurrent_rpcs)
-    layers = (observation_layer, error_layer(name), limit, deadline_layer, access_layer(verifier))
+    """Makes a server whose calls pass observation, errors, limit, deadline, access, share and validation."""
+    limit, share = limit_layer(max_concurrent_rpcs), share_layer(per_user, per_tenant)
+    layers = (observation_layer, error_layer(name), limit, deadline_layer, access_layer(verifier), share)
     server = grpc.aio.server(
         interceptors=[LayeredInterceptor(layers)],
         options=SERVER_OPTIONS,
@@ -114,43 +124,54 @@ def build_server(
     return RpcServer(server, with_reflection=reflection)
 
 
-async def run_service(
+async def run_service(  # noqa: PLR0913 - what a service is made of
     settings: ServiceSettings,
     *,
     name: str,
     add_servicers: Callable[[grpc.aio.Server], None],
     checks: Mapping[str, Check],
+    companions: Mapping[str, Check] | None = None,
     peers: Mapping[str, grpc.aio.Channel] | None = None,
     verifier: TokenVerifier | None = None,
     background: Sequence[Callable[[], Awaitable[None]]] = (),
+    on_stop: Sequence[Callable[[], None]] = (),
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains: health first, then calls, then background work.
 
-    A background task that ends or fails ends the service, so that whoever
-    supervises the process starts it afresh.
+    `checks` are what the service cannot work without, `companions` what it
+    reports beside itself. `on_stop` lets go of streams that would otherwise
+    last as long as the process. A background task that ends or fails ends the
+    service, so that whoever supervises the process starts it afresh.
     """
     configure_telemetry(name, settings.version, settings.log_level)
-    if verifier is None:
-        verifier, follow = trust_auth(settings)
-        background = [*background, follow]
-    server = build_server(
-        name=name,
-        verifier=verifier,
-        reflection=settings.reflection,
-        max_concurrent_rpcs=settings.max_concurrent_rpcs,
-    )
-    add_servicers(server.grpc)
-    status = StatusServicer(name, settings.version, checks, peers or {})
-    add_StatusServiceServicer_to_server(status, server.grpc)
-    address = await server.start(settings.listen)
-    get_logger("server").info("serving", address=address)
-    work = [lambda: watch_health(server, status), *background]
-    try:
-        await run_until_stopped(work)
-    finally:
-        get_logger("server").info("draining")
-        await server.stop(settings.drain_seconds)
-        flush_telemetry()
+    async with AsyncExitStack() as stack:
+        if verifier is None:
+            trust = await stack.enter_async_context(trust_auth(settings, name))
+            verifier, background = trust.verifier, [*background, trust.follow]
+        server = build_server(
+            name=name,
+            verifier=verifier,
+            reflection=settings.reflection,
+            max_concurrent_rpcs=settings.max_concurrent_rpcs,
+            per_user=settings.max_concurrent_rpcs_per_user,
+            per_tenant=settings.max_concurrent_rpcs_per_tenant,
+        )
+        add_servicers(server.grpc)
+        status = StatusServicer(name, settings.version, checks, peers or {}, companions=companions, verifier=verifier)
+        add_StatusServiceServicer_to_server(status, server.grpc)
+        address = await server.start(settings.listen)
+        get_logger("server").info("serving", address=address)
+
+        async def drain() -> None:
+            get_logger("server").info("draining")
+            for let_go in (status.leave, *on_stop):
+                let_go()
+            await server.stop(settings.drain_seconds, notice=settings.stop_notice_seconds)
+
+        try:
+            await run_until_stopped([lambda: watch_health(server, status), *background], drain)
+        finally:
+            flush_telemetry()
 
 
 async def watch_health(server: RpcServer, status: StatusServicer) -> None:
@@ -167,8 +188,17 @@ async def watch_health(server: RpcServer, status: StatusServicer) -> None:
         await asyncio.sleep(interval)
 
 
-async def run_until_stopped(work: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Runs tasks until SIGTERM or SIGINT, or until one of them ends; raises what it raised."""
+async def drain_nothing() -> None:
+    """Lets a process stop at once."""
+
+
+async def run_until_stopped(
+    work: Sequence[Callable[[], Awaitable[None]]], drain: Callable[[], Awaitable[None]] = drain_nothing
+) -> None:
+    """Runs tasks until SIGTERM or SIGINT, or until one of them ends; raises what it raised.
+
+    They go on while `drain` runs, and all of them have ended when this returns.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -176,11 +206,12 @@ async def run_until_stopped(work: Sequence[Callable[[], Awaitable[None]]]) -> No
     tasks = [asyncio.ensure_future(start()) for start in work]
     waiting = asyncio.ensure_future(stop.wait())
     try:
-        done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await drain()
     finally:
         for task in (waiting, *tasks):
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, Exception):
+            raise result

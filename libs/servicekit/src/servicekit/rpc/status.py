@@ -8,6 +8,9 @@ from google.rpc import error_details_pb2, status_pb2
 from servicekit.errors import AppError, Code
 
 STATUS_KEY = "grpc-status-details-bin"
+CHALLENGE_KEY = "www-authenticate"
+CHALLENGE = 'Bearer realm="docuchat"'
+TOKEN_REFUSED = {"TOKEN_EXPIRED", "TOKEN_INVALID"}
 NUMBERS = {code.name: code for code in grpc.StatusCode}
 
 
@@ -43,15 +46,27 @@ def _pack(detail: Message) -> any_pb2.Any:
     return packed
 
 
-def status_metadata(status: status_pb2.Status) -> tuple[tuple[str, bytes], ...]:
-    """Returns the trailing metadata that carries a status."""
-    return ((STATUS_KEY, status.SerializeToString()),)
+def status_metadata(status: status_pb2.Status, error: AppError) -> tuple[tuple[str, str | bytes], ...]:
+    """Returns the trailing metadata that carries a status; for HTTP it says which credentials are asked for."""
+    carried = (STATUS_KEY, status.SerializeToString())
+    return (carried, (CHALLENGE_KEY, choose_challenge(error))) if error.code is Code.UNAUTHENTICATED else (carried,)
+
+
+def choose_challenge(error: AppError) -> str:
+    """Returns the challenge that RFC 9110 wants with every 401, with the error of RFC 6750 where a token was sent."""
+    return f'{CHALLENGE}, error="invalid_token"' if error.reason in TOKEN_REFUSED else CHALLENGE
 
 
 def read_error(error: grpc.aio.AioRpcError) -> AppError:
-    """Returns the AppError a peer answered with; a peer that is no DocuChat service gives code and text."""
+    """Returns the AppError a peer answered with; a peer that is no DocuChat service gives code and text.
+
+    One that did not answer in time is UNAVAILABLE.
+    """
     details = _read_details(error)
     code = Code(error.code().name)
+    # A peer that hangs is as far away as one that is down, and whose clock ran out first is chance.
+    if code is Code.DEADLINE_EXCEEDED:
+        code, details = Code.UNAVAILABLE, []
     # A DocuChat service never answers INTERNAL without details. gRPC itself does, when a peer ends a client's
     # stream early and the status is lost on the way, so this one may be tried again.
     if code is Code.INTERNAL and not details:
@@ -79,6 +94,4 @@ def _read_details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:
 
 def default_reason(code: Code) -> str:
     """Returns the common reason for a status that gave none."""
-    return {Code.UNAVAILABLE: "DEPENDENCY_UNAVAILABLE", Code.DEADLINE_EXCEEDED: "DEADLINE_PASSED"}.get(
-        code, "INTERNAL_ERROR"
-    )
+    return "DEPENDENCY_UNAVAILABLE" if code is Code.UNAVAILABLE else "INTERNAL_ERROR"

@@ -1,11 +1,19 @@
-"""Which passwords are good enough (NIST SP 800-63B-4, section 3.1.1): length and a block-list, no composition rules."""
+"""Which passwords are good enough (NIST SP 800-63B-4, section 3.1.1): length, a block-list and a count of guesses.
 
+There are no composition rules.
+"""
+
+import re
 import unicodedata
 
 from auth.accounts.common_passwords import COMMON_PASSWORDS
 from auth.model import WeakPassword
+from auth.ports import GuessCounter
 
 MIN_CHARACTERS = 15
+# zxcvbn's "very unguessable": a stolen, slowly hashed password is out of reach.
+MIN_GUESSES_LOG10 = 10
+PRODUCT = "docuchat"
 LONGEST_REPEATED_UNIT = 4
 SHORTEST_LOCAL_PART = 3
 # Alphabet, digits, and the rows and columns of the American, German and French keyboards.
@@ -36,6 +44,13 @@ def check_password(password: str, email: str) -> None:
         raise WeakPassword("only repeats characters or follows the keyboard")
     if is_made_from(email, plain):
         raise WeakPassword("contains your e-mail address")
+
+
+async def check_guesses(guesses: GuessCounter, password: str, *known: str) -> None:
+    """Raises WeakPassword if someone who knows the account's names and the product finds the password soon."""
+    words = [word for text in (PRODUCT, *known) for word in (text, *re.split(r"[\W_]+", text)) if word]
+    if await guesses.count_log10(password, words) < MIN_GUESSES_LOG10:
+        raise WeakPassword("is made of words, names or patterns that are guessed soon")
 
 
 def is_common(plain: str) -> bool:

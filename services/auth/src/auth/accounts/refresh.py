@@ -1,6 +1,6 @@
 """Trading a refresh token for new tokens."""
 
-from auth.accounts.sessions import hash_refresh_token, judge_refresh, make_refresh_token, sign_tokens
+from auth.accounts.sessions import hash_refresh_token, judge_refresh, sign_tokens
 from auth.model import InvalidRefreshToken, Session, Tokens, Verdict
 from auth.ports import Needs
 from servicekit.telemetry import get_logger
@@ -8,7 +8,7 @@ from servicekit.telemetry import get_logger
 
 async def refresh(needs: Needs, refresh_token: str) -> Tokens:
     """Uses a refresh token up and returns its session's next tokens. Raises InvalidRefreshToken."""
-    successor = make_refresh_token()
+    successor = needs.successors.derive(refresh_token)
     session = await trade(needs, refresh_token, successor)
     # Read anew each time: whoever lost the membership or the role loses it with the next refresh.
     membership = await needs.accounts.find_membership(session.user_id, session.tenant_id)
@@ -24,8 +24,8 @@ async def trade(needs: Needs, refresh_token: str, successor: str) -> Session:
         hash_refresh_token(refresh_token),
         hash_refresh_token(successor),
         now,
-        lambda session, token, has_used_successor: judge_refresh(
-            session, token, has_used_successor=has_used_successor, now=now, grace=needs.lifetimes.refresh_grace
+        lambda session, token, known: judge_refresh(
+            session, token, known, now=now, grace=needs.lifetimes.refresh_grace
         ),
     )
     if traded is None:
@@ -33,6 +33,6 @@ async def trade(needs: Needs, refresh_token: str, successor: str) -> Session:
     # The store has committed the revocation by now; raising earlier would have rolled it back.
     if traded.verdict is Verdict.REVOKE:
         get_logger("auth").warning("refresh token reused", session_id=traded.session.session_id)
-    if traded.verdict is not Verdict.ROTATE:
+    if traded.verdict not in {Verdict.ROTATE, Verdict.REPEAT}:
         raise InvalidRefreshToken
     return traded.session

@@ -1,11 +1,12 @@
 """Telling other services which sessions have ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from auth.ports import Needs
 from servicekit.errors import AppError
+from servicekit.revocation import Announcement
 from servicekit.telemetry import get_logger
 
 INTERVAL_SECONDS = 1.0
@@ -24,42 +25,54 @@ class RevocationFeed:
         self._changed = asyncio.Event()
         self._is_over = False
 
-    def __contains__(self, session_id: object) -> bool:
-        """Tells whether a session has ended."""
-        return session_id in self._ended
-
     async def follow(self) -> None:
-        """Looks for as long as the process serves; being cancelled ends everyone's watch, so that auth can stop."""
-        try:
-            while True:
-                await self._look()
-                await asyncio.sleep(self._interval)
-        finally:
-            self._is_over = True
-            self._tell()
+        """Looks for as long as the process lives."""
+        while True:
+            await self._look()
+            await asyncio.sleep(self._interval)
 
-    async def watch(self) -> AsyncIterator[Sequence[str]]:
+    def close(self) -> None:
+        """Ends everyone's watch, so that auth can stop."""
+        self._is_over = True
+        self._tell()
+
+    async def watch(self) -> AsyncIterator[Announcement]:
         """Yields the sessions that have ended, then those that end, at most 1,000 at a time."""
+        # What was read a second ago lacks what ended since, and that must be named before anyone has caught up.
+        await self._look_until_seen()
         told: frozenset[str] = frozenset()
         while not self._is_over:
             changed, ended = self._changed, self._ended
-            fresh = sorted(ended - told)
-            for start in range(0, len(fresh), BATCH):
-                yield fresh[start : start + BATCH]
+            for announcement in announce(ended - told):
+                yield announcement
             told = ended
             await changed.wait()
 
-    async def _look(self) -> None:
+    async def _look_until_seen(self) -> None:
+        while not self._is_over:
+            if await self._look():
+                return
+            await asyncio.sleep(self._interval)
+
+    async def _look(self) -> bool:
         since = self._needs.clock() - self._needs.lifetimes.access_token - MARGIN
         try:
             ended = frozenset(await self._needs.sessions.list_revoked(since))
         except AppError as error:
             get_logger("auth").warning("revocations not read", reason=error.reason)
-            return
+            return False
         if ended != self._ended:
             self._ended = ended
             self._tell()
+        return True
 
     def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def announce(session_ids: frozenset[str]) -> list[Announcement]:
+    """Returns what names all of them, the last one of which says so; one even where there is nothing to name."""
+    rows = sorted(session_ids)
+    starts = range(0, max(len(rows), 1), BATCH)
+    return [Announcement(rows[start : start + BATCH], caught_up=start == starts[-1]) for start in starts]

@@ -52,18 +52,19 @@ def sign_tokens(needs: Needs, session: Session, membership: Membership, refresh_
 
 
 def judge_refresh(
-    session: Session, token: RefreshToken, *, has_used_successor: bool, now: datetime, grace: timedelta
+    session: Session, token: RefreshToken, successor: RefreshToken | None, *, now: datetime, grace: timedelta
 ) -> Verdict:
     """Decides about a presented refresh token (RFC 9700, section 4.14.2).
 
     A token that was used before is either a client that lost the answer, and
     asks again within the grace, or a thief. Who has used what the answer held
-    has not lost it.
+    has not lost it. Both would hold the same successor, so whoever uses it last
+    is found out.
     """
     # A used token of a dead session ends nothing; only its living thief matters.
     if session.revoke_time is not None or session.expire_time <= now:
         return Verdict.REFUSE
     if token.use_time is None:
         return Verdict.ROTATE
-    is_lost_answer = now - token.use_time <= grace and not has_used_successor
-    return Verdict.ROTATE if is_lost_answer else Verdict.REVOKE
+    is_unused = successor is not None and successor.use_time is None
+    return Verdict.REPEAT if is_unused and now - token.use_time <= grace else Verdict.REVOKE

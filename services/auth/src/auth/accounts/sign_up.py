@@ -5,7 +5,7 @@ import uuid
 from dataclasses import replace
 
 from auth.accounts.names import clean_name, make_slug, normalise_email
-from auth.accounts.passwords import check_password, normalise_password
+from auth.accounts.passwords import check_guesses, check_password, normalise_password
 from auth.accounts.sessions import open_session
 from auth.model import Membership, Registration, SignedUp, SlugTaken, Tenant, User
 from auth.ports import Needs
@@ -19,6 +19,7 @@ async def sign_up(needs: Needs, registration: Registration) -> SignedUp:
     email = normalise_email(registration.email)
     password = normalise_password(registration.password)
     check_password(password, email)
+    await check_guesses(needs.guesses, password, email, registration.display_name, registration.tenant_name)
     # Hashed before anyone looks whether the address is taken, so that both answers take as long.
     password_hash = await needs.passwords.hash(password)
     user, tenant = describe(needs, registration, email)

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from servicekit.config import WrongSetting
 
-class KeyFileError(Exception):
+
+class KeyFileError(WrongSetting):
     """Raised at start for a key file that is missing, unreadable or not Ed25519."""
 
 

@@ -29,11 +29,11 @@ class Argon2PasswordHasher:
 
     async def hash(self, password: str) -> str:
         """Returns a hash with its salt and parameters. Raises HasherBusy."""
-        return await self._run(self._argon2.hash, password)
+        return await self.run(self._argon2.hash, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Tells whether they belong together; with no hash it works as long and says no. Raises HasherBusy."""
-        matches = await self._run(self._matches, password_hash or self._nobodys_hash, password)
+        matches = await self.run(self._matches, password_hash or self._nobodys_hash, password)
         return matches and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
@@ -44,13 +44,8 @@ class Argon2PasswordHasher:
         """Ends the threads; hashes that wait are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _matches(self, password_hash: str, password: str) -> bool:
-        try:
-            return self._argon2.verify(password_hash, password)
-        except VerifyMismatchError:
-            return False
-
-    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does work about passwords off the event loop. Raises HasherBusy."""
         # Refusing at once keeps the wait of those in line shorter than their deadlines.
         if self._taken >= self._queue:
             raise HasherBusy
@@ -59,3 +54,9 @@ class Argon2PasswordHasher:
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
         finally:
             self._taken -= 1
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._argon2.verify(password_hash, password)
+        except VerifyMismatchError:
+            return False

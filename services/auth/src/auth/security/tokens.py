@@ -8,6 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from auth.security.keys import name_key, write_jwks
+from auth.security.successors import HmacSuccessors
 from servicekit.identity import Role
 
 
@@ -26,6 +27,7 @@ class Ed25519TokenSigner:
         self._issuer = issuer
         self._audience = audience
         self._key_id = name_key(key.public_key())
+        self.successors = HmacSuccessors(key)
         self.public_keys = {name_key(public): public for public in (key.public_key(), *published)}
 
     # Some 50 microseconds: signing stays on the event loop.

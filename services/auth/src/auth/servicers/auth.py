@@ -68,5 +68,5 @@ class AuthServicer(AuthServiceServicer):
         self, request: auth_service_pb2.WatchRevocationsRequest, context: Context
     ) -> AsyncIterator[auth_service_pb2.WatchRevocationsResponse]:
         """Tells which sessions have ended."""
-        async for session_ids in self._revocations.watch():
-            yield auth_service_pb2.WatchRevocationsResponse(session_ids=session_ids)
+        async for announcement in self._revocations.watch():
+            yield convert.write_announcement(announcement)

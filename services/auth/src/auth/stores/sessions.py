@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.model import RefreshToken, Session, Trade, Verdict
 from auth.ports import Judge
-from auth.stores.tables import REFRESH_TOKENS, SESSIONS
+from auth.stores.tables import DELETED_SESSIONS, REFRESH_TOKENS, SESSIONS
 from servicekit.database import Database
 
 
@@ -42,10 +42,10 @@ class PostgresSessionStore:
             if found is None:
                 return None
             session, token = found
-            verdict = judge(session, token, await has_used_successor(connection, token_hash))
+            verdict = judge(session, token, await find_token(connection, successor_hash))
             if verdict is Verdict.ROTATE:
                 await use_token(connection, token, now)
-                await insert_token(connection, RefreshToken(successor_hash, session.session_id, now, None, token_hash))
+                await insert_token(connection, RefreshToken(successor_hash, session.session_id, now))
             elif verdict is Verdict.REVOKE:
                 await end_session(connection, session.session_id, now)
         return Trade(session, verdict)
@@ -59,8 +59,10 @@ class PostgresSessionStore:
                 await end_session(connection, session_id, now)
 
     async def list_revoked(self, since: datetime) -> Sequence[str]:
-        """Returns the ids of the sessions that were ended after a moment."""
-        query = select(SESSIONS.c.session_id).where(SESSIONS.c.revoke_time > since)
+        """Returns the ids of the sessions that were ended, or lost their membership or user, after a moment."""
+        ended = select(SESSIONS.c.session_id).where(SESSIONS.c.revoke_time > since)
+        deleted = select(DELETED_SESSIONS.c.session_id).where(DELETED_SESSIONS.c.delete_time > since)
+        query = ended.union(deleted)
         async with self._database.transaction(revoked_since=since.isoformat()) as connection:
             return (await connection.execute(query)).scalars().all()
 
@@ -74,22 +76,21 @@ async def lock_token(connection: AsyncConnection, token_hash: str) -> tuple[Sess
     session_row = (await connection.execute(session)).one_or_none()
     if session_row is None:
         return None
-    token = select(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == token_hash)
-    return read_session(session_row), read_token((await connection.execute(token)).one())
+    token = await find_token(connection, token_hash)
+    return (read_session(session_row), token) if token else None
 
 
-async def has_used_successor(connection: AsyncConnection, token_hash: str) -> bool:
-    """Tells whether a token that this one was traded for has been used."""
-    tokens = REFRESH_TOKENS.c
-    query = select(exists().where((tokens.parent_hash == token_hash) & tokens.use_time.is_not(None)))
-    return bool((await connection.execute(query)).scalar_one())
+async def find_token(connection: AsyncConnection, token_hash: str) -> RefreshToken | None:
+    """Returns a refresh token that the transaction has declared."""
+    query = select(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token_hash == token_hash)
+    row = (await connection.execute(query)).one_or_none()
+    return read_token(row) if row else None
 
 
 async def use_token(connection: AsyncConnection, token: RefreshToken, now: datetime) -> None:
-    """Notes the first use; a repetition within the grace does not prolong it."""
-    if token.use_time is None:
-        of_token = REFRESH_TOKENS.c.token_hash == token.token_hash
-        await connection.execute(update(REFRESH_TOKENS).where(of_token).values(use_time=now))
+    """Notes when a token was used."""
+    of_token = REFRESH_TOKENS.c.token_hash == token.token_hash
+    await connection.execute(update(REFRESH_TOKENS).where(of_token).values(use_time=now))
 
 
 async def insert_token(connection: AsyncConnection, token: RefreshToken) -> None:
@@ -110,4 +111,4 @@ def read_session(row: Row[Any]) -> Session:
 
 def read_token(row: Row[Any]) -> RefreshToken:
     """Returns a row's refresh token."""
-    return RefreshToken(row.token_hash, row.session_id, row.create_time, row.use_time, row.parent_hash)
+    return RefreshToken(row.token_hash, row.session_id, row.create_time, row.use_time)

@@ -48,6 +48,13 @@ SESSIONS = Table(
     Column("expire_time", TIME),
     Column("revoke_time", TIME),
 )
+# Written by a trigger, when a membership or a user takes sessions along.
+DELETED_SESSIONS = Table(
+    "deleted_sessions",
+    METADATA,
+    Column("session_id", ID, primary_key=True),
+    Column("delete_time", TIME),
+)
 REFRESH_TOKENS = Table(
     "refresh_tokens",
     METADATA,
@@ -55,7 +62,6 @@ REFRESH_TOKENS = Table(
     Column("session_id", ID),
     Column("create_time", TIME),
     Column("use_time", TIME),
-    Column("parent_hash", Text),
 )
 LOGIN_FAILURES = Table(
     "login_failures",

@@ -23,7 +23,7 @@ class AuthServiceStub:
     """SignUp creates a user, a tenant of which the user is owner, and a session.
 
     Errors include:
-    - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or on the block-list.
+    - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
     - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
     - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
     """
@@ -37,9 +37,9 @@ class AuthServiceStub:
     - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
     """
     Refresh: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshRequest, _auth_service_pb2.RefreshResponse]
-    """Refresh trades a refresh token for new tokens. Using one a second time ends
-    the whole session, unless it is within a short grace for lost answers and
-    what the first use gave has not been used yet.
+    """Refresh trades a refresh token for new tokens. Using one again within a short
+    grace for lost answers gives the same successor; after the grace, or once the
+    successor has been used, it ends the whole session.
 
     Errors include:
     - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
@@ -68,8 +68,9 @@ class AuthServiceStub:
     """
     WatchRevocations: _aio.UnaryStreamMultiCallable[_auth_service_pb2.WatchRevocationsRequest, _auth_service_pb2.WatchRevocationsResponse]
     """WatchRevocations streams the ids of sessions that have ended while access
-    tokens of theirs may be good: first all of them, then each new one.
-    Internal: the gateway does not route it, and a session id opens nothing.
+    tokens of theirs may be good: first all of them, then each new one. A session
+    ends by log-out, by a stolen refresh token, and with its membership or user.
+    Internal: the gateway does not route it.
 
     Errors include: none of its own.
     """
@@ -88,7 +89,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         """SignUp creates a user, a tenant of which the user is owner, and a session.
 
         Errors include:
-        - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or on the block-list.
+        - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
         - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
         - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
         """
@@ -114,9 +115,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.RefreshRequest,
         context: _aio.ServicerContext[_auth_service_pb2.RefreshRequest, _abc.Awaitable[_auth_service_pb2.RefreshResponse]],
     ) -> _abc.Awaitable[_auth_service_pb2.RefreshResponse]:
-        """Refresh trades a refresh token for new tokens. Using one a second time ends
-        the whole session, unless it is within a short grace for lost answers and
-        what the first use gave has not been used yet.
+        """Refresh trades a refresh token for new tokens. Using one again within a short
+        grace for lost answers gives the same successor; after the grace, or once the
+        successor has been used, it ends the whole session.
 
         Errors include:
         - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
@@ -169,8 +170,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_auth_service_pb2.WatchRevocationsRequest, _abc.AsyncIterator[_auth_service_pb2.WatchRevocationsResponse]],
     ) -> _abc.AsyncIterator[_auth_service_pb2.WatchRevocationsResponse]:
         """WatchRevocations streams the ids of sessions that have ended while access
-        tokens of theirs may be good: first all of them, then each new one.
-        Internal: the gateway does not route it, and a session id opens nothing.
+        tokens of theirs may be good: first all of them, then each new one. A session
+        ends by log-out, by a stolen refresh token, and with its membership or user.
+        Internal: the gateway does not route it.
 
         Errors include: none of its own.
         """
