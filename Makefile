@@ -24,8 +24,8 @@ $(SYNCED): pyproject.toml uv.lock $(wildcard libs/*/pyproject.toml services/*/py
 run: $(SYNCED) ## Start the whole stack on this machine: http://127.0.0.1:8080 (DOCUCHAT_PORT, DOCUCHAT_HOME)
 	$(RUN) python -m launcher
 
-demo: $(SYNCED) ## Upload a small document to a running stack and ask it a question
-	$(RUN) docuchat demo
+demo: $(SYNCED) ## Upload two small documents to a running stack and ask about them
+	DOCUCHAT_URL=$${DOCUCHAT_URL:-$$($(RUN) python -m launcher url)} $(RUN) docuchat demo
 
 test: $(SYNCED) ## Run every test, with coverage
 	$(RUN) coverage erase
@@ -49,7 +49,7 @@ protos: $(SYNCED) ## Generate the stubs from protos/
 	$(RUN) python libs/genproto/generate.py
 
 bench: $(SYNCED) ## Measure speed on a running stack (DOC=path of a PDF)
-	$(RUN) python tests/load/bench.py $(if $(DOC),--document $(DOC)) $(ARGS)
+	DOCUCHAT_URL=$${DOCUCHAT_URL:-$$($(RUN) python -m launcher url)} $(RUN) python tests/load/bench.py $(if $(DOC),--document $(DOC)) $(ARGS)
 
 eval: $(SYNCED) ## Measure retrieval quality (BEIR=folder in BEIR format)
 	$(RUN) python tests/evals/measure_retrieval.py $(BEIR)

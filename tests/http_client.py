@@ -46,10 +46,11 @@ class HttpClient:
 
     port: int
     token: str = ""
+    timeout_seconds: float = TIMEOUT_SECONDS
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Reply:
         own = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout_seconds)
         try:
             connection.request(method, path, body, own | (headers or {}))
             answer = connection.getresponse()

@@ -33,6 +33,10 @@ class RunningStack:
     home: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen | None = None
+    python: str = sys.executable
+    """Whose environment the launcher runs in; that of another checkout measures that one."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """What a user would have set."""
 
     @property
     def url(self) -> str:
@@ -52,10 +56,10 @@ class RunningStack:
         began = time.monotonic()
         # No provider key and no .env of the developer's may change what the tests see.
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-        environment |= {"DOCUCHAT_HOME": str(self.home), "DOCUCHAT_PORT": str(self.port)}
+        environment |= {"DOCUCHAT_HOME": str(self.home), "DOCUCHAT_PORT": str(self.port), **self.settings}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "launcher"],
+                [self.python, "-m", "launcher"],
                 env=environment,
                 cwd=self.home.parent,
                 stdout=log,

@@ -78,7 +78,7 @@ export class Turn {
     const citation = near.find((one) => one.answer_start <= position && position <= one.answer_end) || near[0];
     const source = citation || this.passages.find((one) => one.marker === marker);
     const button = makeButton(`cite ${citation?.check || ""}`, marker, (chip) => this.onCite(source, chip));
-    button.title = source ? `${source.filename}${place(source)}` : "";
+    button.title = describeSource(source);
     button.disabled = !source?.document_id;
     return button;
   }
@@ -89,8 +89,27 @@ export function place(source) {
   return page ? `, page ${page}` : "";
 }
 
+function describeSource(source) {
+  if (!source) return "";
+  return source.check === "SOURCE_DELETED" ? "This document has been deleted." : `${source.filename}${place(source)}`;
+}
+
 function describe(done, citations) {
-  const checked = citations.filter((one) => one.check !== "UNSUPPORTED").length;
-  const sources = citations.length ? `${checked} of ${citations.length} citations found in the source` : "no source";
-  return `${done.provider} ${done.model} · ${sources} · first words after ${done.time_to_first_token_ms} ms, all after ${done.latency_ms} ms`;
+  const waiting = describeWaiting(done.documents_in_progress);
+  return `${waiting}${done.provider} ${done.model} · ${countSources(citations)} · first words after ${done.time_to_first_token_ms} ms, all after ${done.latency_ms} ms`;
+}
+
+// An answer that found nothing may only have come too early.
+function describeWaiting(count) {
+  if (!count) return "";
+  return `${count === 1 ? "One document is" : `${count} documents are`} still being indexed: ask again afterwards. `;
+}
+
+function countSources(citations) {
+  const deleted = citations.filter((one) => one.check === "SOURCE_DELETED").length;
+  const left = citations.length - deleted;
+  const found = citations.filter((one) => one.check === "EXACT" || one.check === "NORMALISED").length;
+  const parts = left ? [`${found} of ${left} citations found in the source`] : [];
+  if (deleted) parts.push(`${deleted} of a document deleted since`);
+  return parts.join(", ") || "no source";
 }

@@ -49,7 +49,7 @@ function drawDocument(doc) {
 
 function drawProgress(doc) {
   const bar = make("progress");
-  if (doc.chunk_count) { bar.max = doc.chunk_count; bar.value = doc.indexed_chunk_count; }
+  if (doc.chunk_count) { bar.max = doc.chunk_count; bar.value = doc.indexed_chunk_count || 0; }
   return bar;
 }
 

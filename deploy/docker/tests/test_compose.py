@@ -112,3 +112,7 @@ def test_foreign_images_are_pinned_to_what_was_tested(services):
     assert services["qdrant"]["image"] == f"qdrant/qdrant:v{locked}"
     assert re.fullmatch(r"postgres:18\.\d+", services["postgres"]["image"])
     assert re.search(r"astral-sh/uv:\d+\.\d+\.\d+ ", (ROOT / "deploy/docker/Dockerfile").read_text())
+
+
+def test_what_make_secrets_writes_is_never_committed():
+    assert {"deploy/docker/secrets/", ".env"} <= set((ROOT / ".gitignore").read_text().splitlines())

@@ -1,5 +1,6 @@
 """Keys, lock, state file, settings and paths."""
 
+import asyncio
 import json
 import os
 import socket
@@ -13,10 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from launcher.home import AlreadyRunningError, Home, hold_lock
 from launcher.keys import load_keys
-from launcher.plan import find_free_ports
-from launcher.probes import GrpcProbe, HealthProbe, HeartbeatProbe, PostgresProbe
 from launcher.settings import SettingError, check_port_is_free, read_settings
-from launcher.state import ProcessRecord, end_leftovers, is_alive, read_state, write_state
+from launcher.state import ProcessRecord, StateFile, end_leftovers, is_alive, read_state, write_state
 from launcher.supervisor import Member
 
 
@@ -116,17 +115,15 @@ def test_a_taken_port_is_refused_with_the_setting_to_change():
             check_port_is_free(taken.getsockname()[1])
 
 
-async def test_a_heartbeat_counts_while_it_is_young(tmp_path):
-    probe = HeartbeatProbe(tmp_path / "beat", longest_silence=5)
-    assert not await probe.is_ready()
-    probe.path.touch()
-    assert await probe.is_ready()
-    os.utime(probe.path, (1, 1))
-    assert not await probe.is_ready()
-
-
-async def test_probes_of_what_is_not_there_say_no():
-    port = find_free_ports(1)[0]
-    assert not await GrpcProbe(f"127.0.0.1:{port}").is_ready()
-    assert not await HealthProbe(port).is_ready()
-    assert not await PostgresProbe(f"postgresql://a:b@127.0.0.1:{port}/c").is_ready()
+async def test_a_state_file_that_cannot_be_written_ends_nothing_and_is_written_later(home, python_spec, eventually):
+    members, said = {"a": Member(python_spec("a", "pass"))}, []
+    state = StateFile(home.state, "http://x", members, said.append)
+    home.state.parent.rename(home.root / "away")
+    state.update()
+    state.update()
+    assert ([home.state.name in line for line in said], home.state.exists()) == ([True], False)
+    keeping = asyncio.create_task(state.keep())
+    (home.root / "away").rename(home.state.parent)
+    await asyncio.to_thread(eventually, home.state.exists)
+    assert [process.name for process in read_state(home.state).processes] == ["a"]
+    keeping.cancel()

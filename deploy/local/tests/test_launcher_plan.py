@@ -40,6 +40,22 @@ def test_every_part_is_a_process_and_each_needs_only_earlier_ones(processes):
     ]
 
 
+def test_the_gateway_stops_first_and_the_stores_last(processes):
+    specs = processes()
+    users = {name: {spec.name for spec in specs.values() if name in spec.uses | spec.needs} for name in specs}
+    assert users["gateway"] == set()
+    assert users["chat"] == users["worker"] == users["reflection"] == {"gateway"}
+    assert users["ingestion"] == {"chat", "gateway"}
+    assert users["retrieval"] == {"chat", "worker", "ingestion", "gateway"}
+    assert users["engine"] == {"retrieval"}
+    assert users["postgres"] >= {"auth", "retrieval", "ingestion", "worker", "chat"}
+
+
+def test_the_settings_of_every_service_are_checked_in_its_own_environment(processes):
+    checks = {name: spec.check[1:] for name, spec in processes().items() if spec.check}
+    assert checks == {name: ("-m", name, "check-settings") for name in ("auth", "retrieval", "ingestion", "chat")}
+
+
 def test_a_qdrant_server_takes_the_place_of_the_embedded_engine(processes):
     specs = processes(QDRANT_URL="http://qdrant:6334", QDRANT_API_KEY="k")
     assert "engine" not in specs

@@ -52,6 +52,12 @@ class Stack:
             process["name"]: process for process in json.loads(self.command("status", "--json").stdout)["processes"]
         }
 
+    def is_healthy(self):
+        try:
+            return self.health() == {"status": "SERVING"}
+        except OSError:
+            return False
+
     def health(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
             return json.load(answer)
@@ -89,7 +95,19 @@ def test_a_dead_service_comes_back(stack, eventually):
     os.kill(before, signal.SIGKILL)
     eventually(lambda: stack.processes()["chat"]["state"] == "ready" and stack.processes()["chat"]["restarts"] == 1, 30)
     assert stack.processes()["chat"]["pid"] != before
-    eventually(lambda: stack.health() == {"status": "SERVING"})
+    eventually(stack.is_healthy)
+
+
+def test_processes_that_stand_still_are_replaced(stack, eventually):
+    names = ("worker", "auth", "gateway", "postgres")
+    before = {name: stack.processes()[name]["pid"] for name in names}
+    for pid in before.values():
+        os.kill(pid, signal.SIGSTOP)
+    for name, pid in before.items():
+        eventually(lambda name=name, pid=pid: stack.processes()[name]["pid"] not in (None, pid), 60)
+        assert f"{name}: restarting gave no sign of life" in stack.output.read_text()
+    eventually(stack.is_healthy, 60)
+    eventually(lambda: {stack.processes()[name]["state"] for name in names} == {"ready"}, 60)
 
 
 def test_after_kill_9_of_the_launcher_the_next_start_finds_the_data_and_no_orphans(stack, eventually):
@@ -107,3 +125,29 @@ def test_stop_ends_every_process_and_the_launcher_says_0(stack):
     assert stack.process.wait(timeout=10) == 0
     assert not [pid for pid in pids if is_running(pid)]
     assert stack.command("status").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DOCUCHAT_PROVIDER", "gpt"), ("DOCUCHAT_PROVIDER", "openai"), ("DOCUCHAT_CORS_ORIGINS", "*")],
+)
+def test_a_wrong_setting_is_said_before_anything_starts(tmp_path, name, value):
+    bare = {key: content for key, content in os.environ.items() if not key.startswith(("DOCUCHAT_", "OPENAI_"))}
+    places = {"cwd": tmp_path, "env": bare | {"DOCUCHAT_HOME": "home", "DOCUCHAT_PORT": str(find_free_ports(1)[0])}}
+    places["env"][name] = value
+    done = subprocess.run(
+        [sys.executable, "-m", "launcher"], capture_output=True, text=True, check=False, timeout=60, **places
+    )
+    assert (done.returncode, name in done.stderr, "starting" in done.stdout) == (2, True, False), done
+    assert not {"Traceback", "errors.pydantic.dev"} & set(done.stderr.replace("/", " ").split())
+
+
+def test_url_is_where_the_settings_and_the_env_file_put_the_gateway(tmp_path):
+    (tmp_path / ".env").write_text("DOCUCHAT_PORT=8099\n")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("DOCUCHAT_")}
+    command = [sys.executable, "-m", "launcher", "url"]
+    for extra, port in (({}, 8099), ({"DOCUCHAT_PORT": "8098"}, 8098)):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=bare | extra, capture_output=True, text=True, check=False, timeout=30
+        )
+        assert (done.returncode, done.stdout) == (0, f"http://127.0.0.1:{port}\n")

@@ -9,20 +9,25 @@ import psutil
 import pytest
 
 from launcher.spec import State
-from launcher.supervisor import Backoff, Supervisor, TaskFailedError
+from launcher.supervisor import Backoff, StartFailedError, Supervisor, Watch
 
 SLEEP = "import time; time.sleep(60)"
 QUICK = Backoff(first=0.05, longest=0.2, forget_after=30)
+CLOSE = Watch(starting=0.02, running=0.05, silent_looks=3, longest_start=1)
 
 
 class FileProbe:
-    """Ready when a file exists."""
+    """Ready when a file exists, alive while another does not."""
 
-    def __init__(self, path):
+    def __init__(self, path, silence=None):
         self.path = path
+        self.silence = silence
 
     async def is_ready(self):
         return self.path.exists()
+
+    async def is_alive(self):
+        return not (self.silence and self.silence.exists())
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ async def supervise(home):
 
     def make(*specs, backoff=QUICK):
         events = []
-        supervisor = Supervisor(specs, home.logs, events.append, backoff)
+        supervisor = Supervisor(specs, home.logs, events.append, backoff, CLOSE)
         supervisor.start()
         started.append(supervisor)
         return supervisor, events
@@ -78,7 +83,7 @@ async def test_a_task_must_end_well_before_others_start(supervise, python_spec):
 
 async def test_a_task_that_fails_is_reported_with_the_last_line_of_its_log(supervise, python_spec):
     supervisor, events = supervise(python_spec("task", "import sys; sys.exit('no such table')", once=True))
-    with pytest.raises(TaskFailedError, match="no such table"):
+    with pytest.raises(StartFailedError, match="no such table"):
         await asyncio.wait_for(supervisor.wait_failure(), 10)
     assert seen(events, State.FAILED) == ["task"]
 
@@ -107,6 +112,80 @@ async def test_what_a_dead_process_had_started_dies_too(supervise, python_spec, 
     await until(lambda: not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE)
 
 
+async def test_a_process_that_falls_silent_is_killed_and_started_again(supervise, python_spec, tmp_path):
+    silence = tmp_path / "silence"
+    (tmp_path / "ready").touch()
+    supervisor, events = supervise(python_spec("frozen", SLEEP, probe=FileProbe(tmp_path / "ready", silence)))
+    await asyncio.wait_for(supervisor.wait_ready(), 10)
+    before = supervisor.members["frozen"].running.pid
+    os.kill(before, signal.SIGSTOP)
+    silence.touch()
+    await until(lambda: seen(events, State.RESTARTING))
+    silence.unlink()
+    await until(lambda: len(seen(events, State.READY)) == 2)
+    assert supervisor.members["frozen"].running.pid != before
+    restart = next(event for event in events if event.state is State.RESTARTING)
+    assert restart.detail.startswith("gave no sign of life and was killed")
+
+
+async def test_a_process_that_lives_and_cannot_work_now_is_left_alone(supervise, python_spec, tmp_path):
+    (tmp_path / "ready").touch()
+    supervisor, events = supervise(python_spec("patient", SLEEP, probe=FileProbe(tmp_path / "ready")))
+    await asyncio.wait_for(supervisor.wait_ready(), 10)
+    (tmp_path / "ready").unlink()
+    await asyncio.sleep(10 * CLOSE.running)
+    assert not seen(events, State.RESTARTING)
+
+
+async def test_a_start_that_hangs_without_a_sign_of_life_is_begun_again(supervise, python_spec, tmp_path):
+    (tmp_path / "silence").touch()
+    _, events = supervise(python_spec("stuck", SLEEP, probe=FileProbe(tmp_path / "never", tmp_path / "silence")))
+    await until(lambda: len(seen(events, State.STARTING)) == 2)
+
+
+async def test_a_probe_that_fails_has_heard_nothing(supervise, python_spec, tmp_path):
+    class BrokenProbe(FileProbe):
+        async def is_alive(self):
+            raise ZeroDivisionError
+
+    (tmp_path / "ready").touch()
+    _, events = supervise(python_spec("frozen", SLEEP, probe=BrokenProbe(tmp_path / "ready")))
+    await until(lambda: seen(events, State.RESTARTING))
+
+
+async def test_a_process_that_never_gets_ready_ends_the_start_with_its_last_words(supervise, python_spec, tmp_path):
+    code = "import sys; print('first words'); sys.exit('no room left')"
+    never = FileProbe(tmp_path / "never")
+    supervisor, events = supervise(python_spec("hopeless", code, probe=never), backoff=Backoff(0.01, 0.01, attempts=3))
+    with pytest.raises(StartFailedError, match=r"hopeless ended with status 1(?s:.*)first words(?s:.*)no room left"):
+        await asyncio.wait_for(supervisor.wait_failure(), 10)
+    assert len(seen(events, State.STARTING)) == 3
+
+
+async def test_a_process_that_has_worked_once_is_started_again_for_ever(supervise, python_spec, tmp_path):
+    ready = tmp_path / "ready"
+    code = f"import pathlib, time; time.sleep(60 * (not pathlib.Path({str(ready)!r}).exists()))"
+    supervisor, events = supervise(
+        python_spec("veteran", code, probe=FileProbe(ready)), backoff=Backoff(0.01, 0.01, attempts=3)
+    )
+    await until(lambda: seen(events, State.STARTING))
+    ready.touch()
+    await asyncio.wait_for(supervisor.wait_ready(), 10)
+    os.kill(supervisor.members["veteran"].running.pid, signal.SIGKILL)
+    await until(lambda: len(seen(events, State.RESTARTING)) >= 4)
+    assert not seen(events, State.FAILED)
+
+
+async def test_a_process_that_cannot_even_be_started_is_tried_again(supervise, python_spec, home):
+    supervisor, events = supervise(python_spec("victim", SLEEP))
+    await asyncio.wait_for(supervisor.wait_ready(), 10)
+    home.logs.rename(home.root / "away")
+    os.kill(supervisor.members["victim"].running.pid, signal.SIGKILL)
+    await until(lambda: len(seen(events, State.RESTARTING)) >= 2)
+    (home.root / "away").rename(home.logs)
+    await until(lambda: len(seen(events, State.READY)) == 2)
+
+
 def test_the_wait_doubles_up_to_a_limit():
     assert [Backoff().delay(failures) for failures in (1, 2, 3, 6, 1000)] == [0.2, 0.4, 0.8, 5.0, 5.0]
 
@@ -118,12 +197,40 @@ async def test_a_long_healthy_run_is_forgiven(supervise, python_spec):
     assert all("again in 0.0 s" in event.detail for event in events if event.state is State.RESTARTING)
 
 
-async def test_everything_stops_in_reverse_order(supervise, python_spec):
-    specs = [python_spec(name, SLEEP) for name in ("a", "b", "c")]
+async def test_a_process_stops_when_all_that_need_or_use_it_have_stopped(supervise, python_spec):
+    specs = [
+        python_spec("store", SLEEP),
+        python_spec("service", SLEEP, needs=frozenset({"store"})),
+        python_spec("gateway", SLEEP, uses=frozenset({"service"})),
+    ]
     supervisor, events = supervise(*specs)
     await asyncio.wait_for(supervisor.wait_ready(), 10)
     await supervisor.stop()
-    assert seen(events, State.STOPPED) == ["c", "b", "a"]
+    assert seen(events, State.STOPPING) == seen(events, State.STOPPED) == ["gateway", "service", "store"]
+
+
+async def test_what_does_not_need_each_other_stops_side_by_side(supervise, python_spec):
+    supervisor, events = supervise(*[python_spec(name, SLEEP) for name in ("a", "b", "c")])
+    await asyncio.wait_for(supervisor.wait_ready(), 10)
+    await supervisor.stop()
+    assert [event.state for event in events[-6:]] == [State.STOPPING] * 3 + [State.STOPPED] * 3
+
+
+async def test_what_dies_while_others_stop_is_not_started_again(supervise, python_spec, tmp_path):
+    deaf = f"""
+        import pathlib, signal, time
+        signal.signal(signal.SIGTERM, lambda *_: pathlib.Path({str(tmp_path / "asked")!r}).touch())
+        pathlib.Path({str(tmp_path / "deaf")!r}).touch()
+        time.sleep(60)
+    """
+    user = python_spec("user", deaf, uses=frozenset({"used"}), grace_seconds=1, probe=FileProbe(tmp_path / "deaf"))
+    supervisor, events = supervise(python_spec("used", SLEEP), user)
+    await asyncio.wait_for(supervisor.wait_ready(), 10)
+    stopping = asyncio.create_task(supervisor.stop())
+    await until((tmp_path / "asked").exists)
+    os.kill(supervisor.members["used"].running.pid, signal.SIGKILL)
+    await asyncio.wait_for(stopping, 10)
+    assert not seen(events, State.RESTARTING)
 
 
 async def test_a_process_that_ignores_the_signal_is_ended_after_its_grace(supervise, python_spec, tmp_path):
@@ -149,7 +256,7 @@ async def test_kill_ends_a_stop_that_takes_too_long(supervise, python_spec, tmp_
     """
     specs = [
         python_spec("other", SLEEP),
-        python_spec("deaf", code, probe=FileProbe(tmp_path / "deaf"), grace_seconds=30),
+        python_spec("deaf", code, uses=frozenset({"other"}), probe=FileProbe(tmp_path / "deaf"), grace_seconds=30),
     ]
     supervisor, events = supervise(*specs)
     await asyncio.wait_for(supervisor.wait_ready(), 10)

@@ -93,10 +93,14 @@ class Library(DocumentServiceServicer, CollectionServiceServicer, SearchServiceS
         self.end = {"state": Document.READY}
         self.expired_answers = 0
         self.outages = 0
+        self.refusal = AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "Try again.")
+        self.full = None
 
     async def UploadDocuments(self, request_iterator, context):
         frames = [frame async for frame in request_iterator]
         self.frames = frames
+        if self.full:
+            raise self.full
         content = b"".join(frame.file.data for frame in frames)
         if not content:
             raise AppError(Code.INVALID_ARGUMENT, "EMPTY", "The file has no bytes.")
@@ -117,7 +121,7 @@ class Library(DocumentServiceServicer, CollectionServiceServicer, SearchServiceS
             raise AppError(Code.UNAUTHENTICATED, "TOKEN_EXPIRED", "Refresh it.")
         if self.outages:
             self.outages -= 1
-            raise AppError(Code.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "Try again.")
+            raise self.refusal
         if request.document_id not in self.kept:
             raise AppError(Code.NOT_FOUND, "DOCUMENT_NOT_FOUND", "No such document.")
         self.looks += 1
@@ -169,6 +173,8 @@ class Talk(ChatServiceServicer, ConversationServiceServicer, StatusServiceServic
         self.ended = asyncio.Event()
         self.asked = []
         self.state = status_service_pb2.SERVING
+        self.check = citation_pb2.Citation.EXACT
+        self.documents_in_progress = 0
 
     async def Ask(self, request, context):
         self.asked.append(request)
@@ -193,11 +199,16 @@ class Talk(ChatServiceServicer, ConversationServiceServicer, StatusServiceServic
                 yield event
 
     def ending(self):
-        citation = citation_pb2.Citation(
-            marker=1, filename="a.md", page_number=2, quote="۳۹ هفته", check=citation_pb2.Citation.EXACT
-        )
+        citation = citation_pb2.Citation(marker=1, filename="a.md", page_number=2, quote="۳۹ هفته", check=self.check)
+        if self.check == citation_pb2.Citation.SOURCE_DELETED:
+            citation = citation_pb2.Citation(marker=1, check=self.check)
         yield ask_event_pb2.AskEvent(sequence=8, citation=citation)
-        completed = ask_event_pb2.AskCompleted(conversation_id=USER, provider="extractive", time_to_first_token_ms=12)
+        completed = ask_event_pb2.AskCompleted(
+            conversation_id=USER,
+            provider="extractive",
+            time_to_first_token_ms=12,
+            documents_in_progress=self.documents_in_progress,
+        )
         yield ask_event_pb2.AskEvent(sequence=9, completed=completed)
 
     async def ListConversations(self, request, context):

@@ -5,10 +5,12 @@ import stat
 import pytest
 from typer.testing import CliRunner
 
+from docuchat.chat.v1.citation_pb2 import Citation
 from docuchat.common.v1 import status_service_pb2
 from docuchat.ingestion.v1.document_pb2 import Document
 from docuchat_client.cli.app import build_app
 from docuchat_client.cli.terminal import show_safely
+from servicekit.errors import StorageFull
 
 PASSWORD = "correct horse battery staple"
 ANSWER = "مرخصی زایمان ۳۹ هفته است [1]"
@@ -260,3 +262,26 @@ async def test_the_demo_says_plainly_that_no_gateway_answers(docuchat, monkeypat
 async def test_a_gateway_address_that_is_none_is_named(docuchat, monkeypatch):
     monkeypatch.setenv("DOCUCHAT_URL", "gopher://x")
     assert "no gateway address" in (await docuchat("status")).stderr
+
+
+async def test_an_answer_that_came_too_early_says_that_documents_are_still_being_processed(docuchat, stack):
+    stack.talk.documents_in_progress = 2
+    await log_in(docuchat)
+    result = await docuchat("ask", "Leave?")
+    assert "Documents still being processed: 2. Ask again afterwards" in result.stderr
+
+
+@pytest.mark.parametrize(("check", "shown"), [(Citation.SOURCE_DELETED, ["(deleted)", "SOURCE_DELETED"]), (77, ["77"])])
+async def test_a_citation_without_a_source_or_of_a_newer_server_is_shown_as_such(docuchat, stack, check, shown):
+    stack.talk.check = check
+    await log_in(docuchat)
+    result = await docuchat("ask", "Leave?")
+    assert result.exit_code == 0, result.stderr
+    assert all(word in result.stdout for word in shown)
+
+
+async def test_a_full_disk_and_too_many_calls_are_said_with_the_time_to_come_back(docuchat, stack, note):
+    await log_in(docuchat)
+    stack.library.full = StorageFull("objects")
+    result = await docuchat("upload", note)
+    assert (result.exit_code, "Try again in 30 s. [STORAGE_FULL" in result.stderr) == (1, True)

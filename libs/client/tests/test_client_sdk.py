@@ -9,6 +9,7 @@ from docuchat_client import DocuChat, DocuChatError, DocumentNotUsable, GatewayU
 from docuchat_client.connection import parse_target
 from docuchat_client.session import expires_soon
 from docuchat_client.uploads import FRAME_BYTES
+from servicekit.errors import AppError, Code
 
 PASSWORD = "correct horse battery staple"
 
@@ -166,6 +167,13 @@ async def test_waiting_goes_on_over_a_short_outage(client, stack):
     stack.library.outages = 4
     assert (await client.wait_until_ready(document.document_id)).state == Document.READY
     assert stack.library.outages == 0
+
+
+async def test_waiting_goes_on_when_there_are_too_many_calls_for_a_moment(client, stack):
+    document = await client.upload(b"text", filename="a.md")
+    stack.library.outages = 1
+    stack.library.refusal = AppError(Code.RESOURCE_EXHAUSTED, "TOO_MANY_CONCURRENT_CALLS", "Come back.")
+    assert (await client.wait_until_ready(document.document_id)).state == Document.READY
 
 
 async def test_waiting_does_not_go_on_over_a_long_outage(client, stack, monkeypatch):

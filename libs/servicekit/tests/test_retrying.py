@@ -1,8 +1,9 @@
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
-from servicekit.retrying import RetryPolicy, read_retry_after
+from servicekit.retrying import RetryPolicy, read_retry_after, read_target
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -53,3 +54,15 @@ def test_a_provider_that_asks_for_longer_than_anyone_waits_gets_no_second_attemp
 )
 def test_a_retry_after_header_is_read_as_seconds(header, seconds):
     assert read_retry_after(header, NOW) == seconds
+
+
+class Failed(Exception):
+    def __init__(self, url):
+        self.request = SimpleNamespace(url=url)
+
+
+def test_the_target_of_a_failed_call_is_named_without_what_may_be_secret():
+    error = ValueError("an SDK's own")
+    error.__cause__ = Failed("https://user:pass@llm.example.org:8443/v1/chat?key=sk-1#x")
+    assert read_target(error) == "https://llm.example.org:8443/v1/chat"
+    assert read_target(ValueError("no call at all")) == ""

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from chat.errors import (
     ContentFiltered,
@@ -193,3 +195,15 @@ def test_a_model_name_must_look_like_one(dialect, model):
 def test_the_key_is_in_no_representation(dialect):
     options = ProviderOptions("m", "http://localhost/v1", SecretStr(dialect.KEY))
     assert dialect.KEY not in repr(options)
+
+
+async def test_a_refused_connection_names_the_address_in_the_log_and_no_secret(dialect, prompt):
+    # Nobody listens on port 1.
+    nowhere = SimpleNamespace(base_url=f"http://user:hunter2@127.0.0.1:1{dialect.prefix}")
+    with capture_logs() as lines:
+        async with dialect.provider_of(nowhere) as provider:
+            with pytest.raises(ProviderUnavailable):
+                await dialect.read(provider, prompt)
+    (line,) = [line for line in lines if line["event"] == "provider failed"]
+    assert line["url"].startswith(f"http://127.0.0.1:1{dialect.path.partition(':')[0]}")
+    assert not any(secret in str(line) for secret in ("hunter2", dialect.KEY))

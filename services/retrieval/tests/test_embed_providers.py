@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from retrieval.embedders.gemini_embedder import GeminiEmbedder
 from retrieval.embedders.openai_embedder import OpenAIEmbedder
@@ -317,3 +318,14 @@ def test_batches_keep_both_limits_and_the_order():
     pieces = ["aaaa", "bbbb", "cccc", "d", "e", "f", "gggggggggg"]
     batches = list(group_batches(pieces, limits))
     assert batches == [["aaaa", "bbbb"], ["cccc", "d", "e"], ["f"], ["gggggggggg"]]
+
+
+async def test_a_refused_connection_names_the_address_in_the_log_and_no_secret():
+    # Nobody listens on port 1.
+    url = "http://user:hunter2@127.0.0.1:1/v1"
+    embedder = await OpenAIEmbedder.open(api_key="sk-1", base_url=url, model="m", dimensions=LENGTH, policy=QUICK)
+    with capture_logs() as lines, pytest.raises(EmbedderUnavailable):
+        await embedder.embed_query("word")
+    await embedder.close()
+    assert [line["url"] for line in lines] == ["http://127.0.0.1:1/v1/embeddings"]
+    assert "hunter2" not in str(lines)

@@ -1,4 +1,4 @@
-"""``python -m launcher [up | status [--json] | stop]``: the whole stack on one machine."""
+"""``python -m launcher [up | status [--json] | stop | url]``: the whole stack on one machine."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ _STOP_SECONDS = 90
 def main(arguments: list[str]) -> int:
     """Run one command; return the exit status: 0 done, 1 not running or failed, 2 a setting is wrong."""
     parser = argparse.ArgumentParser(prog="python -m launcher", description="Runs DocuChat on one machine.")
-    parser.add_argument("command", nargs="?", default="up", choices=("up", "status", "stop"))
+    parser.add_argument("command", nargs="?", default="up", choices=("up", "status", "stop", "url"))
     parser.add_argument("--json", action="store_true", help="status: print JSON instead of a table")
     options = parser.parse_args(arguments)
     try:
@@ -32,6 +32,9 @@ def main(arguments: list[str]) -> int:
     except (AlreadyRunningError, SettingError, PostgresSetupError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except OSError as error:
+        sys.stderr.write(f"DocuChat cannot start or stop: {error}\n")
+        return 1
     except KeyboardInterrupt:
         # Before the stack has begun to listen for signals itself.
         return 130
@@ -40,6 +43,9 @@ def main(arguments: list[str]) -> int:
 def _run(command: str, settings: Settings, *, as_json: bool) -> int:
     if command == "up":
         return run_stack(settings)
+    if command == "url":
+        sys.stdout.write(f"{settings.url}\n")
+        return 0
     record = read_state(Home(settings.home).state)
     if record is None or not is_alive(record.launcher):
         sys.stderr.write(f"DocuChat does not run on {settings.home}.\n")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -55,13 +56,18 @@ class StackConsole:
 
     def say(self, line: str) -> None:
         """Print a line with the seconds since the start."""
-        self._console.print(Text(f"{time.monotonic() - self._started:7.1f} s  {line}"), soft_wrap=True)
+        self._print(f"{time.monotonic() - self._started:7.1f} s  {line}")
 
     def welcome(self, settings: Settings, logs: Path) -> None:
         """Say where things are and what to do next."""
         seconds = time.monotonic() - self._started
         self.finish_table()
-        self._console.print(Text(_welcome_text(settings.url, settings.home, logs, seconds)), soft_wrap=True)
+        self._print(_welcome_text(settings.url, settings.home, logs, seconds))
+
+    def _print(self, text: str) -> None:
+        # Where nothing can be written any more, such as on a full disk, the stack goes on without a word.
+        with suppress(OSError):
+            self._console.print(Text(text), soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table("process", "state", "pid", Column("address", overflow="fold"), title="DocuChat")
@@ -75,6 +81,9 @@ class StackConsole:
 def _welcome_text(url: str, home: Path, logs: Path, seconds: float) -> str:
     return f"""
 DocuChat serves at {url}  (healthy after {seconds:.1f} s; data in {home}; logs in {logs})
+
+  In a browser   {url}
+  A demo         `make demo` in another terminal: two small documents, two answers with their sources
 
   1. sign up     TOKEN=$(curl -s {url}/v1/auth/sign-up \\
                    -d '{{"email":"me@example.org","password":"a long enough password"}}' \\

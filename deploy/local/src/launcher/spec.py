@@ -8,10 +8,14 @@ from typing import Protocol
 
 
 class Probe(Protocol):
-    """Tells whether a running process does its work."""
+    """Tells how a running process is. Each question takes a second or so; what is not there yet is no error."""
 
     async def is_ready(self) -> bool:
-        """Ask once; takes at most a second and never raises for a process that is not there yet."""
+        """Tell whether the process does its work."""
+        ...
+
+    async def is_alive(self) -> bool:
+        """Tell whether the process answers at all, be it that it cannot work now: a restart would not help that."""
         ...
 
 
@@ -28,6 +32,10 @@ class ProcessSpec:
     """None: it works as long as it runs."""
     needs: frozenset[str] = frozenset()
     """Names of processes that must be ready, or tasks that must be done, before the first start."""
+    uses: frozenset[str] = frozenset()
+    """Names of processes that it calls while it works; they, and those it needs, are stopped after it."""
+    check: tuple[str, ...] = ()
+    """A command that reads the same environment and says on stderr, with status 2, which settings are wrong."""
     address: str = ""
     """Where it listens, for people."""
     once: bool = False

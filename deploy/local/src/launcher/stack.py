@@ -3,21 +3,22 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from gateway.bootstrap import render
-from gateway.config import read_config
+from gateway.config import GatewayConfigError, read_config
 from launcher import postgres
+from launcher.checks import check_settings
 from launcher.console import StackConsole
 from launcher.home import Home, hold_lock
 from launcher.keys import load_keys
 from launcher.plan import Plan, gateway_environment, list_processes, make_plan
-from launcher.settings import Settings, check_port_is_free
-from launcher.spec import Event
-from launcher.state import end_leftovers, read_state, write_state
-from launcher.supervisor import Supervisor, TaskFailedError
+from launcher.settings import SettingError, Settings, check_port_is_free
+from launcher.spec import Event, ProcessSpec
+from launcher.state import StateFile, end_leftovers, read_state
+from launcher.supervisor import StartFailedError, Supervisor
 
 _PATIENCE_SECONDS = 60
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -34,8 +35,11 @@ def run_stack(settings: Settings) -> int:
     with hold_lock(home):
         _clear_leftovers(home, console)
         check_port_is_free(settings.port)
-        plan = _prepare_files(settings, home, console)
-        return asyncio.run(_supervise(plan, console))
+        plan = make_plan(settings, home, load_keys(home), os.environ)
+        specs = list_processes(plan)
+        asyncio.run(check_settings(specs))
+        _prepare_files(plan, console)
+        return asyncio.run(_supervise(plan, specs, console))
 
 
 def _clear_leftovers(home: Home, console: StackConsole) -> None:
@@ -45,33 +49,34 @@ def _clear_leftovers(home: Home, console: StackConsole) -> None:
         console.say(f"ended what a killed launcher had left running: {', '.join(ended)}")
 
 
-def _prepare_files(settings: Settings, home: Home, console: StackConsole) -> Plan:
-    keys = load_keys(home)
-    for folder in postgres.create_cluster(home.postgres, keys.postgres_password):
+def _prepare_files(plan: Plan, console: StackConsole) -> None:
+    try:
+        gateway = read_config(gateway_environment(plan))
+    except GatewayConfigError as error:
+        raise SettingError(f"gateway: {error}") from error
+    render(gateway, plan.home.envoy)
+    for folder in postgres.create_cluster(plan.home.postgres, plan.keys.postgres_password):
         console.say(f"{folder} lets other users pass now (not look), for PostgreSQL, which does not run as root")
-    plan = make_plan(settings, home, keys, os.environ)
-    render(read_config(gateway_environment(plan)), home.envoy)
-    return plan
 
 
-async def _supervise(plan: Plan, console: StackConsole) -> int:
-    supervisor = Supervisor(list_processes(plan), plan.home.logs, _reporter(plan, console, lambda: supervisor))
+async def _supervise(plan: Plan, specs: Sequence[ProcessSpec], console: StackConsole) -> int:
+    def report(event: Event) -> None:
+        state.update()
+        console.show(event)
+
+    supervisor = Supervisor(specs, plan.home.logs, report)
+    state = StateFile(plan.home.state, plan.settings.url, supervisor.members, console.say)
     stopping = _listen_for_signals(supervisor, console)
     console.begin(supervisor.members)
     supervisor.start()
+    chores = [asyncio.create_task(chore) for chore in (supervisor.keep_logs_small(), state.keep())]
     try:
         return await _run_until(stopping, supervisor, plan, console)
     finally:
         console.finish_table()
         await supervisor.stop()
-
-
-def _reporter(plan: Plan, console: StackConsole, supervisor: Callable[[], Supervisor]) -> Callable[[Event], None]:
-    def report(event: Event) -> None:
-        write_state(plan.home.state, plan.settings.url, supervisor().members)
-        console.show(event)
-
-    return report
+        for chore in chores:
+            chore.cancel()
 
 
 async def _run_until(stopping: asyncio.Event, supervisor: Supervisor, plan: Plan, console: StackConsole) -> int:
@@ -84,7 +89,7 @@ async def _run_until(stopping: asyncio.Event, supervisor: Supervisor, plan: Plan
         if not failure.done():
             return 0
         failure.result()
-    except TaskFailedError as error:
+    except StartFailedError as error:
         console.say(f"cannot go on: {error}")
     finally:
         for task in (stop, failure, welcome):

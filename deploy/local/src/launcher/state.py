@@ -1,10 +1,11 @@
 """The state file: who runs, for `status`, for tests, and for a launcher that finds the remains of a killed one."""
 
+import asyncio
 import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import psutil
 from launcher.supervisor import Member
 
 _LEFTOVER_GRACE_SECONDS = 5.0
+_TRY_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,35 @@ class StackRecord:
 
     launcher: ProcessRecord
     processes: tuple[ProcessRecord, ...]
+
+
+class StateFile:
+    """Keeps the state file in step with the members. A full disk makes it old for a while and ends nothing."""
+
+    def __init__(self, path: Path, address: str, members: Mapping[str, Member], say: Callable[[str], None]) -> None:
+        self._path = path
+        self._address = address
+        self._members = members
+        self._say = say
+        self._stale = False
+
+    def update(self) -> None:
+        """Write how things stand now, or say once that it cannot be written."""
+        try:
+            write_state(self._path, self._address, self._members)
+        except OSError as error:
+            if not self._stale:
+                self._say(f"{self._path} stays as it was: {error.strerror}; `status` and `stop` may not see all")
+            self._stale = True
+        else:
+            self._stale = False
+
+    async def keep(self) -> None:
+        """Write again and again what could not be written; never return."""
+        while True:
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            if self._stale:
+                self.update()
 
 
 def write_state(path: Path, address: str, members: Mapping[str, Member]) -> None:

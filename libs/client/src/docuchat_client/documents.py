@@ -20,6 +20,8 @@ UPLOAD_SECONDS = 600
 READY_SECONDS = 300
 FIRST_POLL_SECONDS = 0.1
 LAST_POLL_SECONDS = 1.0
+# What goes by itself.
+PASSING = {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}
 OUTAGE_SECONDS = 20
 END_STATES = (Document.READY, Document.NO_TEXT, Document.FAILED)
 
@@ -108,13 +110,13 @@ class Documents:
             pause = min(pause * 1.5, LAST_POLL_SECONDS)
 
     async def _look(self, document_id: str) -> Document:
-        """Returns the document; a service that is being restarted gets some time to come back."""
+        """Returns the document; a service that is being restarted, or has no room for a call, gets some time."""
         end = time.monotonic() + OUTAGE_SECONDS
         while True:
             try:
                 return await self.document(document_id)
             except DocuChatError as error:
-                if error.code != "UNAVAILABLE" or time.monotonic() > end:
+                if error.code not in PASSING or time.monotonic() > end:
                     raise
             await asyncio.sleep(LAST_POLL_SECONDS)
 

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,20 @@ def read_retry_after(header: str | None, now: datetime | None = None) -> float:
         return 0.0
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
+
+
+def read_target(error: BaseException) -> str:
+    """Returns the address that a failed HTTP call went to, as httpx and what wraps it keep it; empty if none is kept.
+
+    User and query are left out: either may hold a key.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        try:
+            # httpx raises RuntimeError for an error that knows no request.
+            parts = urlsplit(str(seen.request.url))  # type: ignore[attr-defined]
+        except (AttributeError, RuntimeError):
+            seen = seen.__cause__
+        else:
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return ""

@@ -37,6 +37,9 @@ def finish(terminal: Terminal, last: AskEvent) -> None:
     if not last.HasField("completed"):
         raise DocuChatError("UNAVAILABLE", "ANSWER_CUT_OFF", "The answer broke off; ask again.")
     terminal.note(describe_end(last.completed))
+    waiting = last.completed.documents_in_progress
+    if waiting:
+        terminal.note(f"Documents still being processed: {waiting}. Ask again afterwards: the answer may be in them.")
 
 
 def to_error(error: AskError) -> DocuChatError:
@@ -57,10 +60,15 @@ def print_sources(terminal: Terminal, citations: list[Citation]) -> None:
         return
     table = make_table("", "file", "page", "quote", "check", title="Sources")
     for citation in citations:
-        check = Citation.Check.Name(citation.check)
+        name = "(deleted)" if citation.check == Citation.SOURCE_DELETED else citation.filename
         page = citation.page_number or "-"
-        add_row(table, f"[{citation.marker}]", citation.filename, page, shorten(citation.quote), check)
+        add_row(table, f"[{citation.marker}]", name, page, shorten(citation.quote), name_check(citation.check))
     terminal.print_table(table)
+
+
+def name_check(check: int) -> str:
+    """Returns the name of a check; its number, if a newer server has checks that this client does not know."""
+    return Citation.Check.Name(check) if check in Citation.Check.values() else str(check)
 
 
 def shorten(text: str) -> str:

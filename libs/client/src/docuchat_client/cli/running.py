@@ -79,4 +79,6 @@ def describe(error: DocuChatError) -> str:
     request_id = error.metadata.get("request_id", "")
     where = f", request {request_id}" if request_id else ""
     hint = " Run `docuchat login`." if error.reason in LOG_IN_REASONS else ""
+    if error.retry_after_seconds:
+        hint = f" Try again in {error.retry_after_seconds:.0f} s."
     return f"{error.message}{hint} [{error.reason or error.code}{where}]"

@@ -9,7 +9,8 @@ import httpx2
 from chat.errors import ContextTooLong, ProviderMisconfigured, ProviderRateLimited, ProviderUnavailable
 from chat.providers.bound_response import ResponseTooLong
 from servicekit.errors import AppError
-from servicekit.retrying import read_retry_after
+from servicekit.retrying import read_retry_after, read_target
+from servicekit.telemetry import get_logger
 
 SdkError = TypeVar("SdkError", bound=Exception)
 LONGEST_ASKED_SECONDS = 60.0
@@ -24,12 +25,22 @@ def translate_errors(sdk_error: type[SdkError], read: Callable[[SdkError], AppEr
     except AppError:
         raise
     except sdk_error as error:
-        raise read(error) from error
+        failure = read(error)
+        log_failure(failure, error)
+        raise failure from error
     except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ResponseTooLong) as error:
+        log_failure(ProviderUnavailable(), error)
         raise ProviderUnavailable from error
     except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
         # SDKs build objects with little validation or none: what is malformed shows when it is touched.
         raise ProviderUnavailable from error
+
+
+def log_failure(failure: AppError, error: Exception) -> None:
+    """Tells the operator whom the provider's calls go to; the error's text may quote the prompt and stays out."""
+    get_logger("provider").warning(
+        "provider failed", reason=failure.reason, error=type(error).__name__, url=read_target(error)
+    )
 
 
 def read_status(status: int, asked_seconds: float = 0.0) -> AppError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from retrieval.model import EmbedderRefused, EmbedderUnavailable
-from servicekit.retrying import RetryPolicy, read_retry_after
+from servicekit.retrying import RetryPolicy, read_retry_after, read_target
 from servicekit.telemetry import get_logger
 
 Result = TypeVar("Result")
@@ -73,5 +73,7 @@ async def call_provider(
     except errors as error:
         # The text of the error is the provider's and may quote the document: only its kind is logged.
         failure = read_failure(error)
-        get_logger("embedder").warning("embedding failed", error=type(error).__name__, status=failure.status)
+        get_logger("embedder").warning(
+            "embedding failed", error=type(error).__name__, status=failure.status, url=read_target(error)
+        )
         raise (EmbedderRefused(failure.status) if failure.is_refusal else EmbedderUnavailable()) from error
