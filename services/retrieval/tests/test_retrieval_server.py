@@ -222,7 +222,8 @@ def test_a_second_engine_on_the_same_folder_ends_with_a_sentence(environment):
 IMPORTS = """
 import sys
 import retrieval.__main__, retrieval.server, retrieval.embedders.minilm_embedder
-print(sorted({"qdrant_client", "alembic", "openai", "google.genai", "onnx", "opentelemetry.exporter"} & set(sys.modules)))
+unneeded = {"qdrant_client", "alembic", "openai", "google.genai", "onnx", "opentelemetry.exporter"}
+print(sorted(unneeded & set(sys.modules)))
 """
 
 
