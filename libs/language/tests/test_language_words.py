@@ -25,6 +25,7 @@ from language.words import find_terms, find_words
         ("ＦＭ２", "fm2"),
         ("Привет", "ПРИВЕТ"),
         ("e\u0301", "é"),
+        ("Ёлка", "елка"),
     ],
 )
 def test_what_readers_do_not_tell_apart_is_one_spelling(one, other):
