@@ -5,10 +5,11 @@ import re
 from collections.abc import AsyncGenerator
 
 from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderQuote, ProviderText
-from chat.providers.choose_sentences import Candidate, choose_sentences
+from chat.providers.choose_highlights import choose_highlights
+from chat.providers.general_requests import ABILITIES, is_general
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
 
-MODEL = "sentences-1"
+MODEL = "sentences-2"
 BROKEN_WORD = re.compile(r"(?<=[a-z])[-‐\u00ad]\s*\n\s*(?=[a-z])")
 BRACKETED_NUMBER = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")
 # Whole words, of about a token or ten: every delta is a message of its own all the way to the client.
@@ -17,23 +18,24 @@ MARKUP = re.compile(r"(?:^|(?<=\s))[#>*•▪◦‣]+\s+")
 
 
 class ExtractiveProvider:
-    """Quotes the one to three sentences that answer best, or says plainly that none does. Deterministic."""
+    """Quotes the one to three sentences that cover most of the question, or says plainly that none does."""
 
     name = "extractive"
     model = MODEL
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
         """Yields phrase by phrase, so that the event loop and a leaving client get their turn."""
-        chosen = choose_sentences(prompt.question, prompt.passages, [turn.question for turn in prompt.history])
+        general = is_general(prompt.question, has_history=bool(prompt.history))
+        chosen = [] if general else choose_highlights(prompt.question, prompt.passages)
         if not chosen:
-            async for part in speak(NO_ANSWER_SENTENCE[prompt.language]):
+            async for part in speak((ABILITIES if general else NO_ANSWER_SENTENCE)[prompt.language]):
                 yield part
             yield ProviderFinish(FinishReason.NO_ANSWER)
             return
-        for number, candidate in enumerate(chosen):
-            async for part in speak((" " if number else "") + show(candidate) + " "):
+        for number, quote in enumerate(chosen):
+            async for part in speak((" " if number else "") + show(quote.text) + " "):
                 yield part
-            yield ProviderQuote(candidate.passage.marker, candidate.text)
+            yield ProviderQuote(quote.passage.marker, quote.text)
         yield ProviderFinish(FinishReason.STOP)
 
     async def close(self) -> None:
@@ -47,11 +49,11 @@ async def speak(text: str) -> AsyncGenerator[ProviderPart, None]:
         yield ProviderText(phrase)
 
 
-def show(candidate: Candidate) -> str:
+def show(quote: str) -> str:
     """Returns a sentence as running text.
 
     Lines are joined, and the paper's own "[12]" becomes "(12)": in an answer, brackets mean our sources.
     """
-    joined = BROKEN_WORD.sub("", candidate.text)
+    joined = BROKEN_WORD.sub("", quote)
     plain = MARKUP.sub("", " ".join(joined.split()))
     return BRACKETED_NUMBER.sub(r"(\1)", plain)

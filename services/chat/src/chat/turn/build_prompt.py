@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from chat.errors import ContextTooLong
 from chat.model import Exchange, Language, Passage, Prompt
 from chat.ports import TokenCounter
-from chat.turn.words import detect_language
+from language.scripts import guess_language
 
 HISTORY_SHARE = 0.25  # of the budget
 LOOK_ALIKE = re.compile(r"<(?=\s*/?\s*passages?\b)", re.IGNORECASE)
@@ -42,7 +42,7 @@ def build_prompt(
 
     Raises ContextTooLong where not even the question fits.
     """
-    language = detect_language(question)
+    language = choose_template(question)
     instructions = INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language])
     left = budget - count_tokens(instructions)
     bare = count_tokens(render_request(language, question, ()))
@@ -57,6 +57,11 @@ def build_prompt(
         request = render_request(language, question, kept)
         tokens = count_tokens(request)
     return Prompt(language, instructions, kept_history, question, request, kept, budget - left + tokens)
+
+
+def choose_template(question: str) -> Language:
+    """Returns PERSIAN where Arabic script prevails, else ENGLISH."""
+    return Language.PERSIAN if guess_language(question) in {"fa", "ar"} else Language.ENGLISH
 
 
 def fit_history(history: Sequence[Exchange], count_tokens: TokenCounter, budget: int) -> tuple[Exchange, ...]:
