@@ -80,6 +80,14 @@ def test_a_sentence_may_tell_of_what_only_the_title_names():
     )
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [("Wartezeit Bürgerbus", "Die Wartezeiten der Busse."), ("Welcher Brückenbau ist das?", "Die Brücke von Lindau.")],
+)
+def test_a_part_of_a_compound_counts_for_a_part(query, text):
+    assert best(query, f"Es regnet sehr. {text}", language="de") == [text]
+
+
 @pytest.mark.parametrize("weak", ["Who built the old pier?", "The old pier", "این اسکلهٔ old pier کجاست؟"])
 def test_headings_and_questions_give_way_to_statements(weak):
     text = f"{weak}\n\nSailors call the old pier a wreck, though it stands."

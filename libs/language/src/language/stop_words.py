@@ -26,9 +26,10 @@ _WORDS = {
         keiner können könnte man mehr mein meine mich mir mit muss müssen nach nicht nichts noch nun nur ob oder
         ohne schon sehr sein seine seinem seinen seiner seines seit sich sie sind so solche soll sollen sondern
         sonst sowie um und uns unser unter vom von vor wann war waren warum was wegen weil welche welchem
-        welchen welcher welches wem wen wenn wer werden wessen weshalb wie wieso wieviel wieviele will wir wird
-        wo wobei wodurch wofür woher wohin womit woraus worin worüber wovon wozu wurde wurden während wäre über
-        würde zu zum zur zwar zwischen bitte
+        welchen welcher welches wem wen wenn wer darf dürfen dürfte gibt gab mag möchte möchten viele vielen
+        vieler wieso weswegen womöglich bzw bitte mal werden wessen weshalb wie wieso wieviel wieviele will wir
+        wird wo wobei wodurch wofür woher wohin womit woraus worin worüber wovon wozu wurde wurden während wäre
+        über würde zu zum zur zwar zwischen
     """,
     "es": """
         a al algo algunos ante antes como con contra cual cuál cuales cuáles cualquier cuando cuándo cuanta

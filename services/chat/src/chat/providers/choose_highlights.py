@@ -9,7 +9,7 @@ from language.scripts import guess_language
 from language.spans import Span
 from language.words import find_terms
 
-LEAST_SCORE = 0.28  # share of the question that the best sentence must cover, or nothing fits
+LEAST_SCORE = 0.24  # share of the question that the best sentence must cover, or nothing fits
 MAX_QUOTES = 3
 MAX_CHARACTERS = 440  # of all quotes
 LONGEST = 300  # characters of one quote; a longer sentence is cut at a clause

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from language.scripts import guess_language
@@ -13,8 +13,10 @@ from language.words import find_terms
 from retrieval.model import Highlight, Hit
 
 MOST = 3  # of a hit
-# What a term counts that stands not in a sentence but above or just before it, where its subject often is.
+# What a term counts that stands not in a sentence but above or just before it, where its subject often is, or of which
+# only a part stands there, as of German compounds.
 CONTEXT = 0.6
+PART = 5  # letters
 # What is left of the score of what hardly answers: a heading, a question, a sentence that shares one word of several.
 WEAK = 0.5
 _ENDS_SENTENCE = re.compile(r"[.!…:۔।。！｡]\W{0,4}\Z")
@@ -36,8 +38,9 @@ def highlight(query: str, hits: Sequence[Hit]) -> list[Hit]:
     """Returns the hits in their order, each with at most three of its sentences, best first.
 
     A score is the share of the query's weight that a sentence covers, from 0 to 1. A term weighs its inverse
-    frequency among all sentences of the hits. What stands only in the sentence before, a heading or the title counts
-    for CONTEXT; what hardly answers keeps half. Sentence and query are stemmed in the language of the hit's document.
+    frequency among all sentences of the hits. What stands only in the sentence before, a heading or the title, or in
+    part, counts for CONTEXT; what hardly answers keeps half. Sentence and query are stemmed in the language of the
+    hit's document.
     """
     languages = [hit.version.language or guess_language(hit.chunk.text) for hit in hits]
     wanted = {language: frozenset(find_terms(query, language)) for language in languages}
@@ -55,24 +58,34 @@ def highlight(query: str, hits: Sequence[Hit]) -> list[Hit]:
 
 def _read(hit: Hit, language: str, wanted: frozenset[str]) -> list[Sentence]:
     text = hit.chunk.text
-    above = _hold((hit.version.title, *hit.chunk.heading_path), language, wanted)
+    titles = (hit.version.title, *hit.chunk.heading_path)
+    above = wanted.intersection(term for title in titles for term in find_terms(title, language))
     before: frozenset[str] = frozenset()
     sentences = []
     for span in split_sentences(text):
         sentence = text[span.start : span.end]
-        held = _hold([sentence], language, wanted)
-        sentences.append(Sentence(span, held, (above | before) - held, _states(sentence)))
-        before = held
+        terms = find_terms(sentence, language)
+        held = wanted.intersection(terms)
+        parts = _find_parts(terms, wanted)
+        sentences.append(Sentence(span, held, (above | before | parts) - held, _states(sentence)))
+        before = held | parts
     return sentences
+
+
+def _find_parts(terms: Sequence[str], wanted: frozenset[str]) -> frozenset[str]:
+    """Returns the wanted terms that begin or end one of the terms, or begin or end with one."""
+    line = f" {' '.join(terms)} "
+    long = tuple(term for term in terms if len(term) >= PART)
+    return frozenset(
+        one
+        for one in wanted
+        if (len(one) >= PART and (f" {one}" in line or f"{one} " in line)) or one.startswith(long) or one.endswith(long)
+    )
 
 
 def _states(sentence: str) -> bool:
     is_heading = len(sentence) < _LONGEST_HEADING and not _ENDS_SENTENCE.search(sentence)
     return not is_heading and not _ASKS.search(sentence)
-
-
-def _hold(texts: Iterable[str], language: str, wanted: frozenset[str]) -> frozenset[str]:
-    return wanted.intersection(term for text in texts for term in find_terms(text, language))
 
 
 def _weigh(sentences: int, holding: int) -> float:
