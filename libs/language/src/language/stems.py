@@ -7,6 +7,7 @@ from functools import cache
 import Stemmer
 
 _ALGORITHMS = {
+    "ar": "arabic",
     "ca": "catalan",
     "cs": "czech",
     "da": "danish",
@@ -16,6 +17,7 @@ _ALGORITHMS = {
     "es": "spanish",
     "et": "estonian",
     "eu": "basque",
+    "fa": "persian",
     "fi": "finnish",
     "fr": "french",
     "ga": "irish",
@@ -39,25 +41,18 @@ _ALGORITHMS = {
 }
 # Of Latin, Greek and Cyrillic letters only: in Hindi, signs are vowels.
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_FEWEST = 3
-# Folded, so ی stands for ي and ى, ه for ة. Arabic: light10 (Larkey, Ballesteros and Connell 2007). Persian: after
-# Dolamic and Savoy (2009), as Lucene's.
-_LIGHT = {
-    "ar": (("وال", "بال", "كال", "کال", "فال", "لل", "ال", "و"), ("ها", "ان", "ات", "ون", "ین", "یه", "ه", "ی")),
-    "fa": ((), ("هایشان", "هایش", "هایی", "های", "ها", "ترین", "تر", "ات", "ان", "یی", "ی", "ه")),
-}
+_ARABIC_LETTERS = str.maketrans("یک", "يك")
 
 
 def stem(word: str, language: str) -> str:
     """Returns the stem of a folded word in a language (ISO 639-1), without accents, which many leave out.
 
-    Snowball's algorithms (Porter 2001); Arabic and Persian lose affixes by lists. A language with neither keeps its
-    words as they are.
+    The algorithms are Snowball's (Porter 2001). A language without one keeps its words as they are.
     """
-    if language in _LIGHT:
-        return _strip(word, *_LIGHT[language])
     algorithm = _ALGORITHMS.get(language)
-    stemmed = _open_stemmer(algorithm).stemWord(word) if algorithm else word
+    if algorithm is None:
+        return word
+    stemmed: str = _open_stemmer(algorithm).stemWord(_spell_arabic(word) if language == "ar" else word)
     return stemmed if stemmed.isascii() else _strip_accents(stemmed)
 
 
@@ -67,16 +62,10 @@ def _open_stemmer(algorithm: str) -> Stemmer.Stemmer:
     return Stemmer.Stemmer(algorithm, 0)
 
 
-def _strip(word: str, prefixes: tuple[str, ...], suffixes: tuple[str, ...]) -> str:
-    """Returns a word without the first prefix that it has, and without suffixes as long as three letters are left."""
-    for prefix in prefixes:
-        if word.startswith(prefix) and len(word) - len(prefix) >= _FEWEST:
-            word = word[len(prefix) :]
-            break
-    for suffix in suffixes:
-        if word.endswith(suffix) and len(word) - len(suffix) >= _FEWEST:
-            word = word[: -len(suffix)]
-    return word
+def _spell_arabic(word: str) -> str:
+    """Returns a folded word as Snowball expects it: with Arabic letters, and without an "and" before the article."""
+    letters = word.translate(_ARABIC_LETTERS).removeprefix("و" if word.startswith("وال") else "")
+    return letters.removesuffix("ه") + "ة" if letters.endswith("ه") else letters
 
 
 def _strip_accents(word: str) -> str:
