@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from retrieval.convert import to_hit_proto
@@ -128,3 +130,11 @@ def test_highlights_go_out_with_their_hit():
     (first, *_) = to_hit_proto(hit).highlights
     assert PIER[first.start_offset - 40 : first.end_offset - 40] == "Clara Voss built the pier in 1887."
     assert first.score == pytest.approx(hit.highlights[0].score)
+
+
+@pytest.mark.parametrize("text", ["word. " * 1600, "a" * 9_999, "字。" * 4_900, "?! " * 3_300, "x\n" * 4_900])
+def test_a_long_query_over_fifty_hostile_hits_ends_soon(text):
+    query = " ".join(f"term{number}" for number in range(1_000))
+    started = time.monotonic()
+    highlight(query, [make_hit(text)] * 50)
+    assert time.monotonic() - started < 3

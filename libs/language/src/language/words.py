@@ -17,6 +17,8 @@ _SIGNS = (
     "\u0c00-\u0c56\u0c81-\u0cd6\u0d00-\u0d57"
 )
 _WORD = re.compile(rf"[{UNSPACED}]+|[^\W_{UNSPACED}](?:[^\W_{UNSPACED}]|[{_SIGNS}])*")
+_FIRST_UNSPACED = UNSPACED[0]
+_LONGEST = 64  # characters of a word that is remembered
 _IS_UNSPACED = re.compile(rf"[{UNSPACED}]").match
 _BREAKS = {
     language: re.compile("|".join(sorted(map(re.escape, STOP_WORDS[language]), key=len, reverse=True)))
@@ -32,14 +34,18 @@ def find_words(text: str) -> list[str]:
 def find_terms(text: str, language: str = "") -> list[str]:
     """Returns what of a text is compared: the stems of the words that carry meaning, in order, repeats kept.
 
-    language is ISO 639-1; "" is guessed. Chinese, Japanese, Thai and Korean give pairs of neighbouring characters,
-    which find more than a segmenter's words do where question and text are segmented differently.
+    language is ISO 639-1; "" is guessed. Chinese, Japanese, Thai and Korean give single characters and pairs of
+    neighbours: a segmenter would cut question and text differently.
     """
     spoken = language or guess_language(text)
-    return [term for word in _WORD.findall(text) for term in _read_word(word, spoken)]
+    return [
+        term
+        for word in _WORD.findall(text)
+        # Stretches of Chinese are too many to remember, and what is longer than words are, too long.
+        for term in (_recall_word if word[0] < _FIRST_UNSPACED and len(word) <= _LONGEST else _read_word)(word, spoken)
+    ]
 
 
-@lru_cache(maxsize=50_000)
 def _read_word(word: str, language: str) -> tuple[str, ...]:
     spoken = choose_language(word[0], language)
     folded = fold(word)
@@ -48,6 +54,9 @@ def _read_word(word: str, language: str) -> tuple[str, ...]:
     if folded in STOP_WORDS.get(spoken, ()) or (len(folded) == 1 and not folded.isdigit()):
         return ()
     return (stem(folded, spoken),)
+
+
+_recall_word = lru_cache(maxsize=50_000)(_read_word)
 
 
 def _pair_characters(run: str, language: str) -> Iterator[str]:

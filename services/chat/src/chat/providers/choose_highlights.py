@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chat.model import Highlight, Passage
 from language.scripts import guess_language
+from language.sentences import piece_spans
 from language.spans import Span
 from language.words import find_terms
 
@@ -48,24 +49,21 @@ def cut_clauses(question: str, sentence: str, language: str = "") -> str:
     """Returns the part of a sentence, at most LONGEST characters of whole clauses, that holds most of the question."""
     if len(sentence) <= LONGEST:
         return sentence
-    wanted = frozenset(find_terms(question, language or guess_language(sentence)))
-    clauses = list(_clauses(sentence))
-    runs = [sentence[first.start : _reach(clauses, first.start)].strip() for first in clauses]
-    return max(runs, key=lambda run: len(wanted.intersection(find_terms(run, language))))
+    spoken = language or guess_language(sentence)
+    wanted = frozenset(find_terms(question, spoken))
+    runs = [sentence[run.start : run.end] for run in _join_clauses(sentence)]
+    return max(runs, key=lambda run: len(wanted.intersection(find_terms(run, spoken))))
 
 
-def _clauses(sentence: str) -> Iterator[Span]:
-    start = 0
-    for mark in CLAUSE_END.finditer(sentence):
-        yield Span(start, mark.end())
-        start = mark.end()
-    yield Span(start, len(sentence))
-
-
-def _reach(clauses: Sequence[Span], start: int) -> int:
-    """Returns where the last clause ends that is whole within LONGEST characters; else the last word within them."""
-    ends = [one.end for one in clauses if start < one.end <= start + LONGEST]
-    return ends[-1] if ends else start + LONGEST
+def _join_clauses(sentence: str) -> Iterator[Span]:
+    """Yields the sentence in runs of clauses as long as they may be; a clause that is longer is cut at words."""
+    start = end = 0
+    for clause in (*(mark.end() for mark in CLAUSE_END.finditer(sentence)), len(sentence)):
+        if clause - start > LONGEST:
+            yield from piece_spans(sentence, start, end, LONGEST)
+            start = end
+        end = clause
+    yield from piece_spans(sentence, start, end, LONGEST)
 
 
 def _pick_different(quotes: Iterator[Quote]) -> list[Quote]:

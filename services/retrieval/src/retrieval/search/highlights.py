@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from language.scripts import guess_language
 from language.sentences import split_sentences
@@ -13,6 +14,7 @@ from language.words import find_terms
 from retrieval.model import Highlight, Hit
 
 MOST = 3  # of a hit
+MOST_TERMS, MOST_SENTENCES = 64, 200  # of a query, of a hit: the work grows with their product; a chunk has about 20
 # What a term counts that stands not in a sentence but above or just before it, where its subject often is, or of which
 # only a part stands there, as of German compounds.
 CONTEXT = 0.6
@@ -43,7 +45,7 @@ def highlight(query: str, hits: Sequence[Hit]) -> list[Hit]:
     hit's document.
     """
     languages = [hit.version.language or guess_language(hit.chunk.text) for hit in hits]
-    wanted = {language: frozenset(find_terms(query, language)) for language in languages}
+    wanted = {language: _find_wanted(query, language) for language in languages}
     read = [_read(hit, language, wanted[language]) for hit, language in zip(hits, languages, strict=True)]
     counts = Counter(term for sentences in read for one in sentences for term in one.held)
     total = sum(map(len, read))
@@ -56,13 +58,17 @@ def highlight(query: str, hits: Sequence[Hit]) -> list[Hit]:
     ]
 
 
+def _find_wanted(query: str, language: str) -> frozenset[str]:
+    return frozenset(islice(dict.fromkeys(find_terms(query, language)), MOST_TERMS))
+
+
 def _read(hit: Hit, language: str, wanted: frozenset[str]) -> list[Sentence]:
     text = hit.chunk.text
     titles = (hit.version.title, *hit.chunk.heading_path)
     above = wanted.intersection(term for title in titles for term in find_terms(title, language))
     before: frozenset[str] = frozenset()
     sentences = []
-    for span in split_sentences(text):
+    for span in split_sentences(text)[:MOST_SENTENCES]:
         sentence = text[span.start : span.end]
         terms = find_terms(sentence, language)
         held = wanted.intersection(terms)
