@@ -20,6 +20,7 @@ from servicekit.rpc.status import read_error
 DOCUMENT, VERSION = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444"
 TEXT = "Front matter. A trace tree is a set of traces that share one anchor. The end of it all."
 START, END = 14, len(TEXT)
+SENTENCE_END = TEXT.index(" The end")
 
 
 class Peers(SearchServiceServicer, DocumentServiceServicer):
@@ -39,6 +40,7 @@ class Peers(SearchServiceServicer, DocumentServiceServicer):
         )
         hit.page_start, hit.page_end, hit.start_offset, hit.end_offset = 1, 2, START, END
         hit.page_break_offsets.append(TEXT.index("The end"))
+        hit.highlights.add(start_offset=START, end_offset=SENTENCE_END, score=1)
         return search_service_pb2.SearchResponse(hits=[hit] if self.has_hits else [])
 
     async def GetDocumentText(self, request, context):

@@ -3,7 +3,6 @@ import pytest
 from chat.model import Check
 from chat.turn.find_quote import find_quote
 from chat.turn.retrieve import SourceTexts
-from chat.turn.sentences import split_sentences
 from chat.turn.support import find_support
 from chat.turn.verify_citations import CitationVerifier, find_claim
 from servicekit.errors import AppError, Code
@@ -179,34 +178,3 @@ def test_two_sentences_together_may_support_a_claim():
     assert text[span.start : span.end] == "The tower was built in 1889. Its architect was Gustave Eiffel."
     assert find_support("tower", text) is None
     assert find_support("Anything goes here", "") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One. Two? Three!", ["One.", "Two?", "Three!"]),
-        ("It is e.g. this. Dr. A. Gal wrote it. Next.", ["It is e.g. this.", "Dr. A. Gal wrote it.", "Next."]),
-        ("The U.S. Supreme Court sat. He left.", ["The U.S. Supreme Court sat.", "He left."]),
-        ("It is so.12 The next one. End.", ["It is so.12", "The next one.", "End."]),
-        ("He had bad news.The court sat.No one.", ["He had bad news.", "The court sat.", "No one."]),
-        ("Call Console.WriteLine(it) or a.B now.", ["Call Console.WriteLine(it) or a.B now."]),
-        ("He said “no.” Then he left.", ["He said “no.”", "Then he left."]),
-        ("Version 3.5 is out. It runs.", ["Version 3.5 is out.", "It runs."]),
-        ("یک جمله است. جمله دیگر؟ پایان.", ["یک جمله است.", "جمله دیگر؟", "پایان."]),
-        ("# Title\nText of it.", ["# Title", "Text of it."]),
-        ("Para one\n\nPara two", ["Para one", "Para two"]),
-        ("Items:\n• one thing\n• two things", ["Items:", "• one thing", "• two things"]),
-        ("", []),
-    ],
-)
-def test_sentences_end_where_readers_end_them(text, expected):
-    assert [text[span.start : span.end] for span in split_sentences(text)] == expected
-
-
-def test_a_heading_on_its_own_line_is_no_part_of_the_next_sentence():
-    text = (
-        "and this is the end of a long line of running text.\n3. Trace Trees\nIn this section, we describe traces and "
-        "trees,\nand how they are formed at run time by the recorder of it."
-    )
-    sentences = [text[span.start : span.end] for span in split_sentences(text)]
-    assert "3. Trace Trees" in sentences

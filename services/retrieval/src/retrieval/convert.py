@@ -39,6 +39,10 @@ def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
         heading_path=chunk.heading_path,
         page_break_offsets=chunk.page_break_offsets,
         language=version.language,
+        highlights=[
+            hit_pb2.Highlight(start_offset=one.start_offset, end_offset=one.end_offset, score=one.score)
+            for one in hit.highlights
+        ],
     )
 
 

@@ -118,12 +118,22 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Highlight:
+    """Canonical text [start_offset, end_offset) and the share of the query that it covers, from 0 to 1."""
+
+    start_offset: int
+    end_offset: int
+    score: float
+
+
+@dataclass(frozen=True)
 class Hit:
-    """A visible passage with its fused score from 0 to 1."""
+    """A visible passage with its fused score from 0 to 1 and its best sentences, best first."""
 
     version: DocumentVersion
     chunk: Chunk
     score: float
+    highlights: tuple[Highlight, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from chat.errors import ContextTooLong
 from chat.model import Exchange, Language, Passage, Prompt
 from chat.ports import TokenCounter
 from chat.turn.disarm import disarm
-from chat.turn.words import detect_language
+from language.scripts import guess_language
 
 HISTORY_SHARE = 0.25  # of the budget
 FENCE_BYTES = 8
@@ -51,7 +51,7 @@ def build_prompt(
     The tags around the passages carry a code that no document can know. Raises ContextTooLong where not even the
     question fits.
     """
-    language = detect_language(question)
+    language = choose_template(question)
     fence = secrets.token_hex(FENCE_BYTES)
     instructions = INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=fence)
     left = budget - count_tokens(instructions)
@@ -67,6 +67,11 @@ def build_prompt(
         request = render_request(language, question, kept, fence)
         tokens = count_tokens(request)
     return Prompt(language, instructions, kept_history, question, request, kept, budget - left + tokens)
+
+
+def choose_template(question: str) -> Language:
+    """Returns PERSIAN where Arabic script prevails, else ENGLISH."""
+    return Language.PERSIAN if guess_language(question) in {"fa", "ar"} else Language.ENGLISH
 
 
 def fit_history(history: Sequence[Exchange], count_tokens: TokenCounter, budget: int) -> tuple[Exchange, ...]:

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from chat.model import Check
-from chat.turn.sentences import Span
-from chat.turn.words import fold
+from language.folding import fold
+from language.spans import Span
 
 DASHES = frozenset("-‐‑‒–—―−")
 QUOTES = frozenset("\"'`´‘’‚‛“”„‟«»‹›<>")  # "<<" is how « is typed, and ‹ what a prompt shows for some "<"

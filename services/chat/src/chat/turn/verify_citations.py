@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from chat.model import Check, Citation, Passage
 from chat.turn.find_quote import Finding, find_quote
 from chat.turn.retrieve import SourceTexts
-from chat.turn.sentences import Span, find_last_sentence
 from chat.turn.support import find_support
+from language.sentences import split_sentences
+from language.spans import Span
 
 LOOK_BACK = 1_500  # characters of the answer that the claim before a marker is looked for in
 SHOWN_MARKERS = re.compile(r"(?:\s*\[\d{1,3}\])+")
@@ -71,7 +72,8 @@ def find_claim(answer: str) -> int:
     groups = list(SHOWN_MARKERS.finditer(window))
     text = window[: groups[-1].start()] if groups else window
     earlier = groups[-2].end() if len(groups) > 1 else 0
-    start = max(find_last_sentence(text), earlier)
+    sentences = split_sentences(text)
+    start = max(sentences[-1].start if sentences else len(text), earlier)
     start += len(text[start:]) - len(text[start:].lstrip(" \n\t,;.:،؛"))
     return base + min(start, len(text))
 

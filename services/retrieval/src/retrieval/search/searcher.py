@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from retrieval.model import EmptyQuery, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
+from retrieval.search.highlights import highlight
 from retrieval.search.leg_weights import weigh_legs
 from servicekit.telemetry import span
 
@@ -51,7 +52,8 @@ class Searcher:
             if len(hits) >= wanted or max(len(matches.dense), len(matches.sparse)) < limit:
                 break
             limit *= SPARE
-        return hits[:wanted]
+        with span("retrieval.highlight"):
+            return highlight(query, hits[:wanted])
 
     async def _keep_visible(self, scope: Scope, matches: Matches) -> Matches:
         """Asks the registry after the index, so that a deletion or activation acknowledged before is never missed.
