@@ -13,11 +13,9 @@ _LONGEST_ANSWER = 2000
 
 async def check_settings(specs: Sequence[ProcessSpec]) -> None:
     """Ask all services side by side. Raise SettingError with their sentences."""
-    asked = [spec for spec in specs if spec.check]
-    answers = await asyncio.gather(*(_ask(spec) for spec in asked))
-    wrong = [f"{spec.name}: {answer}" for spec, answer in zip(asked, answers, strict=True) if answer]
-    if wrong:
-        raise SettingError("\n".join(wrong))
+    answers = await asyncio.gather(*(_ask(spec) for spec in specs if spec.check))
+    if any(answers):
+        raise SettingError("\n".join(filter(None, answers)))
 
 
 async def _ask(spec: ProcessSpec) -> str:
@@ -32,7 +30,7 @@ async def _ask(spec: ProcessSpec) -> str:
     try:
         _, output = await asyncio.wait_for(process.communicate(), _SECONDS)
     except TimeoutError:
-        return f"its settings could not be checked within {_SECONDS:.0f} s"
+        return f"the settings of {spec.name} could not be checked within {_SECONDS:.0f} s"
     finally:
         with suppress(ProcessLookupError):
             process.kill()
@@ -44,4 +42,4 @@ async def _ask(spec: ProcessSpec) -> str:
             return said
         case status:
             last = said.rpartition("\n")[2]
-            return f"its settings could not be checked (status {status}): {last}"
+            return f"the settings of {spec.name} could not be checked (status {status}): {last}"
