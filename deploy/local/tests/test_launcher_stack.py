@@ -15,6 +15,8 @@ import pytest
 
 from launcher.plan import find_free_ports
 
+ROOT = Path(__file__).parents[3]
+
 
 class Stack:
     """A launcher as a process of its own, as `make run` starts it."""
@@ -82,7 +84,17 @@ def test_one_command_brings_up_a_healthy_stack_and_says_where(stack):
     assert stack.health() == {"status": "SERVING"}
     processes = stack.processes()
     assert {process["state"] for name, process in processes.items() if name != "prepare"} == {"ready"}
-    assert f"serves at http://127.0.0.1:{stack.port}" in stack.output.read_text()
+    banner = stack.output.read_text()
+    assert f"serves at http://127.0.0.1:{stack.port}" in banner
+    assert f"In a browser   http://127.0.0.1:{stack.port}" in banner
+    assert "make demo" in banner
+
+
+def test_make_demo_follows_the_port(stack):
+    place = {"cwd": ROOT, "env": {**stack.environment, "DOCUCHAT_HOME": str(stack.folder / "home")}}
+    done = subprocess.run(["make", "demo"], capture_output=True, text=True, check=False, timeout=120, **place)
+    assert done.returncode == 0, done.stderr
+    assert "handbook.md: " in done.stderr
 
 
 def test_a_second_launcher_on_the_home_is_refused(stack):
