@@ -6,6 +6,7 @@ from chat.errors import ContextTooLong
 from chat.model import Exchange, Language
 from chat.turn.build_prompt import build_prompt, choose_template, render_passage
 from chat.turn.condense import condense
+from servicekit.tokenization import Cl100kTokenizer
 
 
 def count(text):
@@ -58,7 +59,7 @@ def test_the_template_follows_the_script_of_the_question(question, language):
     assert build(question).language is language
 
 
-FENCE = re.compile(r"<passage-([0-9a-f]{16}) ")
+FENCE = re.compile(r"<passage-([0-9]{21}) ")
 
 
 def test_document_text_is_marked_as_data_and_cannot_leave_its_tags(make_passage):
@@ -119,3 +120,13 @@ def test_history_keeps_the_latest_turns_without_their_markers():
 def test_pages_are_told_where_there_are_pages(make_passage):
     assert 'pages="3-4"' in render_passage(make_passage("x"), "f")
     assert "pages" not in render_passage(make_passage("x", page_start=0, page_end=0), "f")
+
+
+def test_the_code_of_the_tags_changes_no_count(make_passage):
+    tokenizer = Cl100kTokenizer()
+    prompts = [
+        build_prompt("Who?", (), [make_passage("Ada found it.")], count_tokens=tokenizer.count, budget=1000)
+        for _ in range(20)
+    ]
+    assert len({prompt.request for prompt in prompts}) == 20
+    assert len({prompt.input_tokens for prompt in prompts}) == 1

@@ -11,7 +11,8 @@ from chat.turn.disarm import disarm
 from language.scripts import guess_language
 
 HISTORY_SHARE = 0.25  # of the budget
-FENCE_BYTES = 8
+# Digits are tokens by threes, so a prompt's tokens are the same whatever the code is. 70 bits.
+FENCE_DIGITS = 21
 MARKERS = re.compile(r"\s*\[\d{1,3}\]")
 NO_ANSWER_SENTENCE = {
     Language.ENGLISH: "The documents do not answer this question.",
@@ -52,7 +53,7 @@ def build_prompt(
     question fits.
     """
     language = choose_template(question)
-    fence = secrets.token_hex(FENCE_BYTES)
+    fence = f"{secrets.randbelow(10**FENCE_DIGITS):0{FENCE_DIGITS}}"
     instructions = INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=fence)
     left = budget - count_tokens(instructions)
     bare = count_tokens(render_request(language, question, (), fence))
