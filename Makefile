@@ -7,6 +7,7 @@ SHELL := /bin/bash
 UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := $(UV) run --no-sync
 SYNCED := .venv/.synced
+WORKERS := 2
 SOURCES := libs services gateway deploy tests conftest.py
 
 help: ## Print this help
@@ -27,9 +28,9 @@ run: $(SYNCED) ## Start the whole stack on this machine: http://127.0.0.1:8080 (
 demo: $(SYNCED) ## Upload two small documents to a running stack and ask about them
 	DOCUCHAT_URL=$${DOCUCHAT_URL:-$$($(RUN) python -m launcher url)} $(RUN) docuchat demo
 
-test: $(SYNCED) ## Run every test, with coverage
+test: $(SYNCED) ## Run every test, with coverage (WORKERS, ARGS="-p randomly" for a random order)
 	$(RUN) coverage erase
-	$(RUN) coverage run -m pytest -q $(ARGS)
+	$(RUN) coverage run -m pytest -q -n $(WORKERS) $(ARGS)
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report --fail-under=90 --skip-covered
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from tests.http_client import HttpClient
+from tests.http_client import HttpClient, Reply
 
 HEALTHY_SECONDS = 90
+REMEMBERED_SECONDS = 2.5
+"""How old an answer to GET /health may be: each service remembers its own checks, and the one that asks all theirs."""
 STOP_SECONDS = 60
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
 
@@ -77,6 +79,25 @@ class RunningStack:
                 return
             time.sleep(0.1)
         raise RuntimeError(f"the stack is not healthy\n{self.describe()}")
+
+    def wait_recovered(self, seconds: float) -> None:
+        """Waits until every service answers, and goes on to for longer than the answer can be from before an outage."""
+        end, since = time.monotonic() + seconds, time.monotonic()
+        while time.monotonic() < since + REMEMBERED_SECONDS:
+            if not self.is_healthy():
+                since = time.monotonic()
+            if time.monotonic() > end:
+                raise RuntimeError(f"the stack is not healthy\n{self.describe()}")
+            time.sleep(0.1)
+
+    def wait_unhealthy(self, seconds: float) -> Reply:
+        """Waits until GET /health tells of an outage; returns what it says."""
+        end = time.monotonic() + seconds
+        while (reply := self.http.get("/health")).status == 200:
+            if time.monotonic() > end:
+                raise TimeoutError(f"an outage was not noticed within {seconds} s")
+            time.sleep(0.05)
+        return reply
 
     def is_healthy(self) -> bool:
         try:

@@ -23,7 +23,7 @@ def survivor(stack, owner):
     killed = {name: stack.kill(name) for name in ("worker", "engine", "retrieval")}
     document = owner.wait_through_outage(document_id, READY_SECONDS)
     assert document["state"] == "READY", document
-    stack.wait_healthy(30)
+    stack.wait_recovered(60)
     running = stack.processes()
     assert all(running[name]["pid"] != pid for name, pid in killed.items())
     return document

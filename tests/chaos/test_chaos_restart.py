@@ -34,13 +34,13 @@ def test_ctrl_c_and_a_second_start_keep_everything(stack, owner, lighthouse):
 def test_retrieval_is_started_again_and_meanwhile_every_answer_is_honest(stack, owner, lighthouse):
     """Log-in and documents go on; asking and health say what is missing until it is back."""
     killed = stack.kill("retrieval")
+    health = stack.wait_unhealthy(10)
     events = owner.ask(QUESTION)
-    health = stack.http.get("/health")
     assert owner.http.get(f"/v1/documents/{lighthouse['document_id']}").status == 200
     assert "error" in events[-1] or events[-1]["completed"]["finish_reason"] == "STOP"
     assert events[-1].get("error", {}).get("reason", "RETRIEVAL_UNAVAILABLE") == "RETRIEVAL_UNAVAILABLE"
     assert (health.status, health.reason) == (503, "DEPENDENCY_UNAVAILABLE")
-    stack.wait_healthy(30)
+    stack.wait_recovered(60)
     assert stack.processes()["retrieval"]["pid"] != killed
     assert owner.ask(QUESTION)[-1]["completed"]["finish_reason"] == "STOP"
 
@@ -49,7 +49,7 @@ def test_retrieval_is_started_again_and_meanwhile_every_answer_is_honest(stack, 
 def test_a_process_that_dies_is_back_in_seconds_with_everything_it_had(stack, owner, lighthouse, name):
     killed = stack.kill(name)
     stack.wait_for_another(name, killed, 30)
-    stack.wait_healthy(30)
+    stack.wait_recovered(60)
     assert owner.http.get("/v1/me").json["user"]["user_id"] == owner.user_id
     assert owner.text(lighthouse["document_id"])
     assert owner.ask(QUESTION)[-1]["completed"]["finish_reason"] == "STOP"

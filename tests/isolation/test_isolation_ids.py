@@ -116,7 +116,7 @@ def send_json(stack, account, method, fields):
     return client.get(path, **rest) if verb == "get" else client.send(verb.upper(), path)
 
 
-VOLATILE = {"request_id", "conversation_id", "message_id", "latency_ms", "time_to_first_token_ms"}
+VOLATILE = {"request_id", "conversation_id", "message_id", "latency_ms", "time_to_first_token_ms", "input_tokens"}
 
 
 def tidy(value):

@@ -15,6 +15,8 @@ ME = "docuchat.auth.v1.UserService.GetMe"
 QUESTION = "Who built the lighthouse of Norwick, and when?"
 # New with every call, or a matter of the clock.
 VOLATILE = {"conversation_id", "message_id", "latency_ms", "time_to_first_token_ms"}
+# The prompt marks passages with a number that is new with every call and has more tokens or fewer.
+VOLATILE |= {"input_tokens"}
 # New with every upload.
 IDENTITY = {"document_id", "version_id", "collection_id", "create_time", "update_time", "process_time"}
 

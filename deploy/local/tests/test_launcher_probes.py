@@ -92,7 +92,7 @@ async def test_a_heartbeat_counts_while_it_is_young_and_its_process_runs(tmp_pat
     assert not await probe.is_ready(), "the file of a dead worker is still young"
 
 
-@pytest.mark.parametrize("content", ["", "1", "no pid", str(os.getpid())])
+@pytest.mark.parametrize("content", ["", "1", "no pid", str(os.getpid())], ids=["nobody", "init", "words", "us"])
 async def test_the_heartbeat_of_anybody_else_does_not_count(tmp_path, content):
     (tmp_path / "beat").write_text(content)
     assert not await HeartbeatProbe(tmp_path / "beat").is_ready()

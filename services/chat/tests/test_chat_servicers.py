@@ -158,7 +158,10 @@ def document_under_way(state, number, collection_id=COLLECTION):
         ({"collection_ids": [DOCUMENT]}, 1),
     ],
 )
-async def test_no_answer_counts_the_callers_documents_that_are_being_processed(start, peers, fields, count):
+async def test_no_answer_counts_the_callers_documents_that_are_being_processed(
+    start, peers, monkeypatch, fields, count
+):
+    monkeypatch.setattr("chat.clients.progress.TIMEOUT_SECONDS", 30)
     service = await start()
     states = document_pb2.Document
     under_way = (states.UPLOADED, states.PARSING, states.CHUNKING, states.INDEXING, states.READY, states.FAILED)
@@ -174,7 +177,8 @@ async def test_no_answer_counts_the_callers_documents_that_are_being_processed(s
     assert (await peers.messages_of(service, completed.conversation_id))[1].text == answer
 
 
-async def test_the_count_of_documents_being_processed_ends_at_a_hundred(start, peers):
+async def test_the_count_of_documents_being_processed_ends_at_a_hundred(start, peers, monkeypatch):
+    monkeypatch.setattr("chat.clients.progress.TIMEOUT_SECONDS", 30)
     service = await start()
     service.peers.has_hits = False
     states = document_pb2.Document

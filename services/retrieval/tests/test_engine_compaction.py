@@ -254,7 +254,10 @@ from retrieval.engine import rebuild
 source, target, when = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
 def is_open(pid):
-    return any(os.readlink(link) == str(source / "edge_config.json") for link in Path(f"/proc/{pid}/fd").iterdir())
+    try:
+        return any(os.readlink(link) == str(source / "edge_config.json") for link in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:  # closed while we looked
+        return False
 
 async def main():
     start = asyncio.create_subprocess_exec

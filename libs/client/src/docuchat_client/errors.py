@@ -44,12 +44,12 @@ class GatewayUnreachable(DocuChatError):
 def read_error(error: grpc.aio.AioRpcError) -> DocuChatError:
     """Returns the DocuChatError for a failed call (AIP-193)."""
     code, message = error.code().name, error.details() or ""
-    reason, metadata, retry_after = "", dict[str, str](), None
+    reason, metadata, retry_after = "", _read_request_id(error), None
     details = _read_details(error)
     for detail in details:
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
         if detail.Unpack(info):
-            reason, metadata = info.reason, dict(info.metadata)
+            reason, metadata = info.reason, metadata | dict(info.metadata)
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToMilliseconds() / 1000
     if not details:
@@ -59,6 +59,14 @@ def read_error(error: grpc.aio.AioRpcError) -> DocuChatError:
     if request_id := sent.get("x-request-id"):
         metadata.setdefault("request_id", str(request_id))
     return DocuChatError(code, reason, message, metadata, retry_after_seconds=retry_after)
+
+
+def _read_request_id(error: grpc.aio.AioRpcError) -> dict[str, str]:
+    """Returns the gateway's header, which also comes where the gateway itself refuses."""
+    for key, value in [*error.initial_metadata(), *error.trailing_metadata()]:
+        if key == "x-request-id":
+            return {"request_id": str(value)}
+    return {}
 
 
 def _read_details(error: grpc.aio.AioRpcError) -> list:  # type: ignore[type-arg] # googleapis ships no types

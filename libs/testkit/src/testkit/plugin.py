@@ -14,12 +14,10 @@ from testkit.tokens import TestTokens
 
 
 @pytest.fixture(scope="session")
-def postgres_templates() -> Iterator[PostgresTemplates]:
-    """One PostgreSQL for the session."""
-    with (
-        tempfile.TemporaryDirectory(prefix="docuchat-pg-", ignore_cleanup_errors=True) as folder,
-        run_postgres(Path(folder) / "data") as admin_dsn,
-    ):
+def postgres_templates(testrun_uid: str) -> Iterator[PostgresTemplates]:
+    """One PostgreSQL for all workers of the session."""
+    # Not pytest's own folder: that is closed to the user as whom root runs PostgreSQL.
+    with run_postgres(Path(tempfile.gettempdir()) / f"docuchat-pg-{testrun_uid}") as admin_dsn:
         yield PostgresTemplates(admin_dsn)
 
 

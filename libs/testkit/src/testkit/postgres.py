@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one server a session, one database a test."""
+"""A real PostgreSQL for tests: one server for all workers, one database a test."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +15,8 @@ from servicekit.migrations import run_migrations
 from servicekit.provision import provision_service
 
 PASSWORD = "test-only"  # noqa: S105 - the server lives in a temporary folder and trusts its socket
+PREPARING = 1
+"""The advisory lock of the worker that prepares a template."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class TestDatabase:
 
 
 class PostgresTemplates:
-    """Clones databases from templates that are migrated once a session."""
+    """Clones databases from templates, which whichever worker comes first migrates."""
 
     def __init__(self, admin_dsn: str) -> None:
         self._admin_dsn = admin_dsn
@@ -53,9 +55,16 @@ class PostgresTemplates:
 
     async def _prepare(self, service: str) -> None:
         template = f"template_{service}"
-        await self._execute(f"CREATE DATABASE {template}")
-        await provision_service(self._dsn(template), service, PASSWORD, PASSWORD)
-        await run_migrations(service, self._url(f"docuchat_{service}_owner", template))
+        connection = await asyncpg.connect(self._admin_dsn)
+        try:
+            await connection.execute("SELECT pg_advisory_lock($1)", PREPARING)
+            if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", template):
+                return
+            await connection.execute(f"CREATE DATABASE {template}")
+            await provision_service(self._dsn(template), service, PASSWORD, PASSWORD)
+            await run_migrations(service, self._url(f"docuchat_{service}_owner", template))
+        finally:
+            await connection.close()
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self._admin_dsn)
@@ -76,9 +85,9 @@ class PostgresTemplates:
 
 @contextmanager
 def run_postgres(folder: Path) -> Iterator[str]:
-    """Runs a server with its data in a folder; yields the superuser's address.
+    """Runs a server with its data in a folder, or joins the one there; yields the superuser's address.
 
-    It does not wait for the disk: no test outlives a power cut.
+    The last to leave stops it. It does not wait for the disk: no test outlives a power cut.
     """
     server = get_server(folder, cleanup_mode="delete")
     try:
