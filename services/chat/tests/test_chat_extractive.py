@@ -1,6 +1,3 @@
-import sys
-from contextlib import aclosing
-
 import pytest
 
 from chat.model import Exchange, FinishReason, ProviderFinish, ProviderQuote, ProviderText
@@ -22,9 +19,16 @@ CITY = "The city has 12 bridges and four gates. The city lies in Northern Italy.
 PERSIAN = "رادیو در سال ۱۹۳۳ اختراع شد. درخت ردیابی مجموعه‌ای از ردها است که یک لنگر دارند. هوا خوب است."
 
 
+class Parts(list):
+    async def put(self, part):
+        self.append(part)
+
+
 async def ask(question, *passages, history=()):
     prompt = build_prompt(question, history, passages, count_tokens=len, budget=10**6)
-    return [part async for part in ExtractiveProvider().stream(prompt)]
+    parts = Parts()
+    finish = await ExtractiveProvider().write(prompt, parts)
+    return [*parts, finish]
 
 
 def text_of(parts):
@@ -82,19 +86,6 @@ async def test_it_speaks_in_phrases_and_loses_nothing(make_passage):
     deltas = [part.text for part in await ask("What is a zebra?", make_passage(text)) if isinstance(part, ProviderText)]
     assert "".join(deltas) == f"{text} "
     assert len(deltas) <= 6
-
-
-async def test_a_reader_that_leaves_leaves_no_generator_open(make_passage):
-    prompt = build_prompt("Who invented FM radio?", (), [make_passage(RADIO)], count_tokens=len, budget=10**6)
-    begun, hooks = [], sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(firstiter=begun.append, finalizer=hooks.finalizer)
-    try:
-        async with aclosing(ExtractiveProvider().stream(prompt)) as parts:
-            await anext(parts)
-    finally:
-        sys.set_asyncgen_hooks(*hooks)
-    assert begun
-    assert [generator.ag_frame for generator in begun] == [None] * len(begun)
 
 
 async def test_a_definition_stands_alone(make_passage):

@@ -158,13 +158,13 @@ class ProviderQuote:
 
 @dataclass(frozen=True)
 class ProviderFinish:
-    """The last part of every answer that came to its end; usage is None where the provider reports none."""
+    """How an answer came to its end; usage is None where the provider reports none."""
 
     reason: FinishReason
     usage: Usage | None = None
 
 
-ProviderPart = ProviderText | ProviderQuote | ProviderFinish
+ProviderPart = ProviderText | ProviderQuote
 
 
 @dataclass(frozen=True)

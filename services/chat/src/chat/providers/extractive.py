@@ -1,10 +1,9 @@
 """Answers without a model: the best sentences of the passages, verbatim, each with its source."""
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator
 
-from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderQuote, ProviderText
+from chat.model import FinishReason, Prompt, ProviderFinish, ProviderQuote, ProviderText
+from chat.ports import AnswerSink
 from chat.providers.choose_sentences import Candidate, choose_sentences
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
 from chat.turn.disarm import disarm
@@ -22,19 +21,17 @@ class ExtractiveProvider:
     name = "extractive"
     model = MODEL
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields phrase by phrase, so that the event loop and a leaving client get their turn."""
+    async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
+        """Puts phrase by phrase, so that a client that reads slowly gets as much as it takes."""
         chosen = choose_sentences(prompt.question, prompt.passages, [turn.question for turn in prompt.history])
         if not chosen:
-            yield ProviderText(NO_ANSWER_SENTENCE[prompt.language])
-            yield ProviderFinish(FinishReason.NO_ANSWER)
-            return
+            await sink.put(ProviderText(NO_ANSWER_SENTENCE[prompt.language]))
+            return ProviderFinish(FinishReason.NO_ANSWER)
         for number, candidate in enumerate(chosen):
             for phrase in PHRASE.findall((" " if number else "") + show(candidate) + " "):
-                await asyncio.sleep(0)
-                yield ProviderText(phrase)
-            yield ProviderQuote(candidate.passage.marker, candidate.text)
-        yield ProviderFinish(FinishReason.STOP)
+                await sink.put(ProviderText(phrase))
+            await sink.put(ProviderQuote(candidate.passage.marker, candidate.text))
+        return ProviderFinish(FinishReason.STOP)
 
     async def close(self) -> None:
         """Holds nothing open."""

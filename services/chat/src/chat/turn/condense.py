@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from chat.model import Exchange
+from chat.model import Exchange, Question
 from chat.turn.word_lists import ANAPHORA
 from chat.turn.words import GENERIC_TERMS, find_terms, find_words, fold, is_stop_word, stem
 
@@ -21,6 +21,11 @@ def condense(question: str, history: Sequence[Exchange]) -> str:
         return question.strip()[:MAX_QUERY]
     carried = carry_words(history, question)
     return " ".join([*carried, question.strip()])[:MAX_QUERY]
+
+
+def needs_history(question: Question) -> bool:
+    """Whether what to search for can be told only from what was asked before."""
+    return bool(question.conversation_id) and leans_on_history(question.text)
 
 
 def leans_on_history(question: str) -> bool:
