@@ -48,7 +48,9 @@ class Peers(SearchServiceServicer, DocumentServiceServicer):
         answer = document_service_pb2.BatchGetDocumentTextsResponse()
         for each in request.ranges:
             is_missing = each.version_id != self.version
-            answer.texts.add(text="" if is_missing else TEXT[each.start_offset : each.end_offset], is_missing=is_missing)
+            answer.texts.add(
+                text="" if is_missing else TEXT[each.start_offset : each.end_offset], is_missing=is_missing
+            )
         return answer
 
     async def ListDocuments(self, request, context):

@@ -111,8 +111,7 @@ async def test_what_was_written_during_a_write_is_one_message_and_the_first_text
         events.append(event)
         if isinstance(event, TextDelta) and len(texts()) == 1:
             assert make_turn.provider.pulled == 1
-            while not make_turn.provider.closed:
-                await asyncio.sleep(0)
+            await make_turn.provider.is_done.wait()
 
     def texts():
         return [event.text for event in events if isinstance(event, TextDelta)]

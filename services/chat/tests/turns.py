@@ -40,6 +40,7 @@ class FakeProvider:
     def __init__(self, *script, pause=0.0):
         self.script, self.pause = script, pause
         self.closed, self.prompts, self.pulled = False, [], 0
+        self.is_done = asyncio.Event()
 
     async def write(self, prompt, sink):
         self.prompts.append(prompt)
@@ -54,6 +55,7 @@ class FakeProvider:
                 await sink.put(part)
         finally:
             self.closed = True
+            self.is_done.set()
 
 
 async def collect(turn, question):

@@ -82,6 +82,7 @@ class Passage:
     score: float
     heading_path: tuple[str, ...] = ()
     page_break_offsets: tuple[int, ...] = ()
+    token_count: int = 0  # of the text; 0 where nobody counted
 
     def page_of(self, offset: int) -> int:
         """Returns the page that a canonical offset lies on; 0 for types without pages."""

@@ -8,7 +8,7 @@ import grpc
 
 from servicekit.errors import AppError, Code
 from servicekit.rpc.call import Call, Layer
-from servicekit.rpc.status import NO_RETRY, build_status, status_metadata, to_grpc_code
+from servicekit.rpc.status import build_status, status_metadata, to_grpc_code
 from servicekit.telemetry import get_logger
 
 DISCARD_SECONDS = 2

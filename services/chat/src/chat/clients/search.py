@@ -53,4 +53,5 @@ def to_passage(marker: int, hit: hit_pb2.Hit) -> Passage:
         score=hit.score,
         heading_path=tuple(map(clean, hit.heading_path)),
         page_break_offsets=tuple(hit.page_break_offsets),
+        token_count=hit.token_count,
     )

@@ -11,7 +11,7 @@ DRAIN_SECONDS = 0.1
 
 
 class ServerEvents:
-    """The data of one event after the other, up to the one that is the last; names, ids and comments are passed over."""
+    """The data of one event after the other, up to the last one; names, ids and comments are passed over."""
 
     def __init__(self, body: AsyncIterator[bytes], *, last: bytes) -> None:
         self._body = body
