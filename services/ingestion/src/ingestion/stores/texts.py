@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ingestion.model import Caller, TextRange
-from ingestion.stores.collections import visible_to
+from ingestion.stores.collections import visible_to_user
 from ingestion.stores.documents import ALIVE, SHOWN_VERSION
 from ingestion.stores.tables import CHUNKS, COLLECTIONS, DOCUMENTS, ID, TEXT_SEGMENTS, VERSIONS
 from ingestion.text import Chunk
@@ -26,6 +26,45 @@ WANTED = (
     sa.column("first", sa.Integer),
     sa.column("past", sa.Integer),
 )
+
+
+def select_ranges() -> sa.Select[tuple[int, str]]:
+    """Selects the parts of each range by its number, from 1, in the order of the text.
+
+    Parameters: document_ids, version_ids, starts, ends (of one length) and user_id.
+    """
+    wanted = (
+        sa.func.unnest(
+            sa.bindparam("document_ids", type_=ARRAY(ID)),
+            sa.bindparam("version_ids", type_=ARRAY(ID)),
+            sa.bindparam("starts", type_=ARRAY(sa.Integer)),
+            sa.bindparam("ends", type_=ARRAY(sa.Integer)),
+        )
+        .table_valued(*WANTED, with_ordinality="number")
+        .render_derived(name="wanted")
+    )
+    number = TEXT_SEGMENTS.c.segment_number
+    start = sa.func.greatest(wanted.c.first - number * SEGMENT_CHARACTERS, 0)
+    end = sa.func.least(wanted.c.past - number * SEGMENT_CHARACTERS, SEGMENT_CHARACTERS)
+    last = sa.func.greatest(wanted.c.first, wanted.c.past - 1, type_=sa.Integer)
+    segments = sa.and_(
+        TEXT_SEGMENTS.c.version_id == VERSIONS.c.version_id,
+        number.between(wanted.c.first // SEGMENT_CHARACTERS, last // SEGMENT_CHARACTERS),
+    )
+    visible = sa.select(COLLECTIONS.c.collection_id).where(visible_to_user(sa.bindparam("user_id", type_=sa.Text)))
+    return (
+        sa.select(wanted.c.number, sa.func.substr(TEXT_SEGMENTS.c.text, start + 1, end - start).label("part"))
+        .select_from(wanted)
+        .join(DOCUMENTS, DOCUMENTS.c.document_id == wanted.c.document_id)
+        .join(VERSIONS, sa.and_(VERSIONS.c.version_id == SHOWN_VERSION, VERSIONS.c.version_id == wanted.c.version_id))
+        .join(TEXT_SEGMENTS, segments)
+        .where(ALIVE, DOCUMENTS.c.collection_id.in_(visible), VERSIONS.c.character_count >= wanted.c.past)
+        .order_by(wanted.c.number, number)
+    )
+
+
+# Made once: making it takes longer than running it.
+SELECT_RANGES = select_ranges()
 
 
 class PostgresTextStore:
@@ -41,8 +80,15 @@ class PostgresTextStore:
 
     async def read_ranges(self, caller: Caller, ranges: Sequence[TextRange]) -> list[str | None]:
         """Returns what each range holds, with one statement; None for what the caller may not see or is not there."""
+        values = {
+            "document_ids": [each.document_id for each in ranges],
+            "version_ids": [each.version_id for each in ranges],
+            "starts": [each.start for each in ranges],
+            "ends": [each.end for each in ranges],
+            "user_id": caller.user_id,
+        }
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
-            rows = (await connection.execute(_select_ranges(caller, ranges))).all()
+            rows = (await connection.execute(SELECT_RANGES, values)).all()
         found: dict[int, str] = {}
         for row in rows:
             found[row.number] = found.get(row.number, "") + row.part
@@ -52,38 +98,6 @@ class PostgresTextStore:
         """Returns at most limit chunks from chunk number `first` on."""
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             return await read_chunks(connection, version_id, first, limit)
-
-
-def _select_ranges(caller: Caller, ranges: Sequence[TextRange]) -> sa.Select[tuple[int, str]]:
-    """Selects the parts of each range by its number, from 1, in the order of the text."""
-    wanted = (
-        sa.func.unnest(
-            sa.cast([each.document_id for each in ranges], ARRAY(ID)),
-            sa.cast([each.version_id for each in ranges], ARRAY(ID)),
-            sa.cast([each.start for each in ranges], ARRAY(sa.Integer)),
-            sa.cast([each.end for each in ranges], ARRAY(sa.Integer)),
-        )
-        .table_valued(*WANTED, with_ordinality="number")
-        .render_derived(name="wanted")
-    )
-    number = TEXT_SEGMENTS.c.segment_number
-    start = sa.func.greatest(wanted.c.first - number * SEGMENT_CHARACTERS, 0)
-    end = sa.func.least(wanted.c.past - number * SEGMENT_CHARACTERS, SEGMENT_CHARACTERS)
-    last = sa.func.greatest(wanted.c.first, wanted.c.past - 1, type_=sa.Integer)
-    segments = sa.and_(
-        TEXT_SEGMENTS.c.version_id == VERSIONS.c.version_id,
-        number.between(wanted.c.first // SEGMENT_CHARACTERS, last // SEGMENT_CHARACTERS),
-    )
-    visible = sa.select(COLLECTIONS.c.collection_id).where(visible_to(caller))
-    return (
-        sa.select(wanted.c.number, sa.func.substr(TEXT_SEGMENTS.c.text, start + 1, end - start).label("part"))
-        .select_from(wanted)
-        .join(DOCUMENTS, DOCUMENTS.c.document_id == wanted.c.document_id)
-        .join(VERSIONS, sa.and_(VERSIONS.c.version_id == SHOWN_VERSION, VERSIONS.c.version_id == wanted.c.version_id))
-        .join(TEXT_SEGMENTS, segments)
-        .where(ALIVE, DOCUMENTS.c.collection_id.in_(visible), VERSIONS.c.character_count >= wanted.c.past)
-        .order_by(wanted.c.number, number)
-    )
 
 
 async def read_characters(connection: AsyncConnection, version_id: str, start: int, end: int) -> str:

@@ -95,13 +95,14 @@ class EdgeVectorIndex:
             whole_count=leading,
         )
         found = await self._call_prepared(self._stub.MatchPoints, request, self._deadlines.read)
-        payloads = {row.point_id: json.loads(row.payload) for row in (*found.dense, *found.sparse)}
+        rows = {row.point_id: row.payload for row in (*found.dense, *found.sparse)}  # many are in both
+        payloads = {point_id: json.loads(payload) for point_id, payload in rows.items()}
         dense_leg, sparse_leg = (
             [to_match(row.point_id, payloads[row.point_id], row.score) for row in leg]
             for leg in (found.dense, found.sparse)
         )
-        rows = (*found.dense[:leading], *found.sparse[:leading])
-        return Matches(dense_leg, sparse_leg, {row.point_id: to_passage(payloads[row.point_id]) for row in rows})
+        known = {row.point_id for row in (*found.dense[:leading], *found.sparse[:leading])}
+        return Matches(dense_leg, sparse_leg, {point_id: to_passage(payloads[point_id]) for point_id in known})
 
     async def read(self, point_ids: Sequence[str]) -> Mapping[str, tuple[DocumentVersion, Chunk]]:
         """Returns what points stand for, by their ids."""
