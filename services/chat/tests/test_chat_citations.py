@@ -76,6 +76,23 @@ def test_what_readers_do_not_see_makes_no_difference_and_a_minus_does(quote, can
 
 
 @pytest.mark.parametrize(
+    ("quote", "found"),
+    [
+        ('called "hot" if the example runs', "called 'hot' if the exam-\nple runs"),
+        ("RUNS   twice at -5 (degrees)", None),
+        ("twice,at -5", None),
+        ("runs twice, AT -5 (degrees)", "runs twice, at -5 [degrees]"),
+        ("runs twice, at 5", None),
+        ("runs thrice", None),
+    ],
+)
+def test_plain_letters_are_found_in_every_form_too(quote, found):
+    canonical = "It is called 'hot' if the exam-\nple runs twice, at -5 [degrees] and more."
+    finding = find_quote(quote, canonical)
+    assert (canonical[finding.span.start : finding.span.end] if finding else None) == found
+
+
+@pytest.mark.parametrize(
     ("answer", "claim"),
     [
         ("A is so. B is not [1]", "B is not [1]"),
