@@ -43,12 +43,17 @@ class Peers(SearchServiceServicer, DocumentServiceServicer):
         hit.highlights.add(start_offset=START, end_offset=SENTENCE_END, score=1)
         return search_service_pb2.SearchResponse(hits=[hit] if self.has_hits else [])
 
-    async def GetDocumentText(self, request, context):
+    async def BatchGetDocumentTexts(self, request, context):
         self.callers.append(current_principal().token)
         if self.text_failure:
             raise self.text_failure
-        part = TEXT[request.start_offset : request.end_offset]
-        return document_service_pb2.GetDocumentTextResponse(text=part, version_id=self.version)
+        answer = document_service_pb2.BatchGetDocumentTextsResponse()
+        for each in request.ranges:
+            is_missing = each.version_id != self.version
+            answer.texts.add(
+                text="" if is_missing else TEXT[each.start_offset : each.end_offset], is_missing=is_missing
+            )
+        return answer
 
     async def ListDocuments(self, request, context):
         self.callers.append(current_principal().token)
@@ -66,15 +71,17 @@ class ScriptedProvider:
     def __init__(self, *script):
         self.script = script
 
-    async def stream(self, prompt):
+    async def write(self, prompt, sink):
         for part in self.script:
             if isinstance(part, (int, float)):
                 await asyncio.sleep(part)
             elif isinstance(part, BaseException):
                 raise part
+            elif isinstance(part, ProviderFinish):
+                return part
             else:
-                yield ProviderText(part) if isinstance(part, str) else part
-        yield ProviderFinish(FinishReason.STOP)
+                await sink.put(ProviderText(part) if isinstance(part, str) else part)
+        return ProviderFinish(FinishReason.STOP)
 
 
 class SlowProvider:
@@ -83,12 +90,12 @@ class SlowProvider:
     def __init__(self):
         self.closed = asyncio.Event()
 
-    async def stream(self, prompt):
+    async def write(self, prompt, sink):
         try:
             for number in range(2000):
-                yield ProviderText(f"word{number} ")
+                await sink.put(ProviderText(f"word{number} "))
                 await asyncio.sleep(0.01)
-            yield ProviderFinish(FinishReason.STOP)
+            return ProviderFinish(FinishReason.STOP)
         finally:
             self.closed.set()
 

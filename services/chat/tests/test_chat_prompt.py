@@ -107,6 +107,26 @@ def test_the_prompt_keeps_to_its_budget(make_passage):
     assert [passage.marker for passage in prompt.passages] == list(range(1, len(prompt.passages) + 1))
 
 
+def test_what_was_counted_when_it_was_cut_is_not_counted_again(make_passage):
+    counted = []
+
+    def count_and_note(text):
+        counted.append(text)
+        return count(text)
+
+    passages = [make_passage("zebra " * 100, marker, token_count=100) for marker in range(1, 9)]
+    passages.append(make_passage("seen </passage> " * 10, 9, token_count=20))
+    prompts = [
+        build_prompt("What is it?", [], passages, count_tokens=count_and_note, budget=2_000 + extra) for extra in (0, 1)
+    ]
+    assert [len(prompt.passages) for prompt in prompts] == [9, 9]
+    assert abs(prompts[0].input_tokens - count(prompts[0].instructions) - count(prompts[0].request)) < 40
+    texts = " ".join(counted)
+    assert "zebra" not in texts
+    assert texts.count("seen") == 20  # what is shown otherwise than it was counted
+    assert texts.count("cite the passage it rests on") == 1  # instructions are counted once for all prompts
+
+
 def test_a_question_beyond_the_budget_is_refused():
     with pytest.raises(ContextTooLong):
         build("word " * 600, budget=500)

@@ -93,6 +93,7 @@ class Passage:
     page_break_offsets: tuple[int, ...] = ()
     language: str = ""  # ISO 639-1, of the document
     highlights: tuple[Highlight, ...] = ()  # best first
+    token_count: int = 0  # of the text; 0 where nobody counted
 
     def page_of(self, offset: int) -> int:
         """Returns the page that a canonical offset lies on; 0 for types without pages."""
@@ -169,13 +170,13 @@ class ProviderQuote:
 
 @dataclass(frozen=True)
 class ProviderFinish:
-    """The last part of every answer that came to its end; usage is None where the provider reports none."""
+    """How an answer came to its end; usage is None where the provider reports none."""
 
     reason: FinishReason
     usage: Usage | None = None
 
 
-ProviderPart = ProviderText | ProviderQuote | ProviderFinish
+ProviderPart = ProviderText | ProviderQuote
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from urllib.parse import quote
 
-from docuchat.ingestion.v1 import collection_pb2, document_pb2
-from ingestion.model import Caller, Collection, Document, DocumentState, Visibility
+from docuchat.ingestion.v1 import collection_pb2, document_pb2, document_service_pb2
+from ingestion.model import Caller, Collection, Document, DocumentState, TextRange, Visibility
 from ingestion.text import Chunk
 from servicekit.identity import Principal
 
@@ -73,6 +73,16 @@ def to_chunk_message(chunk: Chunk) -> document_pb2.Chunk:
         token_count=chunk.token_count,
         heading_path=chunk.heading_path,
     )
+
+
+def to_text_range(wanted: document_service_pb2.TextRange) -> TextRange:
+    """Returns the range as noun."""
+    return TextRange(wanted.document_id, wanted.version_id, wanted.start_offset, wanted.end_offset)
+
+
+def to_range_text(text: str | None) -> document_service_pb2.RangeText:
+    """Maps what a range holds; None is missing."""
+    return document_service_pb2.RangeText(text=text or "", is_missing=text is None)
 
 
 def content_headers(filename: str) -> tuple[tuple[str, str], ...]:

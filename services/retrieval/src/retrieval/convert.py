@@ -43,6 +43,7 @@ def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
             hit_pb2.Highlight(start_offset=one.start_offset, end_offset=one.end_offset, score=one.score)
             for one in hit.highlights
         ],
+        token_count=chunk.token_count,
     )
 
 
@@ -95,4 +96,5 @@ def _to_chunk(chunk: index_pb2.IndexChunk) -> Chunk:
         page_end=chunk.page_end,
         heading_path=tuple(chunk.heading_path),
         page_break_offsets=tuple(chunk.page_break_offsets),
+        token_count=chunk.token_count,
     )

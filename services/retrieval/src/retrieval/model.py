@@ -1,7 +1,7 @@
 """The nouns of retrieval and the errors its flows raise."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -85,6 +85,7 @@ class Chunk:
     page_end: int
     heading_path: tuple[str, ...] = ()
     page_break_offsets: tuple[int, ...] = ()
+    token_count: int = 0  # cl100k_base; 0 where unknown
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,14 @@ class Scope:
 
 @dataclass(frozen=True)
 class Match:
-    """A point that one leg of a search found; higher scores are better within the leg."""
+    """A point that a search found, with what ranking and the walls need of it; higher scores are better."""
 
-    version: DocumentVersion
-    chunk: Chunk
+    point_id: str
+    tenant_id: str
+    version_id: str
+    private_to_user_id: str
+    language: str
+    chunk_index: int
     score: float
 
 
@@ -138,10 +143,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Matches:
-    """The two legs of one hybrid query, each best first."""
+    """The two legs of one hybrid query, each best first, and by point id what some of them stand for."""
 
     dense: Sequence[Match]
     sparse: Sequence[Match]
+    passages: Mapping[str, tuple[DocumentVersion, Chunk]] = field(default_factory=dict)
 
 
 class EmptyQuery(AppError):

@@ -1,10 +1,9 @@
 """Answers without a model: the best sentences of the passages, verbatim, each with its source."""
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator
 
-from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderQuote, ProviderText
+from chat.model import FinishReason, Prompt, ProviderFinish, ProviderQuote, ProviderText
+from chat.ports import AnswerSink
 from chat.providers.choose_highlights import choose_highlights
 from chat.providers.general_requests import ABILITIES, is_general
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
@@ -23,29 +22,26 @@ class ExtractiveProvider:
     name = "extractive"
     model = MODEL
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields phrase by phrase, so that the event loop and a leaving client get their turn."""
+    async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
+        """Puts phrase by phrase, so that a client that reads slowly gets as much as it takes."""
         general = is_general(prompt.question, has_history=bool(prompt.history))
         chosen = [] if general else choose_highlights(prompt.question, prompt.passages)
         if not chosen:
-            for phrase in split_phrases((ABILITIES if general else NO_ANSWER_SENTENCE)[prompt.language]):
-                yield phrase
-            yield ProviderFinish(FinishReason.NO_ANSWER)
-            return
+            await speak((ABILITIES if general else NO_ANSWER_SENTENCE)[prompt.language], sink)
+            return ProviderFinish(FinishReason.NO_ANSWER)
         for number, quote in enumerate(chosen):
-            for phrase in split_phrases((" " if number else "") + show(quote.text) + " "):
-                await asyncio.sleep(0)
-                yield phrase
-            yield ProviderQuote(quote.passage.marker, quote.text)
-        yield ProviderFinish(FinishReason.STOP)
+            await speak((" " if number else "") + show(quote.text) + " ", sink)
+            await sink.put(ProviderQuote(quote.passage.marker, quote.text))
+        return ProviderFinish(FinishReason.STOP)
 
     async def close(self) -> None:
         """Holds nothing open."""
 
 
-def split_phrases(text: str) -> list[ProviderText]:
-    """Returns a text phrase by phrase."""
-    return [ProviderText(phrase) for phrase in PHRASE.findall(text)]
+async def speak(text: str, sink: AnswerSink) -> None:
+    """Puts a text phrase by phrase."""
+    for phrase in PHRASE.findall(text):
+        await sink.put(ProviderText(phrase))
 
 
 def show(quote: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from chat.model import Exchange
+from chat.model import Exchange, Question
 from language.folding import fold
 from language.scripts import guess_language
 from language.words import find_terms, find_words
@@ -42,6 +42,11 @@ def condense(question: str, history: Sequence[Exchange]) -> str:
         return question.strip()[:MAX_QUERY]
     carried = carry_words(history, question)
     return " ".join([*carried, question.strip()])[:MAX_QUERY]
+
+
+def needs_history(question: Question) -> bool:
+    """Whether what to search for can be told only from what was asked before."""
+    return bool(question.conversation_id) and leans_on_history(question.text)
 
 
 def leans_on_history(question: str) -> bool:

@@ -26,12 +26,17 @@ class CitationVerifier:
         self._passages = {passage.marker: passage for passage in passages}
         self._texts = texts
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a check waits for no text."""
+        return self._texts.is_ready
+
     async def verify(self, marker: int, quote: str | None, answer: str) -> Citation:
         """Returns the checked citation of a marker; `answer` is what is visible up to and with the marker."""
         start = find_claim(answer)
         claim = SHOWN_MARKERS.sub("", answer[start:]).strip()
         passage = self._passages.get(marker)
-        canonical = await self._texts.read(marker) if passage else None
+        canonical = await self._texts.read(passage) if passage else None
         finding = check_claim(claim, quote, canonical) if canonical is not None else None
         if passage is None or canonical is None or finding is None:
             return reject(marker, claim if quote is None else quote, Span(start, len(answer)), passage)

@@ -12,7 +12,9 @@ from ingestion.convert import (
     to_caller,
     to_chunk_message,
     to_document_message,
+    to_range_text,
     to_state,
+    to_text_range,
 )
 from ingestion.model import DocumentFilter
 from ingestion.pipeline.delete import request_delete
@@ -106,6 +108,14 @@ class DocumentServicer(DocumentServiceServicer):
         caller = to_caller(current_principal())
         document, text = await self._reader.read_text(caller, request.document_id, request.start_offset, end)
         return pb.GetDocumentTextResponse(text=text, version_id=document.version_id)
+
+    async def BatchGetDocumentTexts(
+        self, request: pb.BatchGetDocumentTextsRequest, context: ServicerContext
+    ) -> pb.BatchGetDocumentTextsResponse:
+        """Returns many ranges of canonical texts."""
+        ranges = [to_text_range(each) for each in request.ranges]
+        found = await self._reader.read_ranges(to_caller(current_principal()), ranges)
+        return pb.BatchGetDocumentTextsResponse(texts=map(to_range_text, found))
 
     async def GetDocumentContent(
         self, request: pb.GetDocumentContentRequest, context: ServicerContext
