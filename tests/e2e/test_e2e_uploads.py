@@ -3,6 +3,7 @@
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import grpc
 import pytest
@@ -16,27 +17,31 @@ CLEAN_SECONDS = 10
 
 
 def break_off_http(stack, user):
-    """Says that 5 MB will come, sends a tenth and hangs up."""
+    """Says that 5 MB will come, sends a tenth once that is welcome, and hangs up."""
     head = f"POST /v1/documents?filename=a.txt HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {user.token}\r\n"
     with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
-        connection.sendall(f"{head}content-length: 5000000\r\n\r\n".encode() + b"hello world " * 40_000)
-        time.sleep(0.3)
+        connection.sendall(f"{head}content-length: 5000000\r\nexpect: 100-continue\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"hello world " * 40_000)
 
 
 def break_off_grpc(stack, user):
     """Cancels a client stream between two frames."""
+    sent, gone = Event(), Event()
 
     def frames():
         yield document_service_pb2.UploadDocumentsRequest(
             filename="a.txt", file=httpbody_pb2.HttpBody(data=b"hello world " * 20_000)
         )
-        time.sleep(5)
+        sent.set()
+        gone.wait(10)
 
     metadata = [("authorization", f"Bearer {user.token}")]
     with grpc.insecure_channel(f"127.0.0.1:{stack.port}") as channel:
         call = DocumentServiceStub(channel).UploadDocuments.future(frames(), timeout=10, metadata=metadata)
-        time.sleep(0.3)
+        assert sent.wait(10)
         call.cancel()
+        gone.set()
 
 
 @pytest.mark.parametrize("break_off", [break_off_http, break_off_grpc], ids=["http", "grpc"])

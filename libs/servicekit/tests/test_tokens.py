@@ -167,7 +167,8 @@ async def test_a_slow_issuer_is_asked_once_for_all_and_keeps_nobody_who_has_the_
 
     keys = RemoteJwks(fetch, clock=lambda: now[0])
     waiting = [asyncio.create_task(keys.find("k")) for _ in range(100)]
-    await asyncio.sleep(0.01)
+    while not asked:
+        await asyncio.sleep(0)
     waiting[0].cancel()
     answer.set()
     found = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
