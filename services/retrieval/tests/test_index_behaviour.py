@@ -118,14 +118,8 @@ async def resolve(index, leg):
     read = await index.read([match.point_id for match in leg]) if leg else {}
     passages = [read[match.point_id] for match in leg]
     for match, (version, chunk) in zip(leg, passages, strict=True):
-        told = (match.tenant_id, match.version_id, match.private_to_user_id, match.language, match.chunk_index)
-        assert told == (
-            version.tenant_id,
-            version.version_id,
-            version.private_to_user_id,
-            version.language,
-            chunk.chunk_index,
-        )
+        told = (match.version_id, match.language, match.chunk_index)
+        assert told == (version.version_id, version.language, chunk.chunk_index)
     return [Hit(*passage, match.score) for match, passage in zip(leg, passages, strict=True)]
 
 

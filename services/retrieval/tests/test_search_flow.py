@@ -23,8 +23,7 @@ def make_match(number, score=1.0, text="", **version):
     made = make_version(**version)
     point_id = f"{made}/{number}"
     PASSAGES[point_id] = (made, Chunk(number, text or f"text {number}", 0, 1, 1, 1))
-    told = (made.tenant_id, made.version_id, made.private_to_user_id, made.language, number)
-    return Match(point_id, *told, score)
+    return Match(point_id, made.version_id, made.language, number, score)
 
 
 def leg(*numbers, **version):

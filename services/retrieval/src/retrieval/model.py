@@ -111,12 +111,10 @@ class Scope:
 
 @dataclass(frozen=True)
 class Match:
-    """A point that a search found, with what ranking and the walls need of it; higher scores are better."""
+    """A point that a search found, with what its rank and visibility hang on; higher scores are better."""
 
     point_id: str
-    tenant_id: str
     version_id: str
-    private_to_user_id: str
     language: str
     chunk_index: int
     score: float

@@ -65,7 +65,7 @@ class Searcher:
                 break
             found = {**known, **await self._fetch([match.point_id for match in some if match.point_id not in known])}
             read = [Hit(*found[match.point_id], match.score) for match in some if match.point_id in found]
-            hits = drop_repeats([*hits, *(hit for hit in read if hit.version.tenant_id == scope.tenant_id)])
+            hits = drop_repeats([*hits, *(hit for hit in read if is_open(hit.version, scope))])
         return hits
 
     async def _fetch(self, point_ids: Sequence[str]) -> Passages:
@@ -83,10 +83,10 @@ class Searcher:
         version_ids = sorted({match.version_id for match in both})
         with span("retrieval.find_visible", versions=len(version_ids)):
             visible = await self.registry.find_visible(scope.tenant_id, version_ids)
-        return Matches(
-            dense=_keep(matches.dense, scope, visible),
-            sparse=_keep(matches.sparse, scope, visible),
+        dense, sparse = (
+            [match for match in leg if match.version_id in visible] for leg in (matches.dense, matches.sparse)
         )
+        return Matches(dense, sparse)
 
 
 def is_blank(query: str) -> bool:
@@ -94,12 +94,6 @@ def is_blank(query: str) -> bool:
     return all(unicodedata.category(character)[0] in "ZC" for character in query)
 
 
-def _keep(leg: Sequence[Match], scope: Scope, visible: frozenset[str]) -> list[Match]:
-    # The index filtered by tenant and user already; this is the second wall, and it costs nothing.
-    return [
-        match
-        for match in leg
-        if match.version_id in visible
-        and match.tenant_id == scope.tenant_id
-        and match.private_to_user_id in ("", scope.user_id)
-    ]
+def is_open(version: DocumentVersion, scope: Scope) -> bool:
+    """Whether the walls let a caller see a version: the index filtered already; this is the second time, and free."""
+    return version.tenant_id == scope.tenant_id and version.private_to_user_id in ("", scope.user_id)
