@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 
 from chat.clients.search import to_passage
-from chat.model import FinishReason, ProviderFinish, ProviderText
+from chat.model import FinishReason, ProviderText
 from chat.providers.extractive import ExtractiveProvider
 from chat.turn.build_prompt import build_prompt
 from ingestion.parsers.plain import parse_text
@@ -111,17 +111,23 @@ async def fill(searcher, rows, tenant):
     )
 
 
+class Parts(list):
+    async def put(self, part):
+        self.append(part)
+
+
 async def ask(searcher, tenant, row):
     hits = await searcher.search(Scope(tenant, ""), row["text"], TOP_K)
     passages = [to_passage(marker, to_hit_proto(hit)) for marker, hit in enumerate(hits, start=1)]
     prompt = build_prompt(row["text"], (), passages, count_tokens=len, budget=10**6)
-    parts = [part async for part in ExtractiveProvider().stream(prompt)]
+    parts = Parts()
+    finish = await ExtractiveProvider().write(prompt, parts)
     return Outcome(
         row["_id"],
         row["text"],
         tuple(row["answers"]),
         "".join(part.text for part in parts if isinstance(part, ProviderText)).strip(),
-        any(isinstance(part, ProviderFinish) and part.reason is FinishReason.NO_ANSWER for part in parts),
+        finish.reason is FinishReason.NO_ANSWER,
         tuple(passage.text for passage in passages),
     )
 
