@@ -37,7 +37,7 @@ test: $(SYNCED) ## Run every test, with coverage (WORKERS, ARGS="-p randomly" fo
 check: $(SYNCED) ## Check formats, lints, types, layers, protos and generated code
 	$(RUN) ruff format --check $(SOURCES)
 	$(RUN) ruff check $(SOURCES)
-	$(RUN) mypy $(wildcard libs/servicekit/src libs/testkit/src libs/client/src services/*/src gateway/src deploy/local/src)
+	$(RUN) mypy $(wildcard libs/language/src libs/servicekit/src libs/testkit/src libs/client/src services/*/src gateway/src deploy/local/src)
 	$(RUN) lint-imports
 	$(RUN) python libs/genproto/check.py
 

@@ -16,9 +16,17 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such a
 LONG = "minutes-of-the-extraordinary-general-meeting-" * 5 + "final.pdf"
 PERSIAN = "سیاست مرخصی کارکنان " * 8 + "نسخهٔ نهایی.docx"
 DOCUMENTS = [
-    {"document_id": str(number), "filename": name, "state": state, "page_count": 3, "chunk_count": 12}
-    for number, (name, state) in enumerate([(LONG, "READY"), (PERSIAN, "INDEXING"), ("short.md", "READY")])
+    {
+        "document_id": str(number),
+        "filename": name,
+        "state": state,
+        "page_count": 3,
+        "chunk_count": 12,
+        "indexed_chunk_count": 4,
+    }
+    for number, (name, state) in enumerate([(LONG, "READY"), (PERSIAN, "INDEXING"), *[("short.md", "READY")] * 8])
 ]
+CONVERSATIONS = [{"conversation_id": str(number), "title": f"Question {number}"} for number in range(12)]
 CITATION = {"marker": 1, "answer_start": 0, "answer_end": 40}
 ANSWERS = {
     "early": {"text": "Nothing fits.", "completed": {"finish_reason": "NO_ANSWER", "documents_in_progress": 2}},
@@ -75,7 +83,11 @@ class Api(BaseHTTPRequestHandler):
         if path.startswith("/console/"):
             kind = "text/css" if path.endswith(".css") else "text/javascript"
             return self.answer((CONSOLE / path.removeprefix("/console/")).read_bytes(), kind)
-        found = {"/v1/documents": {"documents": DOCUMENTS}, "/v1/me": {"user": {"email": "me@example.org"}}}
+        found = {
+            "/v1/documents": {"documents": DOCUMENTS},
+            "/v1/conversations": {"conversations": CONVERSATIONS},
+            "/v1/me": {"user": {"email": "me@example.org"}},
+        }
         return self.answer(json.dumps(found.get(path, {})).encode(), "application/json")
 
     def do_POST(self):
@@ -134,7 +146,8 @@ def test_every_document_can_be_deleted_whatever_it_is_called(look, size):
 
 
 def test_on_a_phone_the_question_stands_on_the_first_screen(look):
-    seen = look(390, 844)
+    # What the browser of a phone of 390 by 844 leaves to the page.
+    seen = look(390, 664)
     assert 0 <= seen["question"]["top"] < seen["question"]["bottom"] <= seen["height"]
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ def read_options(doc: str, **flags: dict) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     for name, flag in flags.items():
         parser.add_argument(f"--{name}", **flag)
+    # Ended from outside, it must still stop its stack and take its mounts down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     return parser.parse_args()
 
 

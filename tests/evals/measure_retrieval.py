@@ -80,10 +80,10 @@ async def rank(index, embedder, weigher, text):
     orders = {}
     for name, language in (("BM25, language given", "en"), ("BM25", "")):
         found = await index.match(Scope(TENANT, ""), (), dense, weigher.weigh_query(text, language), CANDIDATES)
-        orders[name] = [match.version.document_id for match in found.sparse]
-    orders["dense"] = [match.version.document_id for match in found.dense]
+        orders[name] = [match.version_id for match in found.sparse]
+    orders["dense"] = [match.version_id for match in found.dense]
     orders["RRF(60)"] = fuse_ranks([orders["dense"], orders["BM25"]])
-    orders["as searched"] = [hit.version.document_id for hit in fuse(found, BOTH_LEGS)]
+    orders["as searched"] = [match.version_id for match in fuse(found, BOTH_LEGS)]
     return orders
 
 

@@ -41,6 +41,7 @@ ROWS = {
     f"{INGESTION}.DocumentService.DeleteDocument": Row(reason="DOCUMENT_NOT_FOUND"),
     f"{INGESTION}.DocumentService.ListChunks": Row(reason="DOCUMENT_NOT_FOUND"),
     f"{INGESTION}.DocumentService.GetDocumentText": Row(reason="DOCUMENT_NOT_FOUND"),
+    f"{INGESTION}.DocumentService.BatchGetDocumentTexts": NOTHING,
     f"{INGESTION}.DocumentService.GetDocumentContent": Row(reason="DOCUMENT_NOT_FOUND"),
     f"{RETRIEVAL}.SearchService.Search": Row({"query": QUESTION}),
     f"{CHAT}.ChatService.Ask": Row({"question": QUESTION}, "CONVERSATION_NOT_FOUND"),

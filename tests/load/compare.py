@@ -1,4 +1,4 @@
-"""Two checkouts side by side: `python tests/load/compare.py OLD NEW [--rounds N] [--json]`.
+"""Two checkouts side by side: `python tests/load/compare.py OLD NEW [--rounds N] [--only calls] [--json]`.
 
 OLD and NEW are folders of the project after `make setup`. Both stacks run at once, each in a home of its own, in
 front of the same model that answers at once (upstream.py); they are measured in turn, so that a machine that gets
@@ -121,18 +121,21 @@ async def measure_calls(stack: MeasuredStack, client: DocuChat, layers: LayersSe
 
 
 async def measure(
-    stacks: Sequence[MeasuredStack], layers: Sequence[LayersServer], rounds: int, asks: int
+    stacks: Sequence[MeasuredStack], layers: Sequence[LayersServer], rounds: int, asks: int, only: str
 ) -> list[dict[str, list[float]]]:
-    """Measures the stacks in turn; returns every figure of every round, by stack."""
+    """Measures the stacks in turn; returns every figure of every round, by stack. `only`: asks, calls or nothing."""
     clients = [await prepare(stack) for stack in stacks]
-    for client in clients:
+    for client in clients if only != "calls" else ():
         await measure_latency(client, 10)
     found: list[dict[str, list[float]]] = [defaultdict(list) for _ in stacks]
     for _ in range(rounds):
         for index, (stack, client, server) in enumerate(zip(stacks, clients, layers, strict=True)):
-            figures = await measure_latency(client, asks // 4)
-            figures |= await measure_asks(stack, client, asks)
-            figures |= await measure_calls(stack, client, server, asks * 10)
+            figures: Figures = {}
+            if only != "calls":
+                figures |= await measure_latency(client, asks // 4)
+                figures |= await measure_asks(stack, client, asks)
+            if only != "asks":
+                figures |= await measure_calls(stack, client, server, asks * 10)
             for name, value in figures.items():
                 found[index][name].append(value)
     for client in clients:
@@ -156,6 +159,7 @@ def main() -> None:
     parser.add_argument("new", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--asks", type=int, default=120, help="answers a round and stack")
+    parser.add_argument("--only", choices=("asks", "calls"), default="", help="measure answers, or single calls, alone")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     with ExitStack() as open_things:
@@ -167,7 +171,7 @@ def main() -> None:
             for number, project in enumerate(projects)
         ]
         layers = [open_things.enter_context(LayersServer(project)) for project in projects]
-        found = asyncio.run(measure(stacks, layers, options.rounds, options.asks))
+        found = asyncio.run(measure(stacks, layers, options.rounds, options.asks, options.only))
     old, new = ({name: statistics.median(values) for name, values in figures.items()} for figures in found)
     if options.json:
         sys.stdout.write(json.dumps({"old": old, "new": new}) + "\n")

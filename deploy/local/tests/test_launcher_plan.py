@@ -52,8 +52,8 @@ def test_the_gateway_stops_first_and_the_stores_last(processes):
 
 
 def test_the_settings_of_every_service_are_checked_in_its_own_environment(processes):
-    checks = {name: spec.check[1:] for name, spec in processes().items() if spec.check}
-    assert checks == {name: ("-m", name, "check-settings") for name in ("auth", "retrieval", "ingestion", "chat")}
+    checked = {name: spec.checked_as for name, spec in processes().items() if spec.checked_as}
+    assert checked == {name: name for name in ("auth", "retrieval", "ingestion", "chat")}
 
 
 def test_a_qdrant_server_takes_the_place_of_the_embedded_engine(processes):

@@ -72,9 +72,11 @@ async def test_a_server_that_refuses_or_does_not_serve_now_is_alive(refusal):
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     probe = GrpcProbe(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
     await server.start()
-    for servicer.refuses in (True, False):
-        assert (await probe.is_ready(), await probe.is_alive()) == (False, True)
-    await server.stop(None)
+    try:
+        for servicer.refuses in (True, False):
+            assert (await probe.is_ready(), await probe.is_alive()) == (False, True)
+    finally:
+        await server.stop(None)
 
 
 async def test_a_heartbeat_counts_while_it_is_young_and_its_process_runs(tmp_path):

@@ -15,6 +15,12 @@ import pytest
 
 from launcher.plan import find_free_ports
 
+ROOT = Path(__file__).parents[3]
+
+
+UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+"""A dozen processes start much faster without coverage, which their own tests measure."""
+
 
 class Stack:
     """A launcher as a process of its own, as `make run` starts it."""
@@ -22,7 +28,7 @@ class Stack:
     def __init__(self, folder):
         self.folder = folder
         self.port = find_free_ports(1)[0]
-        self.environment = {**os.environ, "DOCUCHAT_PORT": str(self.port), "DOCUCHAT_HOME": "home"}
+        self.environment = {**UNMEASURED, "DOCUCHAT_PORT": str(self.port), "DOCUCHAT_HOME": "home"}
         self.process = None
 
     def command(self, *arguments):
@@ -82,7 +88,17 @@ def test_one_command_brings_up_a_healthy_stack_and_says_where(stack):
     assert stack.health() == {"status": "SERVING"}
     processes = stack.processes()
     assert {process["state"] for name, process in processes.items() if name != "prepare"} == {"ready"}
-    assert f"serves at http://127.0.0.1:{stack.port}" in stack.output.read_text()
+    banner = stack.output.read_text()
+    assert f"serves at http://127.0.0.1:{stack.port}" in banner
+    assert f"In a browser   http://127.0.0.1:{stack.port}" in banner
+    assert "make demo" in banner
+
+
+def test_make_demo_follows_the_port(stack):
+    place = {"cwd": ROOT, "env": {**stack.environment, "DOCUCHAT_HOME": str(stack.folder / "home")}}
+    done = subprocess.run(["make", "demo"], capture_output=True, text=True, check=False, timeout=120, **place)
+    assert done.returncode == 0, done.stderr
+    assert "handbook.md: " in done.stderr
 
 
 def test_a_second_launcher_on_the_home_is_refused(stack):
@@ -128,23 +144,27 @@ def test_stop_ends_every_process_and_the_launcher_says_0(stack):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("DOCUCHAT_PROVIDER", "gpt"), ("DOCUCHAT_PROVIDER", "openai"), ("DOCUCHAT_CORS_ORIGINS", "*")],
+    ("name", "value", "said"),
+    [
+        ("DOCUCHAT_PROVIDER", "gpt", "chat does not start: DOCUCHAT_PROVIDER"),
+        ("DOCUCHAT_PROVIDER", "openai", "needs OPENAI_API_KEY"),
+        ("DOCUCHAT_CORS_ORIGINS", "*", "gateway: DOCUCHAT_CORS_ORIGINS"),
+    ],
 )
-def test_a_wrong_setting_is_said_before_anything_starts(tmp_path, name, value):
-    bare = {key: content for key, content in os.environ.items() if not key.startswith(("DOCUCHAT_", "OPENAI_"))}
+def test_a_wrong_setting_is_said_before_anything_starts(tmp_path, name, value, said):
+    bare = {key: content for key, content in UNMEASURED.items() if not key.startswith(("DOCUCHAT_", "OPENAI_"))}
     places = {"cwd": tmp_path, "env": bare | {"DOCUCHAT_HOME": "home", "DOCUCHAT_PORT": str(find_free_ports(1)[0])}}
     places["env"][name] = value
     done = subprocess.run(
         [sys.executable, "-m", "launcher"], capture_output=True, text=True, check=False, timeout=60, **places
     )
-    assert (done.returncode, name in done.stderr, "starting" in done.stdout) == (2, True, False), done
-    assert not {"Traceback", "errors.pydantic.dev"} & set(done.stderr.replace("/", " ").split())
+    assert (done.returncode, said in done.stderr, "starting" in done.stdout) == (2, True, False), done
+    assert not any(word in done.stderr for word in ("Traceback", "pydantic"))
 
 
 def test_url_is_where_the_settings_and_the_env_file_put_the_gateway(tmp_path):
     (tmp_path / ".env").write_text("DOCUCHAT_PORT=8099\n")
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("DOCUCHAT_")}
+    bare = {name: value for name, value in UNMEASURED.items() if not name.startswith("DOCUCHAT_")}
     command = [sys.executable, "-m", "launcher", "url"]
     for extra, port in (({}, 8099), ({"DOCUCHAT_PORT": "8098"}, 8098)):
         done = subprocess.run(

@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import random
+from asyncio import selector_events
 from datetime import datetime, timedelta, timezone
 
 import asyncpg
@@ -6,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from servicekit.database import Database, UnfitValue
+from servicekit.database import Database, UnfitValue, quote
 from servicekit.errors import Code, DependencyUnavailable, StorageFull
 from servicekit.provision import provision_service
 
@@ -75,7 +78,7 @@ async def test_a_value_that_postgresql_refuses_is_the_callers_fault_and_not_quot
     assert "canary" not in caught.value.message + capsys.readouterr().err
 
 
-async def test_two_thousand_interleaved_calls_with_a_fifth_cancelled_anywhere_see_no_foreign_row(database):
+async def test_two_thousand_interleaved_calls_with_a_fifth_cancelled_see_no_foreign_row(database):
     for tenant in ("a", "b", "c", "d"):
         await write(database, tenant, tenant)
 
@@ -88,7 +91,7 @@ async def test_two_thousand_interleaved_calls_with_a_fifth_cancelled_anywhere_se
     async def visit(number):
         if number % 5 == 0:
             task = asyncio.ensure_future(read("abcd"[number % 4]))
-            for _ in range(number % 50):
+            for _ in range(number // 5 % 12):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -157,3 +160,120 @@ async def test_a_server_without_a_connection_left_is_told_as_such(postgres_templ
     finally:
         for other in others:
             await other.close()
+
+
+async def count_left_open(postgres_templates):
+    admin = await asyncpg.connect(postgres_templates._dsn("toy"))
+    try:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test' AND state LIKE 'idle in trans%'"
+        return await admin.fetchval(query)
+    finally:
+        await admin.close()
+
+
+async def test_a_transaction_of_one_query_takes_three_round_trips(database, monkeypatch):
+    await count(database, tenant_id="a", user_id="b")
+    sent = []
+    real = selector_events._SelectorSocketTransport.write
+    monkeypatch.setattr(
+        selector_events._SelectorSocketTransport, "write", lambda self, data: (sent.append(data), real(self, data))
+    )
+    await count(database, tenant_id="a", user_id="b")
+    assert len(sent) == 3
+
+
+@pytest.mark.parametrize("is_standard", ["on", "off"])
+async def test_any_text_arrives_as_it_is_and_as_nothing_else(postgres_templates, database, is_standard):
+    choose = random.Random(6)
+    texts = [
+        "".join(choose.choices("'\\\"E$;-/*\n\t\r\x01\x7fنß\U0001f600 ", k=choose.randrange(30))) for _ in range(300)
+    ]
+    connection = await asyncpg.connect(postgres_templates._dsn("toy"))
+    with contextlib.suppress(asyncpg.PostgresError):  # later servers know no other way than the standard's
+        await connection.execute(f"SET standard_conforming_strings = {is_standard}")
+    query = "BEGIN; " + "; ".join(
+        f"SET LOCAL docuchat.t{number} = {quote(value)}" for number, value in enumerate(texts)
+    )
+    await connection.execute(query)
+    found = [await connection.fetchval(f"SELECT current_setting('docuchat.t{number}')") for number in range(len(texts))]
+    await connection.close()
+    assert found == texts
+
+
+@pytest.mark.parametrize("tenant", ["b'; SET LOCAL docuchat.tenant_id = 'a", "b\\'; SET LOCAL docuchat.tenant_id = 'a"])
+async def test_a_setting_cannot_smuggle_another_one_in(database, tenant):
+    await write(database, "a")
+    assert await count(database, tenant_id=tenant) == 0
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+async def test_a_setting_that_is_no_text_for_postgresql_is_the_callers_fault(database, value):
+    with pytest.raises(UnfitValue):
+        await count(database, tenant_id=value)
+
+
+async def test_a_call_that_is_cancelled_at_any_moment_leaves_no_transaction(postgres_templates, database):
+    async def work():
+        async with database.transaction(tenant_id="a") as connection:
+            await connection.execute(text("INSERT INTO toy.note VALUES ('a', 'never')"))
+            await connection.execute(text("SELECT pg_sleep(0.001)"))
+            await asyncio.sleep(60)
+
+    for turns in range(60):
+        task = asyncio.ensure_future(work())
+        for _ in range(turns // 2):
+            await asyncio.sleep(0)
+        if turns % 2:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        # A second one hits the rollback itself.
+        asyncio.get_running_loop().call_soon(task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await count(database, tenant_id="a") == 0
+    assert await count_left_open(postgres_templates) == 0
+
+
+async def test_a_connection_that_cannot_roll_back_is_not_used_again(postgres_templates, database, monkeypatch):
+    pids = []
+
+    async def fail():
+        async with database.transaction(tenant_id="a") as connection:
+            pids.append((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+            raise LookupError
+
+    real = asyncpg.Connection.execute
+
+    async def execute(self, query, *arguments, **options):
+        if query == "ROLLBACK":
+            raise asyncpg.InterfaceError("no")
+        return await real(self, query, *arguments, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            await fail()
+    assert pids[0] != pids[1]
+    assert await count_left_open(postgres_templates) == 0
+
+
+async def test_connections_that_were_lost_meanwhile_are_replaced_and_no_call_notices(postgres_templates, database):
+    await asyncio.gather(*(count(database) for _ in range(5)))
+    admin = await asyncpg.connect(postgres_templates._dsn("toy"))
+    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
+    await admin.close()
+    assert await asyncio.gather(*(count(database) for _ in range(10))) == [0] * 10
+
+
+async def test_whoever_waits_longest_for_a_connection_has_the_next(postgres_templates, database):
+    small = Database.connect(postgres_templates._url("docuchat_toy", "toy"), name="test", pool_size=1)
+    turns = []
+
+    async def come_back(name):
+        for _ in range(20):
+            await count(small)
+            turns.append(name)
+
+    await asyncio.gather(come_back("a"), come_back("b"))
+    await small.close()
+    assert set(turns[:6]) == {"a", "b"}

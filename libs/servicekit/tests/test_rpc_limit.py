@@ -13,9 +13,9 @@ from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceSt
 from docuchat.retrieval.v1 import index_service_pb2
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from servicekit.errors import Code
-from servicekit.identity import Principal, Role, acting_as
+from servicekit.identity import Principal, Role
 from servicekit.rpc.client import open_channel
-from servicekit.rpc.limit import share_layer
+from servicekit.rpc.limit import Shares
 from servicekit.rpc.server import build_server
 from servicekit.rpc.status import read_error
 
@@ -106,14 +106,9 @@ async def test_services_that_call_on_their_own_account_have_no_share(tokens, add
         done.set()
 
 
-async def test_only_callers_with_a_call_under_way_are_remembered(monkeypatch):
-    kept = []
-    monkeypatch.setattr("servicekit.rpc.limit.Counter", lambda: kept.append(RealCounter()) or kept[-1])
-    from collections import Counter as RealCounter
-
-    layer = share_layer(2, 2)
+def test_only_callers_with_a_call_under_way_are_remembered():
+    shares = Shares(2, 2)
     for number in range(100):
-        with acting_as(Principal(f"user {number}", "tenant", Role.MEMBER, "s", None, "")):
-            async with layer(None):
-                assert len(kept[0]) == 2
-    assert not kept[0]
+        with shares.of(Principal(f"user {number}", "tenant", Role.MEMBER, "s", None, "")):
+            assert shares.count() == 2
+    assert shares.count() == 0

@@ -40,9 +40,9 @@ def test_a_damaged_vocabulary_is_not_used(monkeypatch):
 
 @pytest.mark.parametrize("unit", ["a", " ", "\n", "=", "😀", "漢", "ab1-"])
 def test_a_run_of_a_million_characters_is_counted_in_time(tokenizer, unit):
-    started = time.monotonic()
+    started = time.process_time()
     count = tokenizer.count(unit * (1_000_000 // len(unit)))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert count > 1000
 
 

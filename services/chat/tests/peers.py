@@ -20,6 +20,7 @@ from servicekit.rpc.status import read_error
 DOCUMENT, VERSION = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444"
 TEXT = "Front matter. A trace tree is a set of traces that share one anchor. The end of it all."
 START, END = 14, len(TEXT)
+SENTENCE_END = TEXT.index(" The end")
 
 
 class Peers(SearchServiceServicer, DocumentServiceServicer):
@@ -39,14 +40,20 @@ class Peers(SearchServiceServicer, DocumentServiceServicer):
         )
         hit.page_start, hit.page_end, hit.start_offset, hit.end_offset = 1, 2, START, END
         hit.page_break_offsets.append(TEXT.index("The end"))
+        hit.highlights.add(start_offset=START, end_offset=SENTENCE_END, score=1)
         return search_service_pb2.SearchResponse(hits=[hit] if self.has_hits else [])
 
-    async def GetDocumentText(self, request, context):
+    async def BatchGetDocumentTexts(self, request, context):
         self.callers.append(current_principal().token)
         if self.text_failure:
             raise self.text_failure
-        part = TEXT[request.start_offset : request.end_offset]
-        return document_service_pb2.GetDocumentTextResponse(text=part, version_id=self.version)
+        answer = document_service_pb2.BatchGetDocumentTextsResponse()
+        for each in request.ranges:
+            is_missing = each.version_id != self.version
+            answer.texts.add(
+                text="" if is_missing else TEXT[each.start_offset : each.end_offset], is_missing=is_missing
+            )
+        return answer
 
     async def ListDocuments(self, request, context):
         self.callers.append(current_principal().token)
@@ -64,15 +71,17 @@ class ScriptedProvider:
     def __init__(self, *script):
         self.script = script
 
-    async def stream(self, prompt):
+    async def write(self, prompt, sink):
         for part in self.script:
             if isinstance(part, (int, float)):
                 await asyncio.sleep(part)
             elif isinstance(part, BaseException):
                 raise part
+            elif isinstance(part, ProviderFinish):
+                return part
             else:
-                yield ProviderText(part) if isinstance(part, str) else part
-        yield ProviderFinish(FinishReason.STOP)
+                await sink.put(ProviderText(part) if isinstance(part, str) else part)
+        return ProviderFinish(FinishReason.STOP)
 
 
 class SlowProvider:
@@ -81,12 +90,12 @@ class SlowProvider:
     def __init__(self):
         self.closed = asyncio.Event()
 
-    async def stream(self, prompt):
+    async def write(self, prompt, sink):
         try:
             for number in range(2000):
-                yield ProviderText(f"word{number} ")
+                await sink.put(ProviderText(f"word{number} "))
                 await asyncio.sleep(0.01)
-            yield ProviderFinish(FinishReason.STOP)
+            return ProviderFinish(FinishReason.STOP)
         finally:
             self.closed.set()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -32,6 +32,29 @@ class Stream:
     end: str = "done"
     raw: tuple = ()
     pause: float = 0.0
+
+
+class Sink:
+    """Keeps the parts that a provider writes; `begun` is set with the first."""
+
+    def __init__(self):
+        self.parts, self.first_time, self.begun = [], None, asyncio.Event()
+        self._call = None
+
+    def on_first(self, call):
+        self._call = call
+
+    async def put(self, part):
+        if self.first_time is None:
+            self.first_time = asyncio.get_running_loop().time()
+            self.begun.set()
+            if self._call:
+                self._call()
+        self.parts.append(part)
+
+    async def read(self, provider, prompt):
+        finish = await provider.write(prompt, self)
+        return [*self.parts, finish]
 
 
 class ProviderStub:
@@ -105,7 +128,7 @@ def event(data, name=""):
 class Dialect:
     """How one provider writes; input is 21 tokens, output 7."""
 
-    Stream, Refusal = Stream, Refusal
+    Stream, Refusal, Sink = Stream, Refusal, Sink
     KEY = "sk-canary-0123456789"
     provider = OpenAiProvider
     name, path, prefix, opening = "openai", "/v1/chat/completions", "/v1", b""
@@ -149,8 +172,7 @@ class Dialect:
             await provider.close()
 
     async def read(self, provider, prompt):
-        async with aclosing(provider.stream(prompt)) as parts:
-            return [part async for part in parts]
+        return await Sink().read(provider, prompt)
 
 
 class AnthropicDialect(Dialect):

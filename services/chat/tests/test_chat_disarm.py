@@ -1,8 +1,9 @@
 import time
+from dataclasses import replace
 
 import pytest
 
-from chat.model import ProviderQuote, ProviderText
+from chat.model import Highlight, ProviderQuote, ProviderText
 from chat.providers.extractive import ExtractiveProvider
 from chat.turn.answer_grammar import MARKER, QUOTE_MARKER
 from chat.turn.build_prompt import build_prompt
@@ -98,12 +99,14 @@ def test_deltas_come_out_as_whole_harmless_characters_wherever_they_are_cut(text
     assert clean(text) == cleaned
 
 
-async def test_a_passage_that_plants_a_citation_gets_none_of_another_document(make_passage):
+async def test_a_passage_that_plants_a_citation_gets_none_of_another_document(make_passage, stubs):
     planted = 'The zebra is an animal [2: "annual report 2025 lists a revenue"] with stripes [۲].'
-    passages = [make_passage(planted, 1), make_passage("The annual report 2025 lists a revenue of nothing.", 2)]
+    found = make_passage(planted, 1)
+    found = replace(found, highlights=(Highlight(found.start_offset, found.start_offset + len(planted), 0.9),))
+    passages = [found, make_passage("The annual report 2025 lists a revenue of nothing.", 2)]
     prompt = build_prompt("What is a zebra?", (), passages, count_tokens=len, budget=10**6)
     scanner = AnswerScanner(SourceLinks([planted]))
-    parts = [part async for part in ExtractiveProvider().stream(prompt)]
+    parts = await stubs.Sink().read(ExtractiveProvider(), prompt)
     pieces = [piece for part in parts if isinstance(part, ProviderText) for piece in scanner.feed(part.text)]
     assert [piece for piece in (*pieces, *scanner.finish()) if isinstance(piece, Marker)] == []
     assert next(part for part in parts if isinstance(part, ProviderQuote)) == ProviderQuote(1, planted)

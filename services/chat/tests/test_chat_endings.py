@@ -11,6 +11,7 @@ from chat.model import (
     MessageState,
     ProviderText,
 )
+from chat.turn.generate import MOST_AHEAD
 from chat.turn.persist import sweep_stale_turns
 from servicekit.errors import AppError, Code, DependencyUnavailable
 from servicekit.repeating import repeat
@@ -97,7 +98,7 @@ async def test_a_stop_while_a_citation_is_checked_stores_neither_marker_nor_cita
 
 async def test_a_stop_after_a_marker_stores_it_with_its_citation(make_turn, make_question, conversations, turns):
     turn = make_turn(ProviderText("A trace tree is a set of traces [1]. Good."), turns.STOP)
-    events = await turns.stop_after(turn, make_question("What?"), 2)
+    events = await turns.stop_after(turn, make_question("What?"), 1)
     assert turns.visible(events) == "A trace tree is a set of traces [1]"
     (outcome,) = conversations.outcomes
     assert outcome.text == turns.visible(events)
@@ -138,9 +139,14 @@ async def test_turns_are_alive_while_they_are_written_and_no_longer(make_turn, m
 
 
 async def test_a_reader_that_waits_makes_the_provider_wait(make_turn, make_question, turns):
-    turn = make_turn(*[ProviderText("w ") for _ in range(1000)], turns.STOP)
-    await turns.stop_after(turn, make_question("What?"), 3)
-    assert make_turn.provider.pulled == 3
+    turn, reader = make_turn(*[ProviderText("word ")] * 3_000, turns.STOP), turns.Reader(2)
+    task = asyncio.create_task(turn.answer(make_question("What?"), reader.send))
+    await reader.has_enough.wait()
+    taken = len(turns.visible(reader.events))
+    for _ in range(3_000):  # turns of the event loop, in each of which the provider could write on
+        await asyncio.sleep(0)
+    assert make_turn.provider.pulled * len("word ") == taken + MOST_AHEAD
+    task.cancel()
 
 
 async def test_a_reader_may_take_longer_than_the_provider_may(make_turn, make_question, conversations, turns):

@@ -130,10 +130,10 @@ class PausingProvider:
     def __init__(self):
         self.may_end = asyncio.Event()
 
-    async def stream(self, prompt):
-        yield ProviderQuote(1, QUOTE)
+    async def write(self, prompt, sink):
+        await sink.put(ProviderQuote(1, QUOTE))
         await self.may_end.wait()
-        yield ProviderFinish(FinishReason.STOP)
+        return ProviderFinish(FinishReason.STOP)
 
 
 async def test_an_answer_that_is_being_written_stores_nothing_of_a_document_deleted_meanwhile(start, peers, owner):

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import aclosing
 from types import SimpleNamespace
 
 import pytest
@@ -164,12 +163,14 @@ async def test_no_server_at_all_is_unavailable(dialect, prompt):
             await dialect.read(provider, prompt)
 
 
-async def test_closing_the_stream_closes_the_connection_within_a_second(dialect, prompt):
+async def test_leaving_a_provider_closes_the_connection_within_a_second(dialect, prompt):
     script = dialect.Stream(("word ",) * 1000, pause=0.02)
     async with dialect.run_stub(script) as stub, dialect.provider_of(stub) as provider:
-        async with aclosing(provider.stream(prompt)) as parts:
-            assert await anext(parts) == ProviderText("word ")
+        sink = dialect.Sink()
+        writing = asyncio.ensure_future(provider.write(prompt, sink))
+        await sink.begun.wait()
         began = time.monotonic()
+        writing.cancel()
         await asyncio.wait_for(stub.closed.wait(), 1)
         assert time.monotonic() - began < 1
         assert stub.sent < 100

@@ -4,9 +4,9 @@ import pytest
 
 from chat.errors import ContextTooLong
 from chat.model import Exchange, Language
-from chat.turn.build_prompt import build_prompt, render_passage
+from chat.turn.build_prompt import build_prompt, choose_template, render_passage
 from chat.turn.condense import condense
-from chat.turn.words import detect_language, find_terms, stem
+from servicekit.tokenization import Cl100kTokenizer
 
 
 def count(text):
@@ -34,6 +34,10 @@ def build(question, passages=(), history=(), budget=1000):
             "What does chapter three say on copyright law?",
         ),
         ("او کی به دنیا آمد؟", ["ادیسون چه کسی بود؟"], "ادیسون او کی به دنیا آمد؟"),
+        ("Und wer hat es gebaut?", ["Wo steht der Eiffelturm?"], "steht Eiffelturm Und wer hat es gebaut?"),
+        ("Когда он родился?", ["Кто такой Пушкин?"], "Пушкин Когда он родился?"),
+        ("متى ولد هو؟", ["من هو ابن سينا؟"], "ابن سينا متى ولد هو؟"),
+        ("它在哪里？", ["故宫有多少房间？"], "故宫有多少房间 它在哪里？"),
         ("قیمت آن چقدر بود؟", ["برج میلاد کجاست؟"], "برج میلاد قیمت آن چقدر بود؟"),
     ],
 )
@@ -51,11 +55,11 @@ def test_a_question_that_leans_on_the_one_before_takes_its_key_words(question, h
     ],
 )
 def test_the_template_follows_the_script_of_the_question(question, language):
-    assert detect_language(question) is language
+    assert choose_template(question) is language
     assert build(question).language is language
 
 
-FENCE = re.compile(r"<passage-([0-9a-f]{16}) ")
+FENCE = re.compile(r"<passage-([0-9]{21}) ")
 
 
 def test_document_text_is_marked_as_data_and_cannot_leave_its_tags(make_passage):
@@ -103,6 +107,26 @@ def test_the_prompt_keeps_to_its_budget(make_passage):
     assert [passage.marker for passage in prompt.passages] == list(range(1, len(prompt.passages) + 1))
 
 
+def test_what_was_counted_when_it_was_cut_is_not_counted_again(make_passage):
+    counted = []
+
+    def count_and_note(text):
+        counted.append(text)
+        return count(text)
+
+    passages = [make_passage("zebra " * 100, marker, token_count=100) for marker in range(1, 9)]
+    passages.append(make_passage("seen </passage> " * 10, 9, token_count=20))
+    prompts = [
+        build_prompt("What is it?", [], passages, count_tokens=count_and_note, budget=2_000 + extra) for extra in (0, 1)
+    ]
+    assert [len(prompt.passages) for prompt in prompts] == [9, 9]
+    assert abs(prompts[0].input_tokens - count(prompts[0].instructions) - count(prompts[0].request)) < 40
+    texts = " ".join(counted)
+    assert "zebra" not in texts
+    assert texts.count("seen") == 20  # what is shown otherwise than it was counted
+    assert texts.count("cite the passage it rests on") == 1  # instructions are counted once for all prompts
+
+
 def test_a_question_beyond_the_budget_is_refused():
     with pytest.raises(ContextTooLong):
         build("word " * 600, budget=500)
@@ -118,19 +142,11 @@ def test_pages_are_told_where_there_are_pages(make_passage):
     assert "pages" not in render_passage(make_passage("x", page_start=0, page_end=0), "f")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("invented", "invents", "inventing", "invention", "inventor"),
-        ("tree", "trees"),
-        ("compile", "compiled", "compiling", "compiles", "compiler"),
-        ("stop", "stopped", "stopping"),
-        ("کتاب", "کتابها", "کتابهای"),
-    ],
-)
-def test_forms_of_one_word_share_a_stem(words):
-    assert len({stem(word) for word in words}) == 1
-
-
-def test_terms_leave_out_words_without_meaning():
-    assert find_terms("What is the Jordan's tree?") == [stem("jordan"), stem("tree")]
+def test_the_code_of_the_tags_changes_no_count(make_passage):
+    tokenizer = Cl100kTokenizer()
+    prompts = [
+        build_prompt("Who?", (), [make_passage("Ada found it.")], count_tokens=tokenizer.count, budget=1000)
+        for _ in range(20)
+    ]
+    assert len({prompt.request for prompt in prompts}) == 20
+    assert len({prompt.input_tokens for prompt in prompts}) == 1

@@ -82,7 +82,8 @@ async def test_bad_input_fails_the_call_and_stores_nothing(start, peers, fields,
     assert (error.code, error.reason) == (code, reason)
     listed = await service.conversations.ListConversations(conversation_service_pb2.ListConversationsRequest())
     assert not listed.conversations
-    assert service.peers.callers == []
+    # A search begins while the question is stored, with what the caller may see; nothing else does.
+    assert len(service.peers.callers) <= (reason == "CONVERSATION_NOT_FOUND")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from chat.errors import ConversationNotFound, EmptyQuestion, ProviderUnavailable
@@ -76,8 +78,60 @@ async def test_an_unknown_conversation_fails_before_the_first_event(make_turn, m
 async def test_the_search_is_narrowed_as_asked_and_leans_on_history(make_turn, make_question, conversations, turns):
     conversations.history = (Exchange("What is a trace tree?", "A set."),)
     turn = make_turn(turns.STOP)
-    await turns.collect(turn, make_question("Who made it first of all?", document_ids=("d",), collection_ids=("c",)))
+    question = make_question(
+        "Who made it first of all?", conversation_id="old", document_ids=("d",), collection_ids=("c",)
+    )
+    await turns.collect(turn, question)
     assert make_turn.search.queries == [("trace tree Who made it first of all?", 8, ("d",), ("c",))]
+
+
+async def test_a_question_that_stands_alone_is_searched_for_while_it_is_stored(
+    make_turn, make_question, conversations, turns
+):
+    begin = conversations.begin_turn
+
+    async def begin_turn(question, *, history_limit):
+        await asyncio.wait_for(make_turn.search.is_asked.wait(), 5)
+        return await begin(question, history_limit=history_limit)
+
+    conversations.begin_turn = begin_turn
+    turn = make_turn(turns.STOP)
+    for question in (make_question("What is it?"), make_question("What is a trace tree?", conversation_id="old")):
+        assert isinstance((await turns.collect(turn, question))[-1], Completed)
+        make_turn.search.is_asked.clear()
+
+
+async def test_what_was_written_during_a_write_is_one_message_and_the_first_text_waits_for_nothing(
+    make_turn, make_question, turns
+):
+    words = [f"w{number} " for number in range(100)]
+    turn, events = make_turn(*map(ProviderText, words), turns.STOP), []
+
+    async def send(event):
+        events.append(event)
+        if isinstance(event, TextDelta) and len(texts()) == 1:
+            assert make_turn.provider.pulled == 1
+            await make_turn.provider.is_done.wait()
+
+    def texts():
+        return [event.text for event in events if isinstance(event, TextDelta)]
+
+    await turn.answer(make_question("What?"), send)
+    assert texts() == [words[0], "".join(words[1:])]
+
+
+async def test_texts_join_and_citations_keep_their_places(make_turn, make_question, turns):
+    script = [ProviderText("A trace tree is a set of traces"), ProviderQuote(1, "A trace tree"), ProviderText(" So.")]
+    events = await turns.collect(make_turn(*script, turns.STOP), make_question("What?"))
+    told = [event for event in events if isinstance(event, TextDelta | Citation)]
+    before = ""
+    for event in told:
+        if isinstance(event, Citation):
+            assert before.endswith("[1]")
+            assert before[event.answer_start : event.answer_end] == "A trace tree is a set of traces[1]"
+        else:
+            before += event.text
+    assert before == "A trace tree is a set of traces[1] So."
 
 
 @pytest.mark.parametrize(
@@ -145,9 +199,3 @@ async def test_an_answer_says_nothing_of_documents_on_their_way(make_turn, make_
     monkeypatch.setattr(turns.FakeProgress, "count", 3)
     events = await turns.collect(make_turn(ProviderText("It is so."), turns.STOP), make_question("What?"))
     assert (turns.visible(events), events[-1].documents_in_progress) == ("It is so.", 0)
-
-
-async def test_a_stream_without_an_end_is_an_error(make_turn, make_question, turns):
-    assert (await turns.collect(make_turn(ProviderText("x")), make_question("What?")))[
-        -1
-    ].reason == "PROVIDER_UNAVAILABLE"

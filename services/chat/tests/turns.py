@@ -12,9 +12,10 @@ TEXT = "A trace tree is a set of traces. Other words stand here."
 
 class FakeSearch:
     def __init__(self, *passages):
-        self.passages, self.queries = passages, []
+        self.passages, self.queries, self.is_asked = passages, [], asyncio.Event()
 
     async def search(self, query, *, top_k, document_ids, collection_ids):
+        self.is_asked.set()
         self.queries.append((query, top_k, document_ids, collection_ids))
         if not self.passages:
             raise RetrievalUnavailable
@@ -22,8 +23,8 @@ class FakeSearch:
 
 
 class FakeText:
-    async def read(self, passage):
-        return passage.text
+    async def read(self, passages):
+        return {passage.marker: passage.text for passage in passages}
 
 
 class FakeProgress:
@@ -39,18 +40,22 @@ class FakeProvider:
     def __init__(self, *script, pause=0.0):
         self.script, self.pause = script, pause
         self.closed, self.prompts, self.pulled = False, [], 0
+        self.is_done = asyncio.Event()
 
-    async def stream(self, prompt):
+    async def write(self, prompt, sink):
         self.prompts.append(prompt)
         try:
             for part in self.script:
                 await asyncio.sleep(self.pause)
                 if isinstance(part, BaseException):
                     raise part
+                if isinstance(part, ProviderFinish):
+                    return part
                 self.pulled += 1
-                yield part
+                await sink.put(part)
         finally:
             self.closed = True
+            self.is_done.set()
 
 
 async def collect(turn, question):
@@ -95,6 +100,6 @@ class SlowText(FakeText):
     def __init__(self):
         self.is_asked = asyncio.Event()
 
-    async def read(self, passage):
+    async def read(self, passages):
         self.is_asked.set()
         await asyncio.sleep(60)

@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 
 from ingestion.pipeline.chunk import chunk_document
-from ingestion.pipeline.language import detect_language
 from ingestion.text import ParsedDocument
+from language.detection import detect_language
 from servicekit.tokenization import Cl100kTokenizer
 
 TEXTS = {

@@ -134,6 +134,74 @@ async def test_ranges_of_a_text_count_code_points_across_segments(stack):
     assert await stack.count("text_segments") == 3
 
 
+def range_of(document, start, end, **more):
+    fields = {"document_id": document.document_id, "version_id": document.version_id, **more}
+    return pb.TextRange(start_offset=start, end_offset=end, **fields)
+
+
+async def read_ranges(person, *ranges):
+    found = await person.documents.BatchGetDocumentTexts(pb.BatchGetDocumentTextsRequest(ranges=ranges))
+    return [None if each.is_missing else each.text for each in found.texts]
+
+
+async def test_many_ranges_of_several_texts_come_in_their_order(stack):
+    letters = "".join("aé"[number % 2] if number % 9 else chr(0x1F300 + number % 500) for number in range(40_000))
+    tenant = str(uuid4())
+    ann = await stack.person(tenant)
+    first, second = await ann.upload(letters.encode()), await ann.upload(b"Other words stand here. " * 20)
+    await stack.run_all()
+    first, second = [await ann.get(document.document_id) for [document] in (first, second)]
+    edge = SEGMENT_CHARACTERS
+    places = [(5, 9), (edge - 1, edge + 1), (edge, 2 * edge), (0, 20_000), (39_000, 40_000), (0, 0), (5, 9)]
+    wanted = [range_of(first, *place) for place in places]
+    wanted.insert(3, range_of(second, 6, 11))
+    whole = (await ann.documents.GetDocumentText(pb.GetDocumentTextRequest(document_id=first.document_id))).text
+    expected = [whole[start:end] for start, end in places]
+    expected.insert(3, "words")
+    assert await read_ranges(ann, *wanted) == expected
+
+
+async def test_a_range_that_cannot_be_had_is_missing_whyever_and_keeps_none_of_the_others(stack):
+    tenant = str(uuid4())
+    ann, bob = await stack.person(tenant), await stack.person(tenant)
+    [private], [early] = await ann.upload(TEXT), await ann.upload(TEXT)
+    await stack.run_all()
+    private = await ann.get(private.document_id)
+    wanted = [
+        range_of(private, 4, 9),
+        range_of(private, 4, 9, document_id=str(uuid4())),
+        range_of(private, 4, 9, version_id=str(uuid4())),
+        range_of(private, 4, private.character_count + 1),
+        range_of(private, 4, 9, document_id=early.document_id),
+    ]
+    assert await read_ranges(ann, *wanted) == ["quick", None, None, None, None]
+    for person in (bob, await stack.person()):
+        assert await read_ranges(person, *wanted) == [None] * 5
+    await ann.documents.DeleteDocument(pb.DeleteDocumentRequest(document_id=private.document_id))
+    assert await read_ranges(ann, *wanted) == [None] * 5
+
+
+async def test_a_text_that_is_not_there_yet_is_missing(stack):
+    ann = await stack.person()
+    [document] = await ann.upload(TEXT)
+    assert await read_ranges(ann, range_of(document, 0, 0), range_of(document, 0, 5)) == [None, None]
+
+
+@pytest.mark.parametrize(("start", "end"), [(5, 4), (0, 20_001)])
+async def test_a_range_that_is_none_refuses_the_call(stack, start, end):
+    ann = await stack.person()
+    [document] = await ann.upload(TEXT)
+    assert (await refusal(read_ranges(ann, range_of(document, start, end)))).reason == "INVALID_RANGE"
+
+
+async def test_a_call_holds_fifty_ranges_at_most(stack):
+    ann = await stack.person()
+    [document] = await ann.upload(TEXT)
+    for count in (0, 51):
+        error = await refusal(read_ranges(ann, *[range_of(document, 0, 1)] * count))
+        assert error.reason == "INVALID_FIELD"
+
+
 async def test_a_range_outside_the_text_is_refused(stack):
     ann = await stack.person()
     [document] = await ann.upload(TEXT)

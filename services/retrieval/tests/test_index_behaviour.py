@@ -20,7 +20,7 @@ from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
 from retrieval.indexing.indexer import name_point
-from retrieval.model import Chunk, DocumentVersion, IndexUnavailable, Point, Scope, SparseVector
+from retrieval.model import Chunk, DocumentVersion, Hit, IndexUnavailable, Matches, Point, Scope, SparseVector
 from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
 
 DIMENSIONS = 16
@@ -90,7 +90,7 @@ def make_version(**changes):
 
 
 def make_chunk(number=0, text="the quick brown fox"):
-    return Chunk(number, text, 10 * number, 10 * number + len(text), 1, 2, ("One", "Two"), (7, 8))
+    return Chunk(number, text, 10 * number, 10 * number + len(text), 1, 2, ("One", "Two"), (7, 8), 5)
 
 
 def make_point(version, chunk, dense=None):
@@ -109,7 +109,24 @@ def direction(number, lean=0.0):
 
 async def search(index, scope, *, words="fox", versions=(), limit=10, dense=None):
     dense = direction(0) if dense is None else dense
-    return await index.match(scope, versions, dense, WEIGHER.weigh_query(words, "en"), limit)
+    found = await index.match(scope, versions, dense, WEIGHER.weigh_query(words, "en"), limit)
+    return Matches(await resolve(index, found.dense), await resolve(index, found.sparse))
+
+
+async def resolve(index, leg):
+    """Returns matches with what they stand for, as a search reads it for those that it returns."""
+    read = await index.read([match.point_id for match in leg]) if leg else {}
+    passages = [read[match.point_id] for match in leg]
+    for match, (version, chunk) in zip(leg, passages, strict=True):
+        told = (match.tenant_id, match.version_id, match.private_to_user_id, match.language, match.chunk_index)
+        assert told == (
+            version.tenant_id,
+            version.version_id,
+            version.private_to_user_id,
+            version.language,
+            chunk.chunk_index,
+        )
+    return [Hit(*passage, match.score) for match, passage in zip(leg, passages, strict=True)]
 
 
 def scope_of(version, user="u1", **narrowing):
@@ -127,6 +144,22 @@ async def test_a_match_gives_back_every_field_of_what_was_stored(index):
     for leg in (found.dense, found.sparse):
         assert [(match.version, match.chunk) for match in leg] == [(version, chunk)]
     assert found.dense[0].score == pytest.approx(1.0, abs=1e-3)
+
+
+async def test_what_comes_with_the_leading_matches_is_what_would_be_read(index):
+    version = make_version()
+    await index.upsert([make_point(version, make_chunk(number, f"fox {number}")) for number in range(6)])
+    found = await index.match(scope_of(version), (), direction(0), WEIGHER.weigh_query("fox", "en"), 10, 2)
+    leading = {match.point_id for match in (*found.dense[:2], *found.sparse[:2])}
+    assert set(found.passages) in (leading, set())
+    assert await index.read(sorted(leading)) == (found.passages or await index.read(sorted(leading)))
+
+
+async def test_points_that_are_gone_are_not_read(index):
+    version = make_version()
+    points = [make_point(version, make_chunk(number)) for number in range(2)]
+    await index.upsert(points[:1])
+    assert await index.read([point.point_id for point in points]) == {points[0].point_id: (version, make_chunk(0))}
 
 
 async def test_unicode_comes_back_as_it_went_in(index):

@@ -16,8 +16,15 @@ def make_version(version_id="v", *, document_id="d", tenant_id=TENANT, private_t
     return DocumentVersion(tenant_id, document_id, version_id, "c", private_to, "a.pdf", "A", language)
 
 
-def make_match(number, score=1.0, **version):
-    return Match(make_version(**version), Chunk(number, f"text {number}", 0, 1, 1, 1), score)
+PASSAGES = {}
+
+
+def make_match(number, score=1.0, text="", **version):
+    made = make_version(**version)
+    point_id = f"{made}/{number}"
+    PASSAGES[point_id] = (made, Chunk(number, text or f"text {number}", 0, 1, 1, 1))
+    told = (made.tenant_id, made.version_id, made.private_to_user_id, made.language, number)
+    return Match(point_id, *told, score)
 
 
 def leg(*numbers, **version):
@@ -25,7 +32,7 @@ def leg(*numbers, **version):
 
 
 def numbers(hits):
-    return [hit.chunk.chunk_index for hit in hits]
+    return [hit.chunk.chunk_index if isinstance(hit, Hit) else hit.chunk_index for hit in hits]
 
 
 class FakeEmbedder:
@@ -40,12 +47,21 @@ class FakeWeigher:
 
 
 class FakeIndex:
-    def __init__(self, dense, sparse=()):
-        self.dense, self.sparse, self.asked = list(dense), list(sparse), []
+    brings = False  # what the leading matches stand for
 
-    async def match(self, scope, version_ids, dense, sparse, limit):
+    def __init__(self, dense, sparse=()):
+        self.dense, self.sparse, self.asked, self.read_counts = list(dense), list(sparse), [], []
+
+    async def match(self, scope, version_ids, dense, sparse, limit, leading):
         self.asked.append(limit)
-        return Matches(self.dense[:limit], self.sparse[:limit])
+        known = [
+            match.point_id for match in (*self.dense[: self.brings * leading], *self.sparse[: self.brings * leading])
+        ]
+        return Matches(self.dense[:limit], self.sparse[:limit], {each: PASSAGES[each] for each in known})
+
+    async def read(self, point_ids):
+        self.read_counts.append(len(point_ids))
+        return {point_id: PASSAGES[point_id] for point_id in point_ids if point_id in PASSAGES}
 
 
 class FakeRegistry:
@@ -143,9 +159,32 @@ async def test_a_query_in_a_language_the_model_does_not_know_is_decided_by_words
 
 
 async def test_repeats_of_one_document_give_way_to_other_passages():
-    repeated = Chunk(2, "text 1", 5, 6, 2, 2)
-    dense = [make_match(1), Match(make_version(), repeated, 0.9), make_match(3)]
-    assert numbers(await search(make_searcher(dense))) == [1, 3]
+    dense = [make_match(1), make_match(2, text="text 1"), make_match(3)]
+    searcher = make_searcher(dense)
+    assert numbers(await search(searcher, top_k=2)) == [1, 3]
+    assert searcher.index.read_counts == [2, 1]
+    make_match(2)
+
+
+async def test_only_what_is_returned_is_read():
+    searcher = make_searcher(leg(*range(50)), leg(*range(30, 80)))
+    assert len(await search(searcher)) == 8
+    assert searcher.index.read_counts == [8]
+
+
+async def test_what_came_with_the_matches_is_not_read_again():
+    searcher = make_searcher(leg(*range(50)), leg(*range(30, 80)))
+    searcher.index.brings = True
+    brought = await search(searcher)
+    assert searcher.index.read_counts == []
+    assert brought == await search(make_searcher(leg(*range(50)), leg(*range(30, 80))))
+
+
+async def test_what_was_deleted_since_it_was_found_is_no_hit():
+    dense = leg(*range(10), version_id="v")
+    gone = PASSAGES.pop(dense[1].point_id)
+    assert numbers(await search(make_searcher(dense), top_k=3)) == [0, 2, 3]
+    PASSAGES[dense[1].point_id] = gone
 
 
 def test_the_same_words_in_two_documents_are_two_hits():
@@ -186,8 +225,8 @@ def test_a_score_tells_how_far_both_legs_and_the_meaning_agree(dense, sparse, be
 
 
 def test_what_the_dense_leg_did_not_reach_counts_as_similar_as_its_last():
-    hits = fuse(Matches(alike(0.9, 1) + alike(0.3, 2), leg(3)), BOTH_LEGS)
-    assert {hit.chunk.chunk_index: hit.score for hit in hits}[3] == pytest.approx(0.25 + 0.15)
+    matches = fuse(Matches(alike(0.9, 1) + alike(0.3, 2), leg(3)), BOTH_LEGS)
+    assert {match.chunk_index: match.score for match in matches}[3] == pytest.approx(0.25 + 0.15)
 
 
 def test_where_words_decide_similarity_adds_nothing():

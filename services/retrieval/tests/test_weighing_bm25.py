@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.weighing.bm25_term_weigher import STEMMED, Bm25TermWeigher, fold
+from retrieval.weighing.bm25_term_weigher import STEMMED, Bm25TermWeigher
 
 WEIGHER = Bm25TermWeigher()
 
@@ -54,8 +54,3 @@ def test_a_passage_says_how_often_and_a_query_only_what():
 def test_a_text_without_words_has_no_terms(text):
     assert WEIGHER.weigh_query(text, "").indices == ()
     assert WEIGHER.weigh_passage(text, "en").indices == ()
-
-
-def test_spellings_that_readers_do_not_tell_apart_are_one():
-    assert fold("كتابي") == fold("کتابی")
-    assert fold("می‌روم") == "می روم"

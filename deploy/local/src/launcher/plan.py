@@ -127,7 +127,7 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str], *, uses: set
         probe=GrpcProbe(target),
         needs=frozenset({_PREPARE}),
         uses=frozenset({postgres.NAME, *uses}),
-        check=_python(name, "check-settings"),
+        checked_as=name,
         address=target,
     )
 

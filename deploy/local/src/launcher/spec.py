@@ -34,8 +34,8 @@ class ProcessSpec:
     """Names of processes that must be ready, or tasks that must be done, before the first start."""
     uses: frozenset[str] = frozenset()
     """Names of processes that it calls while it works; they, and those it needs, are stopped after it."""
-    check: tuple[str, ...] = ()
-    """A command that reads the same environment and says on stderr, with status 2, which settings are wrong."""
+    checked_as: str = ""
+    """The service whose `check-settings` reads this environment, and says which settings are wrong."""
     address: str = ""
     """Where it listens, for people."""
     once: bool = False

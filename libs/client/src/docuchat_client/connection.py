@@ -34,7 +34,13 @@ PAGE_SIZE = 100
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 # Only what reads: a write that is sent twice may happen twice.
 READING = {
-    "docuchat.ingestion.v1.DocumentService": ("GetDocument", "ListDocuments", "ListChunks", "GetDocumentText"),
+    "docuchat.ingestion.v1.DocumentService": (
+        "GetDocument",
+        "ListDocuments",
+        "ListChunks",
+        "GetDocumentText",
+        "BatchGetDocumentTexts",
+    ),
     "docuchat.chat.v1.ConversationService": ("GetConversation", "ListConversations", "ListMessages"),
     "docuchat.auth.v1.UserService": ("GetMe",),
     "docuchat.retrieval.v1.SearchService": ("Search",),

@@ -54,6 +54,10 @@ def read_error(error: grpc.aio.AioRpcError) -> DocuChatError:
             retry_after = retry.retry_delay.ToMilliseconds() / 1000
     if not details:
         return _read_plain(code, message)
+    # What the gateway answers by itself names the request in a header only.
+    sent = {**dict(error.initial_metadata() or ()), **dict(error.trailing_metadata() or ())}
+    if request_id := sent.get("x-request-id"):
+        metadata.setdefault("request_id", str(request_id))
     return DocuChatError(code, reason, message, metadata, retry_after_seconds=retry_after)
 
 

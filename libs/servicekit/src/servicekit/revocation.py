@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from servicekit.errors import AppError, DependencyUnavailable
-from servicekit.telemetry import get_logger
+from servicekit.errors import DependencyUnavailable
+from servicekit.repeating import repeat
 
 # The longest life of an access token, and the leeway of whoever verifies it.
 KEEP_SECONDS = 3600 + 60
@@ -48,12 +48,7 @@ class RevokedSessions:
 
     async def follow(self) -> None:
         """Listens for as long as the process lives, and begins again where the stream ends."""
-        while True:
-            try:
-                await self._listen()
-            except AppError as error:
-                get_logger("revocation").warning("revocations not followed", reason=error.reason)
-            await asyncio.sleep(RETRY_SECONDS)
+        await repeat("revocation", self._listen, every_seconds=RETRY_SECONDS)
 
     async def _wait(self) -> None:
         try:

@@ -1,15 +1,18 @@
 """Traces, metrics and logs: OpenTelemetry when a collector is configured, JSON lines always."""
 
+import json
 import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from io import TextIOBase
-from typing import TextIO, cast
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cache
+from io import RawIOBase
+from typing import BinaryIO, cast
 
+import orjson
 import structlog
-from opentelemetry import metrics, propagate, trace
+from opentelemetry import context, metrics, propagate, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -22,6 +25,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 EXPORT_TIMEOUT_SECONDS = 5
+NO_SPAN = nullcontext(trace.INVALID_SPAN)
 
 
 def configure_telemetry(service_name: str, version: str, log_level: str = "INFO") -> None:
@@ -51,20 +55,20 @@ def flush_telemetry() -> None:
             provider.shutdown()
 
 
-class LossyStream(TextIOBase):
+class LossyStream(RawIOBase):
     """A stream that drops what it cannot write, and counts it: no call may fail because a disk is full of its log."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def write(self, text: str) -> int:
+    def write(self, line: bytes) -> int:  # type: ignore[override] # any buffer would do, and bytes is what comes
         """Writes if that works."""
         # A closed stream is a ValueError.
         try:
-            return self._stream.write(text)
+            return self._stream.write(line)
         except (OSError, ValueError):
             count_event("log.line.dropped")
-            return len(text)
+            return len(line)
 
     def flush(self) -> None:
         """Flushes if that works."""
@@ -85,20 +89,31 @@ def configure_logs(service_name: str, log_level: str = "INFO") -> None:
             add_trace_id,
             # Without local variables: they hold documents and secrets.
             ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
+            render_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
-        cache_logger_on_first_use=False,
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", LossyStream(sys.stderr.buffer))),
+        # Whoever keeps a logger (the layers do) has it put together once.
+        cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service_name)
 
 
+def render_line(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
+    """Returns the event as JSON in ASCII: terminals take some characters beyond it for commands too."""
+    with suppress(TypeError):  # a lone surrogate, a number beyond 64 bits, a key that is no text
+        # A dataclass shows its repr, which leaves out what is secret.
+        line = orjson.dumps(event, default=repr, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+        if line.isascii():
+            return line
+    return json.dumps(event, default=repr, skipkeys=True).encode()
+
+
 def add_trace_id(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Adds the current trace's id, so that a log line leads to its trace."""
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = format(context.trace_id, "032x")
+    found = trace.get_current_span().get_span_context()
+    if found.is_valid:
+        event["trace_id"] = format(found.trace_id, "032x")
     return event
 
 
@@ -110,35 +125,72 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def count_event(name: str, **attributes: AttributeValue) -> None:
     """Adds one to a counter, such as `background.round.failed`."""
-    metrics.get_meter("docuchat").create_counter(name).add(1, attributes)
+    _counter(name).add(1, attributes)
 
 
 def record_level(name: str, value: float) -> None:
     """Sets a gauge, such as `ingestion.jobs.oldest_due_seconds`."""
-    metrics.get_meter("docuchat").create_gauge(name).set(value)
+    _gauge(name).set(value)
+
+
+def record_seconds(name: str, seconds: float, attributes: Mapping[str, AttributeValue]) -> None:
+    """Adds a duration to a histogram, such as `rpc.server.call.duration`."""
+    _histogram(name).record(seconds, attributes)
+
+
+# Made once: without a collector OpenTelemetry keeps every meter that it was ever asked for.
+@cache
+def _counter(name: str) -> metrics.Counter:
+    return metrics.get_meter("docuchat").create_counter(name)
+
+
+@cache
+def _gauge(name: str) -> metrics._Gauge:
+    return metrics.get_meter("docuchat").create_gauge(name)
+
+
+@cache
+def _histogram(name: str) -> metrics.Histogram:
+    return metrics.get_meter("docuchat").create_histogram(name, unit="s")
+
+
+def is_tracing() -> bool:
+    """Tells whether anybody collects spans."""
+    return isinstance(trace.get_tracer_provider(), TracerProvider)
 
 
 def trace_carrier() -> dict[str, str]:
     """Returns the current trace context (W3C), to store with work that is done later."""
     carrier: dict[str, str] = {}
-    propagate.inject(carrier)
+    # An empty context is the rule where nobody collects, and looking into it costs as much as a full one.
+    if context.get_current():
+        propagate.inject(carrier)
     return carrier
 
 
-@contextmanager
 def span(
     name: str,
     carrier: Mapping[str, str] | None = None,
     *,
     kind: SpanKind = SpanKind.INTERNAL,
     **attributes: AttributeValue,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Opens a span; with a carrier it continues the trace the carrier was taken from.
 
     Attribute names use underscores for dots: rpc_method becomes rpc.method.
+    Where nobody collects, only the trace of a carrier goes on, for whoever is called.
     """
-    context = propagate.extract(carrier) if carrier is not None else None
+    if carrier or is_tracing():
+        return _open_span(name, carrier, kind, attributes)
+    return NO_SPAN
+
+
+@contextmanager
+def _open_span(
+    name: str, carrier: Mapping[str, str] | None, kind: SpanKind, attributes: Mapping[str, AttributeValue]
+) -> Iterator[Span]:
+    parent = propagate.extract(carrier) if carrier else None
     named = {key.replace("_", "."): value for key, value in attributes.items()}
     tracer = trace.get_tracer("docuchat")
-    with tracer.start_as_current_span(name, context=context, kind=kind, attributes=named) as opened:
+    with tracer.start_as_current_span(name, context=parent, kind=kind, attributes=named) as opened:
         yield opened

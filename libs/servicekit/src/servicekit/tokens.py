@@ -4,10 +4,12 @@ import asyncio
 import base64
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -24,6 +26,8 @@ MAX_TOKEN_BYTES = 8192
 REFETCH_SECONDS = 30
 REFRESH_SECONDS = 300
 HEADER_FIELDS = {"alg", "typ", "kid"}
+# About 2 KB each: what a process serves in a quarter of an hour, and an end to what it can be filled with.
+MAX_REMEMBERED = 4096
 
 
 class TokenExpired(AppError):
@@ -131,8 +135,21 @@ class Revocations(Protocol):
         ...
 
 
+class Verified(NamedTuple):
+    """What a token was found to say, and the key that signed it."""
+
+    principal: Principal
+    kid: str
+    key: Ed25519PublicKey
+    ends: float  # seconds since 1970, leeway included
+
+
 class TokenVerifier:
-    """Turns a token into a principal, without asking anyone. Tokens of sessions in `revoked` are refused."""
+    """Turns a token into a principal, without asking anyone. Tokens of sessions in `revoked` are refused.
+
+    What was verified once is remembered until it ends. Its key must still be
+    the issuer's and its session must not have ended: both are asked each time.
+    """
 
     def __init__(
         self,
@@ -141,15 +158,37 @@ class TokenVerifier:
         audience: str = DEFAULT_AUDIENCE,
         *,
         revoked: Revocations | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._revoked = revoked
         self._issuer = issuer
         self._audience = audience
+        self._clock = clock
+        self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
 
     async def verify(self, token: str) -> Principal:
         """Returns the token's principal. Raises TokenExpired, TokenInvalid or DependencyUnavailable."""
-        key = await self._keys.find(read_key_id(token))
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TokenInvalid
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        principal = await self._recall(digest) or await self._examine(token, digest)
+        # Services have no session: nothing that ends one can take their tokens back.
+        if self._revoked and principal.session_id and await self._revoked.includes(principal.session_id):
+            raise TokenInvalid
+        return principal
+
+    async def _recall(self, digest: bytes) -> Principal | None:
+        """Returns the principal of a token that was verified before and would be again."""
+        found = self._remembered.pop(digest, None)
+        if found is None or found.ends <= self._clock() or await self._keys.find(found.kid) is not found.key:
+            return None
+        self._remember(digest, found)
+        return found.principal
+
+    async def _examine(self, token: str, digest: bytes) -> Principal:
+        kid = read_key_id(token)
+        key = await self._keys.find(kid)
         if key is None:
             raise TokenInvalid
         try:
@@ -158,10 +197,14 @@ class TokenVerifier:
             raise TokenExpired from error
         except (jwt.InvalidTokenError, KeyError, ValueError, OverflowError, OSError) as error:
             raise TokenInvalid from error
-        # Services have no session: nothing that ends one can take their tokens back.
-        if self._revoked and principal.session_id and await self._revoked.includes(principal.session_id):
-            raise TokenInvalid
+        self._remember(digest, Verified(principal, kid, key, principal.expires_at.timestamp() + LEEWAY_SECONDS))
         return principal
+
+    def _remember(self, digest: bytes, found: Verified) -> None:
+        # In the order of use, so that the one at the front is the one to forget.
+        self._remembered[digest] = found
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def _decode(self, token: str, key: Ed25519PublicKey) -> dict[str, Any]:
         return jwt.decode(
@@ -177,7 +220,7 @@ class TokenVerifier:
 
 def read_key_id(token: str) -> str:
     """Returns the key id of a well-formed header that names nothing but EdDSA."""
-    if len(token) > MAX_TOKEN_BYTES or not all(is_canonical(part) for part in token.split(".")):
+    if not all(is_canonical(part) for part in token.split(".")):
         raise TokenInvalid
     try:
         header = jwt.get_unverified_header(token)

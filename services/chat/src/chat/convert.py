@@ -1,9 +1,5 @@
 """Chat's protos to nouns and back."""
 
-import re
-import uuid
-from datetime import datetime
-
 from chat.model import (
     Citation,
     Completed,
@@ -21,9 +17,6 @@ from chat.model import (
 )
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2, citation_pb2, conversation_pb2, usage_pb2
 from servicekit.identity import Principal
-from servicekit.rpc.paging import InvalidPageToken, read_moment
-
-POSITION = re.compile(r"[0-9]{1,18}")
 
 
 def to_owner(principal: Principal) -> Owner:
@@ -148,23 +141,3 @@ def to_message(message: Message) -> conversation_pb2.Message:
         time_to_first_token_ms=message.time_to_first_token_ms,
         create_time=message.create_time,
     )
-
-
-def read_conversation_key(key: tuple[str, ...] | None) -> tuple[datetime, str] | None:
-    """Returns the (update_time, conversation_id) of a page token. Raises InvalidPageToken."""
-    if key is None:
-        return None
-    try:
-        time, conversation_id = key
-        return read_moment(time), str(uuid.UUID(conversation_id))
-    except ValueError as error:
-        raise InvalidPageToken from error
-
-
-def read_message_key(key: tuple[str, ...] | None) -> int:
-    """Returns the position of a page token, 0 without one. Raises InvalidPageToken."""
-    if key is None:
-        return 0
-    if len(key) != 1 or not POSITION.fullmatch(key[0]):
-        raise InvalidPageToken
-    return int(key[0])

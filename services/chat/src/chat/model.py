@@ -66,6 +66,15 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Highlight:
+    """A sentence of a passage, canonical text [start_offset, end_offset); score: the share of the query it covers."""
+
+    start_offset: int
+    end_offset: int
+    score: float
+
+
+@dataclass(frozen=True)
 class Passage:
     """A numbered piece of a document: canonical text [start_offset, end_offset)."""
 
@@ -82,6 +91,9 @@ class Passage:
     score: float
     heading_path: tuple[str, ...] = ()
     page_break_offsets: tuple[int, ...] = ()
+    language: str = ""  # ISO 639-1, of the document
+    highlights: tuple[Highlight, ...] = ()  # best first
+    token_count: int = 0  # of the text; 0 where nobody counted
 
     def page_of(self, offset: int) -> int:
         """Returns the page that a canonical offset lies on; 0 for types without pages."""
@@ -158,13 +170,13 @@ class ProviderQuote:
 
 @dataclass(frozen=True)
 class ProviderFinish:
-    """The last part of every answer that came to its end; usage is None where the provider reports none."""
+    """How an answer came to its end; usage is None where the provider reports none."""
 
     reason: FinishReason
     usage: Usage | None = None
 
 
-ProviderPart = ProviderText | ProviderQuote | ProviderFinish
+ProviderPart = ProviderText | ProviderQuote
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What answering a question needs from the outside world."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -11,7 +11,9 @@ from chat.model import (
     Owner,
     Passage,
     Prompt,
-    ProviderPart,
+    ProviderFinish,
+    ProviderQuote,
+    ProviderText,
     Question,
     TurnOutcome,
 )
@@ -33,8 +35,11 @@ class PassageSearch(Protocol):
 class CanonicalText(Protocol):
     """Reads the text that all offsets count in."""
 
-    async def read(self, passage: Passage) -> str:
-        """Returns canonical text [start_offset, end_offset) of the passage's own version. Raises AppError."""
+    async def read(self, passages: Sequence[Passage]) -> Mapping[int, str]:
+        """Returns canonical text [start_offset, end_offset) by the passage's marker, in one call.
+
+        Without those that the caller does not see or whose version is not the document's any more. Raises AppError.
+        """
         ...
 
 
@@ -46,8 +51,25 @@ class DocumentProgress(Protocol):
         ...
 
 
+class AnswerSink(Protocol):
+    """Takes an answer while it is written."""
+
+    @property
+    def first_time(self) -> float | None:
+        """When the first part came, by the event loop's clock; None before."""
+        ...
+
+    def on_first(self, call: Callable[[], object]) -> None:
+        """Has a function called with the first part, in place of any other before."""
+        ...
+
+    async def put(self, part: ProviderText | ProviderQuote) -> None:
+        """Takes the next part; waits while too much of the answer lies here that nobody has taken yet."""
+        ...
+
+
 class AnswerProvider(Protocol):
-    """Writes answers. Closing the stream ends the work upstream at once."""
+    """Writes answers. Cancelling it ends the work upstream at once."""
 
     @property
     def name(self) -> str:
@@ -59,8 +81,8 @@ class AnswerProvider(Protocol):
         """The provider's model."""
         ...
 
-    def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields the answer's parts, ProviderFinish last. Raises the provider errors of the model."""
+    async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
+        """Puts the answer's parts into a sink and returns how it ended. Raises the provider errors of the model."""
         ...
 
     async def close(self) -> None:

@@ -1,15 +1,11 @@
 """Protos to the model and back."""
 
-from datetime import datetime
 from urllib.parse import quote
-from uuid import UUID
 
-from docuchat.ingestion.v1 import collection_pb2, document_pb2
-from ingestion.model import Caller, Collection, Document, DocumentState, Visibility
-from ingestion.ports import PageKey
+from docuchat.ingestion.v1 import collection_pb2, document_pb2, document_service_pb2
+from ingestion.model import Caller, Collection, Document, DocumentState, TextRange, Visibility
 from ingestion.text import Chunk
 from servicekit.identity import Principal
-from servicekit.rpc.paging import InvalidPageToken, decode_page_token, encode_page_token, read_moment
 
 
 def to_caller(principal: Principal) -> Caller:
@@ -79,31 +75,14 @@ def to_chunk_message(chunk: Chunk) -> document_pb2.Chunk:
     )
 
 
-def encode_page_key(kind: str, create_time: datetime, row_id: str) -> str:
-    """Returns the token of the page after a row."""
-    return encode_page_token(kind, (create_time.isoformat(), row_id))
+def to_text_range(wanted: document_service_pb2.TextRange) -> TextRange:
+    """Returns the range as noun."""
+    return TextRange(wanted.document_id, wanted.version_id, wanted.start_offset, wanted.end_offset)
 
 
-def decode_page_key(kind: str, token: str) -> PageKey | None:
-    """Returns the row before the page, None for the first page. Raises InvalidPageToken."""
-    found = decode_page_token(kind, token)
-    if found is None:
-        return None
-    try:
-        create_time, row_id = found
-        return read_moment(create_time), str(UUID(row_id))
-    except ValueError as error:
-        raise InvalidPageToken from error
-
-
-def decode_chunk_index(kind: str, token: str) -> int:
-    """Returns the number of the page's first chunk, 0 for the first page. Raises InvalidPageToken."""
-    found = decode_page_token(kind, token)
-    if found is None:
-        return 0
-    if len(found) != 1 or not found[0].isascii() or not found[0].isdigit() or len(found[0]) > 9:
-        raise InvalidPageToken
-    return int(found[0])
+def to_range_text(text: str | None) -> document_service_pb2.RangeText:
+    """Maps what a range holds; None is missing."""
+    return document_service_pb2.RangeText(text=text or "", is_missing=text is None)
 
 
 def content_headers(filename: str) -> tuple[tuple[str, str], ...]:

@@ -49,6 +49,16 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class TextRange:
+    """Characters [start, end) of a version's canonical text, in code points."""
+
+    document_id: str
+    version_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Collection:
     """A set of documents that are seen by the same people."""
 

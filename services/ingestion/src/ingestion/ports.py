@@ -21,6 +21,7 @@ from ingestion.model import (
     PreparedText,
     Standing,
     StoredFile,
+    TextRange,
     Visibility,
 )
 from ingestion.text import Chunk, ContentType, ParsedDocument
@@ -158,6 +159,10 @@ class TextStore(Protocol):
 
     async def read_range(self, tenant_id: str, version_id: str, start: int, end: int) -> str:
         """Returns characters [start, end) of a text, in code points."""
+        ...
+
+    async def read_ranges(self, caller: Caller, ranges: Sequence[TextRange]) -> list[str | None]:
+        """Returns what each range holds; None where the caller does not see the document with that version and text."""
         ...
 
     async def list_chunks(self, tenant_id: str, version_id: str, first: int, limit: int) -> list[Chunk]:

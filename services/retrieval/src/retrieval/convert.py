@@ -39,6 +39,11 @@ def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
         heading_path=chunk.heading_path,
         page_break_offsets=chunk.page_break_offsets,
         language=version.language,
+        highlights=[
+            hit_pb2.Highlight(start_offset=one.start_offset, end_offset=one.end_offset, score=one.score)
+            for one in hit.highlights
+        ],
+        token_count=chunk.token_count,
     )
 
 
@@ -91,4 +96,5 @@ def _to_chunk(chunk: index_pb2.IndexChunk) -> Chunk:
         page_end=chunk.page_end,
         heading_path=tuple(chunk.heading_path),
         page_break_offsets=tuple(chunk.page_break_offsets),
+        token_count=chunk.token_count,
     )

@@ -1,7 +1,7 @@
 """The nouns of retrieval and the errors its flows raise."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -85,6 +85,7 @@ class Chunk:
     page_end: int
     heading_path: tuple[str, ...] = ()
     page_break_offsets: tuple[int, ...] = ()
+    token_count: int = 0  # cl100k_base; 0 where unknown
 
 
 @dataclass(frozen=True)
@@ -110,28 +111,43 @@ class Scope:
 
 @dataclass(frozen=True)
 class Match:
-    """A point that one leg of a search found; higher scores are better within the leg."""
+    """A point that a search found, with what ranking and the walls need of it; higher scores are better."""
 
-    version: DocumentVersion
-    chunk: Chunk
+    point_id: str
+    tenant_id: str
+    version_id: str
+    private_to_user_id: str
+    language: str
+    chunk_index: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """Canonical text [start_offset, end_offset) and the share of the query that it covers, from 0 to 1."""
+
+    start_offset: int
+    end_offset: int
     score: float
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A visible passage with its fused score from 0 to 1."""
+    """A visible passage with its fused score from 0 to 1 and its best sentences, best first."""
 
     version: DocumentVersion
     chunk: Chunk
     score: float
+    highlights: tuple[Highlight, ...] = ()
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The two legs of one hybrid query, each best first."""
+    """The two legs of one hybrid query, each best first, and by point id what some of them stand for."""
 
     dense: Sequence[Match]
     sparse: Sequence[Match]
+    passages: Mapping[str, tuple[DocumentVersion, Chunk]] = field(default_factory=dict)
 
 
 class EmptyQuery(AppError):

@@ -1,10 +1,11 @@
 """What the flows of retrieval need from the outside world."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from retrieval.model import (
     AbandonedVersion,
+    Chunk,
     DocumentVersion,
     ExpectedVersion,
     Matches,
@@ -65,12 +66,23 @@ class VectorIndex(Protocol):
         ...
 
     async def match(
-        self, scope: Scope, version_ids: Sequence[str], dense: Vector, sparse: SparseVector, limit: int
+        self,
+        scope: Scope,
+        version_ids: Sequence[str],
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        leading: int = 0,
     ) -> Matches:
         """Returns both legs, best first, at most limit each. The one place that builds the tenant filter.
 
-        version_ids, if not empty, narrows to these versions.
+        version_ids, if not empty, narrows to these versions. What the `leading` ones of each leg stand for may come
+        along; the rest is for read().
         """
+        ...
+
+    async def read(self, point_ids: Sequence[str]) -> Mapping[str, tuple[DocumentVersion, Chunk]]:
+        """Returns what points stand for, by their ids; without those that are gone. For ids that match() gave."""
         ...
 
     async def count(self, tenant_id: str, version_id: str) -> int:

@@ -1,12 +1,11 @@
-"""The one auth interceptor: who calls, and may they call this method?"""
+"""Who calls, and may they call this method?"""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 
 from docuchat.common.v1 import access_pb2
 from servicekit.errors import AccessDenied, AppError
-from servicekit.identity import Principal, Role, TokenMissing, acting_as
-from servicekit.rpc.call import Call, Layer, Rule, is_infrastructure, read_rule
+from servicekit.identity import Principal, Role, TokenMissing
+from servicekit.rpc.call import Call, Rule, is_infrastructure, read_rule
 from servicekit.tokens import TokenInvalid, TokenVerifier
 
 BEARER = "bearer "
@@ -28,21 +27,11 @@ class MethodWithoutCallers(Exception):
     """Raised at start for a method between services whose proto does not say which of them may call it."""
 
 
-def access_layer(verifier: TokenVerifier) -> Layer:
-    """Returns the layer that verifies the token and denies every method not open to its owner."""
-
-    @asynccontextmanager
-    async def layer(call: Call) -> AsyncIterator[None]:
-        with acting_as(await authenticate(call, verifier)):
-            yield
-
-    return layer
-
-
 async def authenticate(call: Call, verifier: TokenVerifier) -> Principal | None:
-    """Returns the verified caller; None for public methods, which need no token and read none."""
-    if is_infrastructure(call.method):
-        return None
+    """Returns the verified caller; None for public methods, which need no token and read none.
+
+    Raises TokenMissing, TokenInvalid, TokenExpired or AccessDenied.
+    """
     rule = read_rule(call.method)
     if rule.access == access_pb2.ACCESS_PUBLIC:
         return None

@@ -1,7 +1,6 @@
 """One running call, as the server's layers see it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +14,7 @@ from docuchat.common.v1 import access_pb2
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """The method that runs and what came with it. Metadata keys are lower case; duplicates are kept."""
 
@@ -24,10 +23,6 @@ class Call:
     metadata: tuple[tuple[str, str | bytes], ...]
     context: ServicerContext
     requests: AsyncIterator[Any] | None = None  # the messages of a client stream
-
-
-Layer = Callable[[Call], AbstractAsyncContextManager[None]]
-"""What surrounds every call: entered before the handler, left after its last message."""
 
 
 def is_infrastructure(method: str) -> bool:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
+from typing import NoReturn
 
 import grpc
 
 from servicekit.errors import AppError, Code
-from servicekit.rpc.call import Call, Layer
+from servicekit.rpc.call import Call
 from servicekit.rpc.status import build_status, status_metadata, to_grpc_code
 from servicekit.telemetry import get_logger
 
@@ -32,28 +33,20 @@ class DeadlinePassed(AppError):
         )
 
 
-def error_layer(service: str) -> Layer:
-    """Returns the layer that ends failed calls with a rich status of the service's domain."""
-
-    @asynccontextmanager
-    async def layer(call: Call) -> AsyncIterator[None]:
-        try:
-            yield
-        except (asyncio.CancelledError, grpc.aio.AbortError, NotImplementedError):
-            raise
-        except AppError as error:
-            await abort(call, error, service)
-        except TimeoutError:
-            await abort(call, DeadlinePassed(), service)
-        # Whatever a handler raises must end as a status and never reach the caller as text.
-        except Exception:  # noqa: BLE001 - the gate of all handlers
-            get_logger("rpc").exception("call failed", method=call.method, request_id=call.request_id)
-            await abort(call, InternalError(), service)
-
-    return layer
+async def end_with_status(call: Call, error: Exception, service: str) -> None:
+    """Ends a failed call with a rich status of the service's domain, by raising; returns where gRPC knows the end."""
+    if isinstance(error, grpc.aio.AbortError | NotImplementedError):
+        return
+    if isinstance(error, AppError):
+        await abort(call, error, service)
+    if isinstance(error, TimeoutError):
+        await abort(call, DeadlinePassed(), service)
+    # Whatever a handler raises must end as a status and never reach the caller as text.
+    get_logger("rpc").error("call failed", method=call.method, request_id=call.request_id, exc_info=error)
+    await abort(call, InternalError(), service)
 
 
-async def abort(call: Call, error: AppError, service: str) -> None:
+async def abort(call: Call, error: AppError, service: str) -> NoReturn:
     """Ends a call with an error's status. Always raises."""
     if call.requests is not None:
         await discard(call.requests)

@@ -1,12 +1,12 @@
 """How many calls a process works on at once: in all, for one tenant, and for one user."""
 
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
 
 from servicekit.errors import AppError, Code
-from servicekit.identity import Principal, find_principal
-from servicekit.rpc.call import Call, Layer, is_infrastructure
+from servicekit.identity import Principal
 
 
 class Overloaded(AppError):
@@ -24,7 +24,7 @@ class Overloaded(AppError):
 class TooManyConcurrentCalls(AppError):
     """Raised when a user or a tenant has as many calls running as one may."""
 
-    def __init__(self, whose: str, most: int) -> None:
+    def __init__(self, whose: str, most: float) -> None:
         super().__init__(
             Code.RESOURCE_EXHAUSTED,
             "TOO_MANY_CONCURRENT_CALLS",
@@ -34,61 +34,63 @@ class TooManyConcurrentCalls(AppError):
         )
 
 
-def limit_layer(most: int) -> Layer:
-    """Returns the layer that refuses calls beyond `most` with our own words; health checks pass and take no place."""
-    running = 0
+class Places:
+    """The places of a process: with a call under way in each, the next is refused in our own words."""
 
-    @asynccontextmanager
-    async def layer(call: Call) -> AsyncIterator[None]:
-        nonlocal running
-        if is_infrastructure(call.method):
-            yield
-            return
-        if running >= most:
+    def __init__(self, most: float = math.inf) -> None:
+        self._most = most
+        self._taken = 0
+
+    def __enter__(self) -> None:
+        if self._taken >= self._most:
             raise Overloaded
-        running += 1
-        try:
-            yield
-        finally:
-            running -= 1
+        self._taken += 1
 
-    return layer
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._taken -= 1
 
 
-def share_layer(per_user: int, per_tenant: int) -> Layer:
-    """Returns the layer that keeps one caller from taking all places; it stands inside access, which says who calls.
+class Shares:
+    """What keeps one user, or one tenant, from taking all places.
 
     A stream counts for as long as it runs. Services that call on their own
     account, and callers without a token, share the places of the process only.
     """
-    running: Counter[tuple[str, ...]] = Counter()
 
-    @asynccontextmanager
-    async def layer(_call: Call) -> AsyncIterator[None]:
-        principal = find_principal()
-        if principal is None or principal.is_service:
+    def __init__(self, per_user: float = math.inf, per_tenant: float = math.inf) -> None:
+        self._per_user = per_user
+        self._per_tenant = per_tenant
+        # Only callers with a call under way are remembered.
+        self._taken: dict[tuple[str, ...], int] = {}
+
+    def count(self) -> int:
+        """Returns how many users and tenants have a call under way."""
+        return len(self._taken)
+
+    @contextmanager
+    def of(self, caller: Principal | None) -> Iterator[None]:
+        """Takes a place of the caller's share for a block. Raises TooManyConcurrentCalls."""
+        if caller is None or caller.is_service:
             yield
             return
-        keys = _require_place(running, principal, per_user, per_tenant)
-        running.update(keys)
+        tenant, user = (caller.tenant_id,), (caller.tenant_id, caller.subject)
+        self._require_place(user, "user", self._per_user)
+        self._require_place(tenant, "tenant", self._per_tenant)
+        self._take(user, 1)
+        self._take(tenant, 1)
         try:
             yield
         finally:
-            for key in keys:
-                running[key] -= 1
-                # Only callers with a call under way are remembered.
-                if not running[key]:
-                    del running[key]
+            self._take(user, -1)
+            self._take(tenant, -1)
 
-    return layer
+    def _require_place(self, whose: tuple[str, ...], name: str, most: float) -> None:
+        if self._taken.get(whose, 0) >= most:
+            raise TooManyConcurrentCalls(name, most)
 
-
-def _require_place(
-    running: Counter[tuple[str, ...]], principal: Principal, per_user: int, per_tenant: int
-) -> tuple[tuple[str, ...], ...]:
-    tenant = (principal.tenant_id,)
-    user = (principal.tenant_id, principal.subject)
-    for key, whose, most in ((user, "user", per_user), (tenant, "tenant", per_tenant)):
-        if running[key] >= most:
-            raise TooManyConcurrentCalls(whose, most)
-    return user, tenant
+    def _take(self, whose: tuple[str, ...], places: int) -> None:
+        self._taken[whose] = self._taken.get(whose, 0) + places
+        if not self._taken[whose]:
+            del self._taken[whose]

@@ -1,17 +1,18 @@
 """A span and a duration for every call served (OpenTelemetry RPC conventions)."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import cache
+from types import TracebackType
 
 import grpc
 import structlog
-from opentelemetry import metrics
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry import propagate
+from opentelemetry.trace import SpanKind, StatusCode
 
-from servicekit.rpc.call import Call, is_infrastructure
-from servicekit.telemetry import get_logger, span
+from servicekit.rpc.call import Call
+from servicekit.telemetry import record_seconds, span
+
+BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
+CARRIER_KEYS = frozenset(propagate.get_global_textmap().fields)
 
 OURS = {
     grpc.StatusCode.UNKNOWN,
@@ -23,44 +24,42 @@ OURS = {
 }
 
 
-@asynccontextmanager
-async def observation_layer(call: Call) -> AsyncIterator[None]:
+class Observation:
     """Records a server span, the metric rpc.server.call.duration in seconds, and one log line."""
-    if is_infrastructure(call.method):
-        yield
-        return
-    carrier = {key: value for key, value in call.metadata if isinstance(value, str)}
-    started = time.perf_counter()
-    with (
-        structlog.contextvars.bound_contextvars(request_id=call.request_id),
-        span(
-            call.method[1:], carrier, kind=SpanKind.SERVER, rpc_system_name="grpc", rpc_method=call.method[1:]
-        ) as opened,
-    ):
-        code = grpc.StatusCode.CANCELLED
-        try:
-            yield
-            code = read_code(call)
-        except Exception:
-            code = read_code(call)
-            raise
-        finally:
-            record(call, code, opened, time.perf_counter() - started)
 
+    __slots__ = ("_call", "_log", "_name", "_scope", "_span", "_started", "_tokens")
 
-def record(call: Call, code: grpc.StatusCode, opened: Span, seconds: float) -> None:
-    """Writes down how a call ended; only failures of ours make the span an error."""
-    opened.set_attribute("rpc.response.status_code", code.name)
-    if code in OURS:
-        opened.set_status(StatusCode.ERROR, code.name)
-    duration_histogram().record(seconds, {"rpc.method": call.method[1:], "rpc.response.status_code": code.name})
-    get_logger("rpc").info("call", method=call.method[1:], code=code.name, duration_ms=round(seconds * 1000, 1))
+    def __init__(self, call: Call, log: structlog.stdlib.BoundLogger) -> None:
+        self._call = call
+        self._log = log
+        self._name = call.method[1:]
 
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+        self._tokens = structlog.contextvars.bind_contextvars(request_id=self._call.request_id)
+        carrier = {key: value for key, value in self._call.metadata if key in CARRIER_KEYS and isinstance(value, str)}
+        self._scope = span(self._name, carrier, kind=SpanKind.SERVER, rpc_system_name="grpc", rpc_method=self._name)
+        self._span = self._scope.__enter__()
 
-@cache
-def duration_histogram() -> metrics.Histogram:
-    """Returns the instrument, made at the first call, when the exporters are in place."""
-    return metrics.get_meter("docuchat").create_histogram("rpc.server.call.duration", unit="s")
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        is_cut_off = error is not None and not isinstance(error, Exception)
+        code = grpc.StatusCode.CANCELLED if is_cut_off else read_code(self._call)
+        self._record(code.name, is_ours=code in OURS)
+        self._scope.__exit__(kind, error, trace)
+        structlog.contextvars.reset_contextvars(**self._tokens)
+
+    def _record(self, code: str, *, is_ours: bool) -> None:
+        seconds = time.perf_counter() - self._started
+        self._span.set_attribute("rpc.response.status_code", code)
+        # Only failures of ours make the span an error.
+        if is_ours:
+            self._span.set_status(StatusCode.ERROR, code)
+        record_seconds(
+            "rpc.server.call.duration", seconds, {"rpc.method": self._name, "rpc.response.status_code": code}
+        )
+        self._log.info("call", method=self._name, code=code, duration_ms=round(seconds * 1000, 1))
 
 
 def read_code(call: Call) -> grpc.StatusCode:
@@ -70,4 +69,4 @@ def read_code(call: Call) -> grpc.StatusCode:
     code = call.context.code()
     if isinstance(code, grpc.StatusCode):
         return code
-    return next((known for known in grpc.StatusCode if known.value[0] == code), grpc.StatusCode.OK)
+    return BY_NUMBER.get(code, grpc.StatusCode.OK)

@@ -3,11 +3,16 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeAlias, TypeVar
+from uuid import UUID
 
 from servicekit.errors import AppError, Code
 
+RowT = TypeVar("RowT")
+RowKey: TypeAlias = tuple[datetime, str]
+"""A row's time and its id."""
 DEFAULT = 50
 MAX = 100
 # Well inside of what both datetime and PostgreSQL can hold in any time zone.
@@ -30,6 +35,17 @@ def page_size(requested: int) -> int:
     return min(requested, MAX) if requested > 0 else DEFAULT
 
 
+def cut_page(
+    kind: str, rows: Sequence[RowT], size: int, key: Callable[[RowT], Sequence[object]]
+) -> tuple[Sequence[RowT], str]:
+    """Returns a page of `rows`, of which there is one more if another page follows, and the token of that page."""
+    if len(rows) <= size:
+        return rows, ""
+    parts = key(rows[size - 1])
+    token = encode_page_token(kind, [part.isoformat() if isinstance(part, datetime) else str(part) for part in parts])
+    return rows[:size], token
+
+
 def encode_page_token(kind: str, key: Sequence[str]) -> str:
     """Returns an opaque token for the rows after `key`. It grants nothing: the walls hold for every page."""
     return base64.urlsafe_b64encode(json.dumps([kind, *key]).encode()).decode().rstrip("=")
@@ -48,6 +64,30 @@ def decode_page_token(kind: str, token: str) -> tuple[str, ...] | None:
     if not all(isinstance(part, str) for part in found):
         raise InvalidPageToken
     return tuple(found[1:])
+
+
+def decode_row_key(kind: str, token: str) -> RowKey | None:
+    """Returns the time and the id of the row before the page, None for the first one. Raises InvalidPageToken."""
+    found = decode_page_token(kind, token)
+    if found is None:
+        return None
+    try:
+        moment, row_id = found
+        return read_moment(moment), str(UUID(row_id))
+    except ValueError as error:
+        raise InvalidPageToken from error
+
+
+def decode_number(kind: str, token: str, most: int) -> int:
+    """Returns the number that a token holds, up to `most`; 0 for the first page. Raises InvalidPageToken."""
+    found = decode_page_token(kind, token)
+    if found is None:
+        return 0
+    if len(found) != 1 or not found[0].isascii() or not found[0].isdigit() or len(found[0]) > len(str(most)):
+        raise InvalidPageToken
+    if int(found[0]) > most:
+        raise InvalidPageToken
+    return int(found[0])
 
 
 def read_moment(part: str) -> datetime:

@@ -14,13 +14,11 @@ from grpc_reflection.v1alpha import reflection
 from docuchat.common.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from servicekit.config import ServiceSettings
 from servicekit.errors import AppError
-from servicekit.rpc.access import access_layer, require_access_options
-from servicekit.rpc.deadline import deadline_layer
-from servicekit.rpc.errors import error_layer
+from servicekit.rpc.access import require_access_options
 from servicekit.rpc.health import Health
 from servicekit.rpc.interceptor import LayeredInterceptor
-from servicekit.rpc.limit import limit_layer, share_layer
-from servicekit.rpc.observation import observation_layer
+from servicekit.rpc.layers import Layers
+from servicekit.rpc.limit import Places, Shares
 from servicekit.rpc.status_service import Check, StatusServicer
 from servicekit.rpc.trust import trust_auth
 from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
@@ -113,8 +111,7 @@ def build_server(
     per_tenant: int = 400,
 ) -> RpcServer:
     """Makes a server whose calls pass observation, errors, limit, deadline, access, share and validation."""
-    limit, share = limit_layer(max_concurrent_rpcs), share_layer(per_user, per_tenant)
-    layers = (observation_layer, error_layer(name), limit, deadline_layer, access_layer(verifier), share)
+    layers = Layers(name, verifier, Places(max_concurrent_rpcs), Shares(per_user, per_tenant))
     server = grpc.aio.server(
         interceptors=[LayeredInterceptor(layers)],
         options=SERVER_OPTIONS,

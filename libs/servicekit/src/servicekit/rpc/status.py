@@ -1,13 +1,16 @@
 """AppError to google.rpc.Status and back (AIP-193)."""
 
+from contextlib import suppress
+
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.any import pack
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 from servicekit.errors import AppError, Code
 
-STATUS_KEY = "grpc-status-details-bin"
 CHALLENGE_KEY = "www-authenticate"
 CHALLENGE = 'Bearer realm="docuchat"'
 TOKEN_REFUSED = {"TOKEN_EXPIRED", "TOKEN_INVALID"}
@@ -37,21 +40,13 @@ def build_status(error: AppError, domain: str, request_id: str) -> status_pb2.St
         delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     number, _ = to_grpc_code(error.code).value
-    status = status_pb2.Status(code=number, message=error.message)
-    status.details.extend(_pack(detail) for detail in details)
-    return status
-
-
-def _pack(detail: Message) -> any_pb2.Any:
-    packed = any_pb2.Any()
-    packed.Pack(detail)
-    return packed
+    return status_pb2.Status(code=number, message=error.message, details=map(pack, details))
 
 
 def status_metadata(status: status_pb2.Status, error: AppError) -> tuple[tuple[str, str | bytes], ...]:
     """Returns the trailing metadata that carries a status; for HTTP it says which credentials are asked for."""
     challenge = ((CHALLENGE_KEY, choose_challenge(error)),) if error.code is Code.UNAUTHENTICATED else ()
-    return ((STATUS_KEY, status.SerializeToString()), *challenge, *((NO_RETRY,) if error.retried else ()))
+    return (*rpc_status.to_status(status).trailing_metadata, *challenge, *((NO_RETRY,) if error.retried else ()))
 
 
 def choose_challenge(error: AppError) -> str:
@@ -85,12 +80,10 @@ def read_error(error: grpc.aio.AioRpcError) -> AppError:
 
 
 def _read_details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:
-    for key, value in error.trailing_metadata() or ():
-        if key == STATUS_KEY and isinstance(value, bytes):
-            try:
-                return list(status_pb2.Status.FromString(value).details)
-            except DecodeError:
-                return []
+    # A status that cannot be read, or is not the one of this call.
+    with suppress(DecodeError, ValueError):
+        found = rpc_status.from_call(error)
+        return list(found.details) if found else []
     return []
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from auth.ports import Needs
 from servicekit.errors import AppError
+from servicekit.repeating import repeat
 from servicekit.revocation import Announcement
 from servicekit.telemetry import get_logger
 
@@ -27,9 +28,7 @@ class RevocationFeed:
 
     async def follow(self) -> None:
         """Looks for as long as the process lives."""
-        while True:
-            await self._look()
-            await asyncio.sleep(self._interval)
+        await repeat("revocations", self._look, every_seconds=self._interval)
 
     def close(self) -> None:
         """Ends everyone's watch, so that auth can stop."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +12,26 @@ from servicekit.database import Database
 from servicekit.identity import Role
 
 MAX_MEMBERSHIPS = 100
+# Every user's first call: one statement, and put together once.
+FIND_ME = (
+    select(
+        USERS,
+        TENANTS.c.tenant_id,
+        TENANTS.c.slug,
+        TENANTS.c.display_name.label("tenant_display_name"),
+        TENANTS.c.create_time.label("tenant_create_time"),
+        MEMBERSHIPS.c.role,
+    )
+    .select_from(
+        USERS.outerjoin(
+            MEMBERSHIPS.join(TENANTS, TENANTS.c.tenant_id == MEMBERSHIPS.c.tenant_id),
+            MEMBERSHIPS.c.user_id == USERS.c.user_id,
+        )
+    )
+    .where(USERS.c.user_id == bindparam("me"))
+    .order_by(MEMBERSHIPS.c.create_time, MEMBERSHIPS.c.tenant_id)
+    .limit(MAX_MEMBERSHIPS)
+)
 
 
 class PostgresAccountStore:
@@ -49,9 +69,11 @@ class PostgresAccountStore:
     async def find_me(self, user_id: str) -> Me | None:
         """Returns a user with the oldest 100 memberships."""
         async with self._database.transaction(user_id=user_id) as connection:
-            row = (await connection.execute(select(USERS).where(USERS.c.user_id == user_id))).one_or_none()
-            memberships = await connection.execute(select_memberships(user_id).limit(MAX_MEMBERSHIPS))
-        return Me(read_user(row), tuple(read_membership(each) for each in memberships)) if row else None
+            rows = (await connection.execute(FIND_ME, {"me": user_id})).all()
+        if not rows:
+            return None
+        # A user without a membership is one row, without a tenant.
+        return Me(read_user(rows[0]), tuple(read_my_membership(row) for row in rows if row.tenant_id))
 
     async def find_membership(self, user_id: str, tenant_id: str = "") -> Membership | None:
         """Returns what the user is in the tenant, or in the oldest one if none is named."""
@@ -104,3 +126,9 @@ def read_user(row: Row[Any]) -> User:
 def read_membership(row: Row[Any]) -> Membership:
     """Returns a row's membership."""
     return Membership(Tenant(row.tenant_id, row.slug, row.display_name, row.create_time), Role(row.role))
+
+
+def read_my_membership(row: Row[Any]) -> Membership:
+    """Returns the membership of a row that is a user's too."""
+    tenant = Tenant(row.tenant_id, row.slug, row.tenant_display_name, row.tenant_create_time)
+    return Membership(tenant, Role(row.role))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import grpc
 
 from chat.errors import RetrievalUnavailable
-from chat.model import Passage
+from chat.model import Highlight, Passage
 from chat.turn.clean_text import clean
 from docuchat.retrieval.v1 import hit_pb2, search_service_pb2
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
@@ -53,4 +53,7 @@ def to_passage(marker: int, hit: hit_pb2.Hit) -> Passage:
         score=hit.score,
         heading_path=tuple(map(clean, hit.heading_path)),
         page_break_offsets=tuple(hit.page_break_offsets),
+        language=hit.language,
+        highlights=tuple(Highlight(one.start_offset, one.end_offset, one.score) for one in hit.highlights),
+        token_count=hit.token_count,
     )

@@ -1,21 +1,15 @@
 """Canonical text from the ingestion service, as the caller."""
 
+from collections.abc import Mapping, Sequence
+
 import grpc
 
 from chat.model import Passage
 from docuchat.ingestion.v1 import document_service_pb2
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
-from servicekit.errors import AppError, Code
 from servicekit.rpc.status import read_error
 
 TIMEOUT_SECONDS = 5.0
-
-
-class VersionReplaced(AppError):
-    """Raised when a document has a newer version than the passage: the offsets count in another text."""
-
-    def __init__(self) -> None:
-        super().__init__(Code.ABORTED, "VERSION_REPLACED", "The document was processed anew while it was read.")
 
 
 class GrpcCanonicalText:
@@ -24,15 +18,22 @@ class GrpcCanonicalText:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = DocumentServiceStub(channel)
 
-    async def read(self, passage: Passage) -> str:
-        """Returns the canonical text of a passage. Raises what ingestion answers, and VersionReplaced."""
-        request = document_service_pb2.GetDocumentTextRequest(
-            document_id=passage.document_id, start_offset=passage.start_offset, end_offset=passage.end_offset
-        )
+    async def read(self, passages: Sequence[Passage]) -> Mapping[int, str]:
+        """Returns the canonical texts of passages by marker, without missing ones. Raises what ingestion answers."""
+        request = document_service_pb2.BatchGetDocumentTextsRequest(ranges=map(to_range, passages))
         try:
-            response = await self._stub.GetDocumentText(request, timeout=TIMEOUT_SECONDS)
+            response = await self._stub.BatchGetDocumentTexts(request, timeout=TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise read_error(error) from error
-        if response.version_id != passage.version_id:
-            raise VersionReplaced
-        return response.text
+        answers = zip(passages, response.texts, strict=True)
+        return {passage.marker: found.text for passage, found in answers if not found.is_missing}
+
+
+def to_range(passage: Passage) -> document_service_pb2.TextRange:
+    """Returns where a passage stands."""
+    return document_service_pb2.TextRange(
+        document_id=passage.document_id,
+        version_id=passage.version_id,
+        start_offset=passage.start_offset,
+        end_offset=passage.end_offset,
+    )

@@ -1,6 +1,7 @@
 """Answers from Anthropic's Messages API."""
 
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import ClassVar
 
 import anthropic
@@ -47,14 +48,17 @@ class AnthropicProvider(HostedProvider[RawMessageStreamEvent]):
             http_client=self._http,
         )
 
-    async def _open(self, prompt: Prompt) -> AbstractAsyncContextManager[Chunks[RawMessageStreamEvent]]:
-        return await self._client.messages.create(
+    @asynccontextmanager
+    async def _open(self, prompt: Prompt) -> AsyncIterator[Chunks[RawMessageStreamEvent]]:
+        stream = await self._client.messages.create(
             model=self._options.model,
             max_tokens=self._options.max_output_tokens,
             system=prompt.instructions,
             messages=build_messages(prompt),
             stream=True,
         )
+        async with stream as chunks:
+            yield chunks
 
     def _read(self, chunk: RawMessageStreamEvent) -> Piece:
         match chunk.type:

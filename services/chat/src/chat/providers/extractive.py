@@ -1,15 +1,15 @@
 """Answers without a model: the best sentences of the passages, verbatim, each with its source."""
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator
 
-from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderQuote, ProviderText
-from chat.providers.choose_sentences import Candidate, choose_sentences
+from chat.model import FinishReason, Prompt, ProviderFinish, ProviderQuote, ProviderText
+from chat.ports import AnswerSink
+from chat.providers.choose_highlights import choose_highlights
+from chat.providers.general_requests import ABILITIES, is_general
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
 from chat.turn.disarm import disarm
 
-MODEL = "sentences-1"
+MODEL = "sentences-2"
 BROKEN_WORD = re.compile(r"(?<=[a-z])[-‐\u00ad]\s*\n\s*(?=[a-z])")
 # Whole words, of about a token or ten: every delta is a message of its own all the way to the client.
 PHRASE = re.compile(r".{1,40}(?:\s+|$)|\s*\S+\s*", re.DOTALL)
@@ -17,34 +17,38 @@ MARKUP = re.compile(r"(?:^|(?<=\s))[#>*•▪◦‣]+\s+")
 
 
 class ExtractiveProvider:
-    """Quotes the one to three sentences that answer best, or says plainly that none does. Deterministic."""
+    """Quotes the one to three sentences that cover most of the question, or says plainly that none does."""
 
     name = "extractive"
     model = MODEL
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields phrase by phrase, so that the event loop and a leaving client get their turn."""
-        chosen = choose_sentences(prompt.question, prompt.passages, [turn.question for turn in prompt.history])
+    async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
+        """Puts phrase by phrase, so that a client that reads slowly gets as much as it takes."""
+        general = is_general(prompt.question, has_history=bool(prompt.history))
+        chosen = [] if general else choose_highlights(prompt.question, prompt.passages)
         if not chosen:
-            yield ProviderText(NO_ANSWER_SENTENCE[prompt.language])
-            yield ProviderFinish(FinishReason.NO_ANSWER)
-            return
-        for number, candidate in enumerate(chosen):
-            for phrase in PHRASE.findall((" " if number else "") + show(candidate) + " "):
-                await asyncio.sleep(0)
-                yield ProviderText(phrase)
-            yield ProviderQuote(candidate.passage.marker, candidate.text)
-        yield ProviderFinish(FinishReason.STOP)
+            await speak((ABILITIES if general else NO_ANSWER_SENTENCE)[prompt.language], sink)
+            return ProviderFinish(FinishReason.NO_ANSWER)
+        for number, quote in enumerate(chosen):
+            await speak((" " if number else "") + show(quote.text) + " ", sink)
+            await sink.put(ProviderQuote(quote.passage.marker, quote.text))
+        return ProviderFinish(FinishReason.STOP)
 
     async def close(self) -> None:
         """Holds nothing open."""
 
 
-def show(candidate: Candidate) -> str:
+async def speak(text: str, sink: AnswerSink) -> None:
+    """Puts a text phrase by phrase."""
+    for phrase in PHRASE.findall(text):
+        await sink.put(ProviderText(phrase))
+
+
+def show(quote: str) -> str:
     """Returns a sentence as running text.
 
     Lines are joined, and what it spells of our grammar is disarmed ("[12]" becomes "(12)"): in an answer, brackets
     mean our sources. The quote beside it stays as it is, verbatim.
     """
-    joined = BROKEN_WORD.sub("", candidate.text)
+    joined = BROKEN_WORD.sub("", quote)
     return disarm(MARKUP.sub("", " ".join(joined.split())))

@@ -1,7 +1,8 @@
 """Answers from Google's Gemini API."""
 
 import math
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import Any, ClassVar
 
 from google import genai
@@ -47,7 +48,8 @@ class GeminiProvider(HostedProvider[types.GenerateContentResponse]):
         await super().close()
         self._client.close()
 
-    async def _open(self, prompt: Prompt) -> AbstractAsyncContextManager[Chunks[types.GenerateContentResponse]]:
+    @asynccontextmanager
+    async def _open(self, prompt: Prompt) -> AsyncIterator[Chunks[types.GenerateContentResponse]]:
         config = types.GenerateContentConfig(
             system_instruction=prompt.instructions,
             max_output_tokens=self._options.max_output_tokens,
@@ -56,7 +58,8 @@ class GeminiProvider(HostedProvider[types.GenerateContentResponse]):
         chunks = await self._client.aio.models.generate_content_stream(
             model=self._options.model, contents=build_contents(prompt), config=config
         )
-        return HeldStream(chunks, self._holder)
+        async with HeldStream(chunks, self._holder) as held:
+            yield held
 
     def _read(self, chunk: types.GenerateContentResponse) -> Piece:
         candidate = chunk.candidates[0] if chunk.candidates else None

@@ -3,13 +3,14 @@
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from chat.errors import ContentFiltered, ProviderMisconfigured, ProviderUnavailable
-from chat.model import FinishReason, Prompt, ProviderFinish, ProviderPart, ProviderText, Usage
+from chat.model import FinishReason, Prompt, ProviderFinish, ProviderText, Usage
+from chat.ports import AnswerSink
 from chat.providers.bound_response import open_client
 from chat.providers.options import ProviderOptions
 
@@ -23,12 +24,19 @@ Chunk_co = TypeVar("Chunk_co", covariant=True)
 
 @dataclass(frozen=True)
 class Piece:
-    """What a chunk of a provider's stream says; token counts are cumulative, None where it holds none."""
+    """What a chunk of a provider's stream says; token counts are cumulative, None where it holds none.
+
+    Raises TypeError for a text that is none.
+    """
 
     text: str = ""
     finish: str = ""  # in the provider's own word
     input_tokens: int | None = None
     output_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):  # as malformed chunks have it
+            raise TypeError
 
     def after(self, earlier: "Piece") -> "Piece":
         """Returns what is known once this chunk has followed the earlier ones; the text is this chunk's own."""
@@ -74,35 +82,34 @@ class HostedProvider(ABC, Generic[Chunk]):
         """The model asked for."""
         return self._options.model
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields text as it comes, and the end with the tokens the provider reports."""
+    async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
+        """Puts text as it comes, and returns the end with the tokens the provider reports."""
         with self._translated_errors():
-            opened = await self._open(prompt)
-        known = Piece()
-        async with opened as chunks:
-            while (piece := await self._next_piece(chunks)) is not None:
-                known = piece.after(known)
-                if piece.text:
-                    yield ProviderText(piece.text)
-        yield ProviderFinish(self._read_finish(known.finish), known.usage)
+            async with self._open(prompt) as chunks:
+                known = await self._copy(chunks, sink)
+            return ProviderFinish(self._read_finish(known.finish), known.usage)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def _next_piece(self, chunks: Chunks[Chunk]) -> Piece | None:
-        with self._translated_errors():
-            try:
-                async with asyncio.timeout(self._options.silence_seconds):
+    async def _copy(self, chunks: Chunks[Chunk], sink: AnswerSink) -> Piece:
+        """Returns what all chunks together say of the end."""
+        known, clock = Piece(), asyncio.get_running_loop().time
+        try:
+            # Comment lines and pings keep a connection from being silent, and are no answer.
+            async with asyncio.timeout(None) as silence:
+                while True:
+                    silence.reschedule(clock() + self._options.silence_seconds)
                     piece = self._read(await anext(chunks))
-            except StopAsyncIteration:
-                return None
-            except TimeoutError as error:
-                # Comment lines and pings keep a connection from being silent, and are no answer.
-                raise ProviderUnavailable from error
-        if not isinstance(piece.text, str):
-            raise ProviderUnavailable
-        return piece
+                    silence.reschedule(None)
+                    known = piece.after(known)
+                    if piece.text:
+                        await sink.put(ProviderText(piece.text))
+        except StopAsyncIteration:
+            return known
+        except TimeoutError as error:
+            raise ProviderUnavailable from error
 
     def _read_finish(self, reason: str) -> FinishReason:
         if reason in self.filters:
@@ -112,8 +119,8 @@ class HostedProvider(ABC, Generic[Chunk]):
         return self.finishes.get(reason, FinishReason.STOP)
 
     @abstractmethod
-    async def _open(self, prompt: Prompt) -> AbstractAsyncContextManager[Chunks[Chunk]]:
-        """Sends the request and returns its stream, which leaving the context closes."""
+    def _open(self, prompt: Prompt) -> AbstractAsyncContextManager[Chunks[Chunk]]:
+        """Entering it sends the request and gives its stream; leaving it closes the connection."""
 
     @abstractmethod
     def _read(self, chunk: Chunk) -> Piece:

@@ -1,14 +1,13 @@
 """Spans and metrics of provider calls, in OpenTelemetry's GenAI names; prompts and answers stay out of them."""
 
-import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+import asyncio
+from collections.abc import Mapping
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from chat.model import Prompt, ProviderFinish, ProviderPart
-from chat.ports import AnswerProvider
+from chat.model import Prompt, ProviderFinish
+from chat.ports import AnswerProvider, AnswerSink
 from servicekit.errors import AppError
 
 # The conventions' own names of those whose name here is another.
@@ -74,35 +73,36 @@ class ObservedProvider:
         """The provider's model."""
         return self._provider.model
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields the provider's parts."""
+    async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
+        """Has the provider write."""
         attributes = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": TELEMETRY_NAMES.get(self.name, self.name),
             "gen_ai.request.model": self.model,
         }
-        # Not the current span: a generator shares its caller's context and would leave the span behind in it.
-        span = trace.get_tracer("docuchat").start_span(
-            f"chat {self.model}", kind=SpanKind.CLIENT, attributes={**attributes, "gen_ai.request.stream": True}
-        )
-        began, part = time.monotonic(), None
-        try:
-            async with aclosing(self._provider.stream(prompt)) as parts:
-                async for each in parts:
-                    if part is None:
-                        self._meters.record_first_chunk(time.monotonic() - began, attributes)
-                    part = each
-                    yield part
-        except AppError as error:
-            attributes["error.type"] = error.reason
-            span.set_attribute("error.type", error.reason)
-            span.set_status(Status(StatusCode.ERROR, error.reason))
-            raise
-        finally:
-            finish = part if isinstance(part, ProviderFinish) else None
-            self._meters.record_end(time.monotonic() - began, finish, attributes)
-            note_finish(span, finish)
-            span.end()
+        tracer = trace.get_tracer("docuchat")
+        clock = asyncio.get_running_loop().time
+        began, finish = clock(), None
+        with tracer.start_as_current_span(
+            f"chat {self.model}",
+            kind=SpanKind.CLIENT,
+            attributes={**attributes, "gen_ai.request.stream": True},
+            record_exception=False,  # its text may quote what the provider said
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                finish = await self._provider.write(prompt, sink)
+            except AppError as error:
+                attributes["error.type"] = error.reason
+                span.set_attribute("error.type", error.reason)
+                span.set_status(Status(StatusCode.ERROR, error.reason))
+                raise
+            finally:
+                if sink.first_time is not None:
+                    self._meters.record_first_chunk(sink.first_time - began, attributes)
+                self._meters.record_end(clock() - began, finish, attributes)
+                note_finish(span, finish)
+        return finish
 
     async def close(self) -> None:
         """Closes the provider."""

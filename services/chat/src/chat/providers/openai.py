@@ -1,25 +1,33 @@
-"""Answers from any server that speaks OpenAI's chat completions."""
+"""Answers from any server that speaks OpenAI's chat completions.
 
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import ClassVar
+The SDK asks and says what a failure is. Its chunks are read as JSON: the objects that it makes of them took a sixth
+of the processor time of an answer.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Any, ClassVar
 
 import openai
 from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionMessageParam
 
 from chat.errors import ContentFiltered, ContextTooLong, ProviderMisconfigured, ProviderUnavailable
 from chat.model import FinishReason, Prompt
 from chat.providers.failures import read_asked_seconds, read_status, translate_errors
 from chat.providers.hosted import Chunks, HostedProvider, Piece
 from chat.providers.options import ProviderOptions
+from chat.providers.server_events import ServerEvents
 from servicekit.errors import AppError
 
 NO_KEY = "none"  # servers on one's own machine want a key and read none
 TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length", "request_too_large"})
 FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
+DONE = b"[DONE]"
 
 
-class OpenAiProvider(HostedProvider[ChatCompletionChunk]):
+class OpenAiProvider(HostedProvider[bytes]):
     """Asks chat completions; a temperature of None is left out, for models that refuse it."""
 
     name = "openai"
@@ -37,29 +45,38 @@ class OpenAiProvider(HostedProvider[ChatCompletionChunk]):
             http_client=self._http,
         )
 
-    async def _open(self, prompt: Prompt) -> AbstractAsyncContextManager[Chunks[ChatCompletionChunk]]:
+    @asynccontextmanager
+    async def _open(self, prompt: Prompt) -> AsyncIterator[Chunks[bytes]]:
         # OpenAI's newer models refuse max_tokens; most compatible servers know nothing else.
         is_openai = self._client.base_url.host.endswith("openai.com")
         limit_name = "max_completion_tokens" if is_openai else "max_tokens"
         body: dict[str, float | int] = {limit_name: self._options.max_output_tokens}
         if self._temperature is not None:
             body["temperature"] = self._temperature
-        return await self._client.chat.completions.create(
+        asking = self._client.chat.completions.with_streaming_response.create(
             model=self._options.model,
             messages=build_messages(prompt),
             stream=True,
             stream_options={"include_usage": True},
             extra_body=body,
         )
+        async with asking as response:
+            events = ServerEvents(response.http_response.aiter_raw(), last=DONE)
+            yield events
+            await events.drain()
 
-    def _read(self, chunk: ChatCompletionChunk) -> Piece:
+    def _read(self, chunk: bytes) -> Piece:
+        said = json.loads(chunk.decode())
+        if error := said.get("error"):
+            raise read_code(error.get("code")) or ProviderUnavailable()
         # The chunk with the usage has no choices.
         text, finish = "", ""
-        for choice in chunk.choices[:1]:
-            text, finish = choice.delta.content or "", choice.finish_reason or ""
-        if chunk.usage is None:
+        for choice in said["choices"][:1]:
+            text, finish = choice["delta"].get("content") or "", choice.get("finish_reason") or ""
+        usage = said.get("usage")
+        if usage is None:
             return Piece(text, finish)
-        return Piece(text, finish, int(chunk.usage.prompt_tokens), int(chunk.usage.completion_tokens))
+        return Piece(text, finish, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
 
     def _translated_errors(self) -> AbstractContextManager[None]:
         return translate_errors(openai.OpenAIError, read_error)
@@ -74,15 +91,20 @@ def build_messages(prompt: Prompt) -> list[ChatCompletionMessageParam]:
     return [*messages, {"role": "user", "content": prompt.request}]
 
 
-def read_error(error: openai.OpenAIError) -> AppError:
-    """Returns what an error means: the code in the body, or else the status."""
-    code = error.code if isinstance(error, openai.APIError) else None
+def read_code(code: Any) -> AppError | None:  # noqa: ANN401 - of a JSON body, as it came
+    """Returns what the code of an error means, where it says more than the status."""
     if code in TOO_LONG_CODES:
         return ContextTooLong()
     if code in FILTER_CODES:
         return ContentFiltered()
-    if code == "insufficient_quota":
-        return ProviderMisconfigured()
+    return ProviderMisconfigured() if code == "insufficient_quota" else None
+
+
+def read_error(error: openai.OpenAIError) -> AppError:
+    """Returns what an error means: the code in the body, or else the status."""
+    meant = read_code(error.code) if isinstance(error, openai.APIError) else None
+    if meant:
+        return meant
     if isinstance(error, openai.APIStatusError):
         return read_status(error.status_code, read_asked_seconds(error.response.headers))
     return ProviderUnavailable()

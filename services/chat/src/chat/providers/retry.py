@@ -1,12 +1,11 @@
 """Trying a provider again, only before the first token, which has one bound of time over all attempts."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 
 from chat.errors import ProviderRateLimited, ProviderUnavailable
-from chat.model import Prompt, ProviderPart
-from chat.ports import AnswerProvider
+from chat.model import Prompt, ProviderFinish
+from chat.ports import AnswerProvider, AnswerSink
 from chat.providers.failures import ASKED_SECONDS
 from servicekit.errors import AppError
 from servicekit.retrying import RetryPolicy
@@ -41,39 +40,35 @@ class RetryingProvider:
         """The provider's model."""
         return self._provider.model
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ProviderPart, None]:
-        """Yields the parts of the first attempt that begins to answer; raises what the last one raised."""
-        deadline = asyncio.get_running_loop().time() + self._first_token_seconds
-        for attempt in range(1, self._policy.attempts + 1):
-            has_begun = False
-            try:
-                async with aclosing(self._provider.stream(prompt)) as parts:
-                    first = await first_of(parts, deadline)
-                    has_begun = True
-                    yield first
-                    async for part in parts:
-                        yield part
-            except (ProviderUnavailable, ProviderRateLimited) as error:
-                wait = self._policy.choose_wait(attempt, asked_seconds(error))
-                if has_begun or wait is None or asyncio.get_running_loop().time() + wait >= deadline:
-                    raise
-                get_logger("provider").warning("attempt failed", reason=error.reason, attempt=attempt, wait=wait)
-            else:
-                return
-            await self._sleep(wait)
+    async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
+        """Has the first attempt that begins to answer write; raises what the last one raised."""
+        try:
+            async with asyncio.timeout(self._first_token_seconds) as bound:
+                sink.on_first(lambda: bound.reschedule(None))
+                return await self._try(prompt, sink, bound)
+        except TimeoutError as error:
+            raise ProviderUnavailable from error
+
+    async def _try(self, prompt: Prompt, sink: AnswerSink, bound: asyncio.Timeout, attempt: int = 1) -> ProviderFinish:
+        try:
+            return await self._provider.write(prompt, sink)
+        except (ProviderUnavailable, ProviderRateLimited) as error:
+            wait = self._policy.choose_wait(attempt, asked_seconds(error))
+            if sink.first_time is not None or wait is None or wait >= seconds_left(bound):
+                raise
+            get_logger("provider").warning("attempt failed", reason=error.reason, attempt=attempt, wait=wait)
+        await self._sleep(wait)
+        return await self._try(prompt, sink, bound, attempt + 1)
 
     async def close(self) -> None:
         """Closes the provider."""
         await self._provider.close()
 
 
-async def first_of(parts: AsyncGenerator[ProviderPart, None], deadline: float) -> ProviderPart:
-    """Returns the first part. Raises ProviderUnavailable where there is none by the deadline, and what it raises."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await anext(parts)
-    except (TimeoutError, StopAsyncIteration) as error:
-        raise ProviderUnavailable from error
+def seconds_left(bound: asyncio.Timeout) -> float:
+    """Returns how long a block may still take."""
+    end = bound.when()
+    return float("inf") if end is None else end - asyncio.get_running_loop().time()
 
 
 def asked_seconds(error: AppError) -> float:

@@ -1,6 +1,5 @@
 """The RPC edge of asking."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
@@ -8,7 +7,7 @@ import grpc
 from chat.convert import to_event, to_owner, to_question
 from chat.model import Event
 from chat.turn.answer_question import AnswerQuestion
-from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2
+from docuchat.chat.v1 import chat_service_pb2
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceServicer
 from servicekit.identity import current_principal
 
@@ -21,11 +20,11 @@ class ChatServicer(ChatServiceServicer):
     def __init__(self, turn: AnswerQuestion) -> None:
         self._turn = turn
 
-    async def Ask(
+    async def Ask(  # type: ignore[override]  # the other shape that grpc.aio knows: it writes by itself
         self,
         request: chat_service_pb2.AskRequest,
         context: Context,
-    ) -> AsyncGenerator[ask_event_pb2.AskEvent, None]:
+    ) -> None:
         """Answers one question as numbered events, which the turn writes itself as the client takes them."""
         question = to_question(request, to_owner(current_principal()))
         sequence = 0
@@ -37,5 +36,3 @@ class ChatServicer(ChatServiceServicer):
             await context.write(message)
 
         await self._turn.answer(question, send)
-        return
-        yield  # never: it makes this the generator that the layers around every call iterate

@@ -4,15 +4,16 @@ from typing import Any
 
 import grpc
 
-from chat.convert import read_conversation_key, read_message_key, to_conversation, to_message, to_owner
+from chat.convert import to_conversation, to_message, to_owner
 from chat.ports import Conversations
 from docuchat.chat.v1 import conversation_service_pb2 as pb
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceServicer
 from servicekit.identity import current_principal
-from servicekit.rpc.paging import decode_page_token, encode_page_token, page_size
+from servicekit.rpc.paging import cut_page, decode_number, decode_row_key, page_size
 
 Context = grpc.aio.ServicerContext[Any, Any]
 CONVERSATIONS = "conversations"
+LAST_POSITION = 10**18 - 1
 
 
 class ConversationServicer(ConversationServiceServicer):
@@ -35,16 +36,12 @@ class ConversationServicer(ConversationServiceServicer):
         request: pb.ListConversationsRequest,
         context: Context,
     ) -> pb.ListConversationsResponse:
-        """Returns a page, the last used first. One row more than the page tells whether there is another."""
+        """Returns a page, the last used first."""
         size = page_size(request.page_size)
-        after = read_conversation_key(decode_page_token(CONVERSATIONS, request.page_token))
+        after = decode_row_key(CONVERSATIONS, request.page_token)
         rows = await self._conversations.list_page(to_owner(current_principal()), limit=size + 1, after=after)
-        response = pb.ListConversationsResponse(conversations=map(to_conversation, rows[:size]))
-        if len(rows) > size:
-            last = rows[size - 1]
-            key = (last.update_time.isoformat(), last.conversation_id)
-            response.next_page_token = encode_page_token(CONVERSATIONS, key)
-        return response
+        page, more = cut_page(CONVERSATIONS, rows, size, lambda row: (row.update_time, row.conversation_id))
+        return pb.ListConversationsResponse(conversations=map(to_conversation, page), next_page_token=more)
 
     async def DeleteConversation(
         self,
@@ -62,10 +59,8 @@ class ConversationServicer(ConversationServiceServicer):
     ) -> pb.ListMessagesResponse:
         """Returns a page of messages, oldest first."""
         size, kind = page_size(request.page_size), f"messages/{request.conversation_id}"
-        after = read_message_key(decode_page_token(kind, request.page_token))
+        after = decode_number(kind, request.page_token, LAST_POSITION)
         owner = to_owner(current_principal())
         rows = await self._conversations.list_messages(owner, request.conversation_id, limit=size + 1, after=after)
-        response = pb.ListMessagesResponse(messages=map(to_message, rows[:size]))
-        if len(rows) > size:
-            response.next_page_token = encode_page_token(kind, (str(rows[size - 1].position),))
-        return response
+        page, more = cut_page(kind, rows, size, lambda row: (row.position,))
+        return pb.ListMessagesResponse(messages=map(to_message, page), next_page_token=more)

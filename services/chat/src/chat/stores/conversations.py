@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import delete, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.errors import ConversationNotFound
@@ -15,7 +15,6 @@ from chat.model import (
     Conversation,
     Exchange,
     Message,
-    MessageRole,
     MessageState,
     OpenTurn,
     Owner,
@@ -24,7 +23,6 @@ from chat.model import (
 )
 from chat.stores.quotes import find_erased
 from chat.stores.rows import (
-    Values,
     citation_row,
     outcome_row,
     owner_row,
@@ -34,6 +32,7 @@ from chat.stores.rows import (
     without_nul,
 )
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
+from chat.stores.turn_statements import BEGIN_CONVERSATION, CONTINUE_CONVERSATION, END_TURN
 from chat.turn.clean_text import clean
 from chat.turn.erase import erase_documents
 from servicekit.database import Database
@@ -48,24 +47,27 @@ class PostgresConversations:
 
     def __init__(self, database: Database, *, lease: timedelta = LEASE) -> None:
         self._database = database
-        self._lease_end = func.clock_timestamp() + lease
+        self._lease = lease
 
     async def begin_turn(self, question: Question, *, history_limit: int) -> OpenTurn:
         """Stores a question and its answer as STREAMING. Raises ConversationNotFound."""
-        owner = question.owner
-        question_id, message_id = str(uuid.uuid4()), str(uuid.uuid4())
+        owner, is_new = question.owner, not question.conversation_id
+        conversation_id, message_id = question.conversation_id or str(uuid.uuid4()), str(uuid.uuid4())
+        values: dict[str, object] = {
+            "new_conversation_id": conversation_id,
+            "question_id": str(uuid.uuid4()),
+            "question": without_nul(question.text),
+            "answer_id": message_id,
+            "lease": self._lease,
+        }
+        if is_new:
+            values |= {f"new_{name}": value for name, value in owner_row(owner).items()}
+            values["new_title"] = shorten(question.text)
         async with self._as(owner) as connection:
-            conversation_id = await _open_conversation(connection, question)
-            is_new = not question.conversation_id
+            begun = await connection.execute(BEGIN_CONVERSATION if is_new else CONTINUE_CONVERSATION, values)
+            if not begun.rowcount:
+                raise ConversationNotFound
             history = () if is_new else await _read_history(connection, conversation_id, history_limit)
-            common = {"conversation_id": conversation_id, **owner_row(owner)}
-            asked = {"message_id": question_id, "role": MessageRole.USER, "state": MessageState.COMPLETE}
-            answer = {"message_id": message_id, "role": MessageRole.ASSISTANT, "state": MessageState.STREAMING}
-            rows: list[Values] = [
-                {**common, **asked, "text": without_nul(question.text), "reply_to": None},
-                {**common, **answer, "text": "", "reply_to": question_id},
-            ]
-            await connection.execute(insert(MESSAGES).values(lease_until=self._lease_end), rows)
         return OpenTurn(owner, conversation_id, message_id, history)
 
     async def finish_turn(self, turn: OpenTurn, outcome: TurnOutcome) -> None:
@@ -73,25 +75,20 @@ class PostgresConversations:
 
         One that the sweep gave up is taken back: only its own process ends it for good.
         """
-        is_given_up = (MESSAGES.c.state == MessageState.FAILED) & MESSAGES.c.lease_until.is_not(None)
-        is_open = (MESSAGES.c.state == MessageState.STREAMING) | is_given_up
         async with self._as(turn.owner) as connection:
             outcome = await _without_erased(connection, turn.owner, outcome)
-            statement = update(MESSAGES).where(MESSAGES.c.message_id == turn.message_id, is_open)
-            done = await connection.execute(statement.values(**outcome_row(outcome), lease_until=None))
-            if not done.rowcount:
-                return
-            key = {"message_id": turn.message_id, **owner_row(turn.owner)}
-            rows = [{**key, "number": n, **citation_row(citation)} for n, citation in enumerate(outcome.citations)]
-            if rows:
-                await connection.execute(insert(CITATIONS), rows)
-            await _touch(connection, turn.conversation_id)
+            values: dict[str, object] = {f"new_{name}": value for name, value in outcome_row(outcome).items()}
+            values["new_message_id"] = turn.message_id
+            values["citations"] = [
+                {"number": number, **citation_row(citation)} for number, citation in enumerate(outcome.citations)
+            ]
+            await connection.execute(END_TURN, values)
 
     async def renew_leases(self, message_ids: Sequence[str]) -> None:
         """Notes that the process which writes these answers is alive."""
         statement = update(MESSAGES).where(MESSAGES.c.message_id.in_(message_ids), MESSAGES.c.lease_until.is_not(None))
         async with self._database.transaction(scope="sweep") as connection:
-            await connection.execute(statement.values(lease_until=self._lease_end))
+            await connection.execute(statement.values(lease_until=func.clock_timestamp() + self._lease))
 
     async def fail_stale_turns(self) -> int:
         """Marks STREAMING answers FAILED whose lease ran out, and returns how many."""
@@ -161,26 +158,6 @@ async def _without_erased(connection: AsyncConnection, owner: Owner, outcome: Tu
     erased = await find_erased(connection, owner.tenant_id, cited)
     text, citations = erase_documents(outcome.text, outcome.citations, erased)
     return replace(outcome, text=text, citations=citations)
-
-
-async def _open_conversation(connection: AsyncConnection, question: Question) -> str:
-    if question.conversation_id:
-        if not await _touch(connection, question.conversation_id):
-            raise ConversationNotFound
-        return question.conversation_id
-    conversation_id = str(uuid.uuid4())
-    row = {"conversation_id": conversation_id, "title": shorten(question.text), **owner_row(question.owner)}
-    await connection.execute(insert(CONVERSATIONS).values(**row))
-    return conversation_id
-
-
-async def _touch(connection: AsyncConnection, conversation_id: str) -> bool:
-    statement = (
-        update(CONVERSATIONS)
-        .where(CONVERSATIONS.c.conversation_id == conversation_id)
-        .values(update_time=func.clock_timestamp())
-    )
-    return bool((await connection.execute(statement)).rowcount)
 
 
 async def _read_history(connection: AsyncConnection, conversation_id: str, limit: int) -> tuple[Exchange, ...]:

@@ -1,18 +1,17 @@
 """The turn from end to end: condense -> retrieve -> build_prompt -> generate -> verify_citations -> persist."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from chat.errors import EmptyQuestion
 from chat.model import (
     Completed,
-    Event,
     Failed,
     FinishReason,
     MessageState,
     OpenTurn,
+    Passage,
     ProviderFinish,
     ProviderPart,
     ProviderQuote,
@@ -23,20 +22,19 @@ from chat.model import (
     TurnOutcome,
 )
 from chat.ports import AnswerProvider, CanonicalText, DocumentProgress, PassageSearch, TokenCounter
+from chat.turn.beside import beside
 from chat.turn.build_prompt import IN_PROGRESS_SENTENCE, build_prompt
-from chat.turn.condense import condense
+from chat.turn.condense import condense, needs_history
 from chat.turn.draft import Draft
 from chat.turn.generate import AnswerBounds, generate
 from chat.turn.links import SourceLinks
 from chat.turn.persist import HeldTurns
-from chat.turn.retrieve import SourceTexts, count_in_progress, retrieve
-from chat.turn.scan_answer import AnswerScanner, Marker, Piece, Visible
+from chat.turn.retrieve import SourceTexts, count_in_progress, fetch_texts, retrieve
+from chat.turn.say import Send, Speaker
+from chat.turn.scan_answer import AnswerScanner, Marker, Piece
 from chat.turn.verify_citations import CitationVerifier
 from servicekit.errors import AppError
 from servicekit.telemetry import get_logger
-
-Send = Callable[[Event], Awaitable[None]]
-"""Takes the next event; returns when the client has room for another."""
 
 HISTORY_LIMIT = 6  # exchanges
 ANY_WORD = re.compile(r"[^\W_]")
@@ -83,9 +81,14 @@ class AnswerQuestion:
         if not ANY_WORD.search(question.text):
             raise EmptyQuestion
         draft = Draft(self._provider, self._count_tokens)
-        async with self._turns.open(question, history_limit=HISTORY_LIMIT) as turn:
+        opened: asyncio.Future[OpenTurn] = asyncio.get_running_loop().create_future()
+        async with (
+            beside(self._find(question, opened)) as finding,
+            self._turns.open(question, history_limit=HISTORY_LIMIT) as turn,
+        ):
+            opened.set_result(turn)
             try:
-                last: Completed | Failed = await self._write(question, turn, draft, send)
+                last: Completed | Failed = await self._write(question, turn, finding, draft, send)
             except Exception as error:  # noqa: BLE001 - the one gate
                 last = explain(error, turn)
             except BaseException:
@@ -94,22 +97,31 @@ class AnswerQuestion:
             failure = await self._keep(turn, draft.outcome_of(last))
             await send(last if isinstance(last, Failed) else failure or last)
 
-    async def _write(self, question: Question, turn: OpenTurn, draft: Draft, send: Send) -> Completed:
+    async def _find(self, question: Question, opened: asyncio.Future[OpenTurn]) -> tuple[Passage, ...]:
+        """Searches while the question is stored, unless what to search for stands in what was asked before."""
+        history = (await opened).history if needs_history(question) else ()
+        return await retrieve(self._search, question, condense(question.text, history))
+
+    async def _write(
+        self, question: Question, turn: OpenTurn, finding: asyncio.Task[tuple[Passage, ...]], draft: Draft, send: Send
+    ) -> Completed:
         """Sends the answer and returns the event to send when it is stored."""
         await send(Started(turn.conversation_id, turn.message_id))
-        found = await retrieve(self._search, question, condense(question.text, turn.history))
-        budget = self._limits.prompt_tokens
+        found, budget = await finding, self._limits.prompt_tokens
         prompt = build_prompt(question.text, turn.history, found, count_tokens=self._count_tokens, budget=budget)
         draft.prompt = prompt
-        await send(Sources(prompt.passages))
-        scanner = AnswerScanner(SourceLinks([passage.text for passage in prompt.passages]))
-        verifier = CitationVerifier(prompt.passages, SourceTexts(self._canonical, prompt.passages))
-        async with aclosing(generate(self._provider, prompt, self._limits.answer)) as parts:
-            async for part in parts:
-                for piece in read_part(scanner, part):
-                    await say(piece, verifier, draft, send)
-                if isinstance(part, ProviderFinish):
-                    draft.finish(part)
+        async with (
+            generate(self._provider, prompt, self._limits.answer) as backlog,
+            beside(fetch_texts(self._canonical, prompt.passages)) as fetching,
+        ):
+            await send(Sources(prompt.passages))
+            scanner = AnswerScanner(SourceLinks([passage.text for passage in prompt.passages]))
+            speaker = Speaker(CitationVerifier(prompt.passages, SourceTexts(fetching)), draft, send)
+            while not draft.is_finished:
+                parts = await backlog.take()
+                await speaker.say([piece for part in parts for piece in read_part(scanner, part)])
+                if isinstance(parts[-1], ProviderFinish):
+                    draft.finish(parts[-1])
         in_progress = await self._tell_progress(question, draft, send)
         await send(draft.usage)
         return draft.completed(turn, in_progress)
@@ -142,7 +154,7 @@ def explain(error: Exception, turn: OpenTurn) -> Failed:
     return INTERNAL
 
 
-def read_part(scanner: AnswerScanner, part: ProviderPart) -> list[Piece]:
+def read_part(scanner: AnswerScanner, part: ProviderPart | ProviderFinish) -> list[Piece]:
     """Returns what a provider's part makes visible; quotes and the end flush what was held back."""
     match part:
         case ProviderQuote(marker, quote):
@@ -151,16 +163,3 @@ def read_part(scanner: AnswerScanner, part: ProviderPart) -> list[Piece]:
             return scanner.finish()
         case _:
             return scanner.feed(part.text)
-
-
-async def say(piece: Piece, verifier: CitationVerifier, draft: Draft, send: Send) -> None:
-    """Sends a text, or a marker and its citation, which is checked before: a stop in between leaves neither alone."""
-    if isinstance(piece, Visible):
-        draft.add_text(piece.text)
-        await send(TextDelta(piece.text))
-        return
-    marker = f"[{piece.number}]"
-    citation = await verifier.verify(piece.number, piece.quote, draft.text + marker)
-    draft.add_marker(marker, citation)
-    await send(TextDelta(marker))
-    await send(citation)

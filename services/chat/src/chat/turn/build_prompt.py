@@ -3,15 +3,17 @@
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from chat.errors import ContextTooLong
 from chat.model import Exchange, Language, Passage, Prompt
 from chat.ports import TokenCounter
 from chat.turn.disarm import disarm
-from chat.turn.words import detect_language
+from language.scripts import guess_language
 
 HISTORY_SHARE = 0.25  # of the budget
-FENCE_BYTES = 8
+# Digits are tokens by threes, so a prompt's tokens are the same whatever the code is. 70 bits.
+FENCE_DIGITS = 21
 MARKERS = re.compile(r"\s*\[\d{1,3}\]")
 NO_ANSWER_SENTENCE = {
     Language.ENGLISH: "The documents do not answer this question.",
@@ -51,22 +53,35 @@ def build_prompt(
     The tags around the passages carry a code that no document can know. Raises ContextTooLong where not even the
     question fits.
     """
-    language = detect_language(question)
-    fence = secrets.token_hex(FENCE_BYTES)
-    instructions = INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=fence)
-    left = budget - count_tokens(instructions)
-    bare = count_tokens(render_request(language, question, (), fence))
-    if left < bare:
+    language = choose_template(question)
+    fence = f"{secrets.randbelow(10**FENCE_DIGITS):0{FENCE_DIGITS}}"
+    left = budget - count_instructions(language, count_tokens) - count_tokens(fence)
+    left -= count_tokens(render_request(language, question, (), fence))
+    if left < 0:
         raise ContextTooLong
-    kept_history = fit_history(history, count_tokens, int(min(left - bare, budget * HISTORY_SHARE)))
+    kept_history = fit_history(history, count_tokens, int(min(left, budget * HISTORY_SHARE)))
     left -= sum(_exchange_tokens(exchange, count_tokens) for exchange in kept_history)
-    kept = tuple(passages)
-    request = render_request(language, question, kept, fence)
-    if (tokens := count_tokens(request)) > left:  # rare, so that most prompts are counted once
-        kept = fit_passages(passages, count_tokens, left - bare, fence)
-        request = render_request(language, question, kept, fence)
-        tokens = count_tokens(request)
-    return Prompt(language, instructions, kept_history, question, request, kept, budget - left + tokens)
+    rendered, left = fit_passages(passages, count_tokens, left, fence)
+    return Prompt(
+        language=language,
+        instructions=INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=fence),
+        history=kept_history,
+        question=question,
+        request=render_request(language, question, rendered, fence),
+        passages=tuple(passages[: len(rendered)]),
+        input_tokens=budget - left,
+    )
+
+
+@lru_cache(maxsize=8)
+def count_instructions(language: Language, count_tokens: TokenCounter) -> int:
+    """Returns the tokens of the instructions, which are always the same but for the code in their tags."""
+    return count_tokens(INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=""))
+
+
+def choose_template(question: str) -> Language:
+    """Returns PERSIAN where Arabic script prevails, else ENGLISH."""
+    return Language.PERSIAN if guess_language(question) in {"fa", "ar"} else Language.ENGLISH
 
 
 def fit_history(history: Sequence[Exchange], count_tokens: TokenCounter, budget: int) -> tuple[Exchange, ...]:
@@ -83,24 +98,33 @@ def fit_history(history: Sequence[Exchange], count_tokens: TokenCounter, budget:
 
 def fit_passages(
     passages: Iterable[Passage], count_tokens: TokenCounter, budget: int, fence: str
-) -> tuple[Passage, ...]:
-    """Returns the best passages that fit, in order, cutting off at the first that does not."""
-    kept: list[Passage] = []
+) -> tuple[list[str], int]:
+    """Returns the best passages that fit, as the prompt shows them, and what is left of the budget."""
+    kept: list[str] = []
     for passage in passages:
-        budget -= count_tokens(render_passage(passage, fence)) + 1
-        if budget < 0:
+        shown = render_passage(passage, fence)
+        left = budget - count_passage(passage, shown, count_tokens) - 1
+        if left < 0:
             break
-        kept.append(passage)
-    return tuple(kept)
+        kept.append(shown)
+        budget = left
+    return kept, budget
+
+
+def count_passage(passage: Passage, shown: str, count_tokens: TokenCounter) -> int:
+    """Returns the tokens of a passage in its tags; its text was counted when it was cut, unless it shows otherwise."""
+    if passage.token_count and passage.text in shown:
+        return passage.token_count + count_tokens(shown.replace(passage.text, "", 1))
+    return count_tokens(shown)
 
 
 def _exchange_tokens(exchange: Exchange, count_tokens: TokenCounter) -> int:
     return count_tokens(exchange.question) + count_tokens(exchange.answer)
 
 
-def render_request(language: Language, question: str, passages: Sequence[Passage], fence: str) -> str:
-    """Returns passages and question as one text, the passages marked as data."""
-    body = "\n".join(render_passage(passage, fence) for passage in passages) or NO_PASSAGES[language]
+def render_request(language: Language, question: str, passages: Sequence[str], fence: str) -> str:
+    """Returns rendered passages and question as one text, the passages marked as data."""
+    body = "\n".join(passages) or NO_PASSAGES[language]
     return f"<passages-{fence}>\n{body}\n</passages-{fence}>\n\n{disarm(question)}"
 
 

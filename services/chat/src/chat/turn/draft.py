@@ -51,6 +51,11 @@ class Draft:
         self._finish = finish
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the provider came to its end."""
+        return self._finish is not None
+
+    @property
     def finish_reason(self) -> FinishReason:
         """Why the answer ended; NO_ANSWER also where the model wrote the sentence it was told to."""
         reason = self._finish.reason if self._finish else FinishReason.STOP

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from chat.model import Check, Citation
-from chat.turn.sentences import Span
+from language.spans import Span
 
 ERASED = "‹deleted›"
 MARKERS_BEFORE = re.compile(r"(?:\s*\[\d{1,3}\])+\Z")

@@ -1,17 +1,17 @@
-"""retrieve: the query becomes passages; the canonical text of one is fetched when an answer first cites it.
+"""retrieve: the query becomes passages, and their canonical texts are fetched in one call.
 
 Where they answer nothing, it is asked whether more documents are on their way.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
 from chat.model import Passage, Question
 from chat.ports import CanonicalText, DocumentProgress, PassageSearch
-from servicekit.errors import AppError, Code
+from servicekit.errors import AppError
 from servicekit.telemetry import get_logger
 
 TOP_K = 8
-AWAY = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED})
 
 
 async def retrieve(search: PassageSearch, question: Question, query: str) -> tuple[Passage, ...]:
@@ -32,30 +32,31 @@ async def count_in_progress(progress: DocumentProgress, question: Question) -> i
         return 0
 
 
+async def fetch_texts(canonical: CanonicalText, passages: Sequence[Passage]) -> Mapping[int, str]:
+    """Returns the passages' canonical texts by marker, without those that cannot be had."""
+    if not passages:
+        return {}
+    try:
+        return await canonical.read(passages)
+    except AppError as error:
+        get_logger("chat").warning("canonical texts not fetched", code=error.code, reason=error.reason)
+        return {}
+
+
 class SourceTexts:
-    """The canonical texts of a turn's passages, each fetched once; most passages are never cited."""
+    """The canonical texts of a turn's passages, while they are fetched and afterwards."""
 
-    def __init__(self, canonical: CanonicalText, passages: Sequence[Passage]) -> None:
-        self._canonical = canonical
-        self._passages = {passage.marker: passage for passage in passages}
-        self._texts: dict[int, str | None] = {}
-        self._is_away = False
+    def __init__(self, fetching: asyncio.Future[Mapping[int, str]]) -> None:
+        self._fetching = fetching
 
-    async def read(self, marker: int) -> str | None:
+    @property
+    def is_ready(self) -> bool:
+        """Whether reading a text waits for nothing."""
+        return self._fetching.done()
+
+    async def read(self, passage: Passage) -> str | None:
         """Returns a passage's canonical text; None where it cannot be had, and so nothing can be checked."""
-        if marker not in self._texts:
-            self._texts[marker] = await self._fetch(self._passages[marker])
-        return self._texts[marker]
-
-    async def _fetch(self, passage: Passage) -> str | None:
-        # An answer waits for a text that does not come once, not once for every passage.
-        if self._is_away:
-            return None
-        try:
-            return await self._canonical.read(passage)
-        except AppError as error:
-            self._is_away = error.code in AWAY
-            get_logger("chat").warning(
-                "canonical text missing", document_id=passage.document_id, code=error.code, reason=error.reason
-            )
-            return None
+        text = (await self._fetching).get(passage.marker)
+        if text is None:
+            get_logger("chat").warning("canonical text missing", document_id=passage.document_id)
+        return text

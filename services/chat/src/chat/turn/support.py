@@ -4,8 +4,9 @@ import math
 from collections import Counter
 from itertools import pairwise
 
-from chat.turn.sentences import Span, split_sentences
-from chat.turn.words import find_terms
+from language.sentences import split_sentences
+from language.spans import Span
+from language.words import find_terms
 
 THRESHOLD = 0.5  # share of the claim's weight that the sentence must hold
 NUMBER_WEIGHT = 3.0

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from chat.model import Check, Citation, Passage
 from chat.turn.find_quote import Finding, find_quote
 from chat.turn.retrieve import SourceTexts
-from chat.turn.sentences import Span, find_last_sentence
 from chat.turn.support import find_support
+from language.sentences import split_sentences
+from language.spans import Span
 
 LOOK_BACK = 1_500  # characters of the answer that the claim before a marker is looked for in
 SHOWN_MARKERS = re.compile(r"(?:\s*\[\d{1,3}\])+")
@@ -25,12 +26,17 @@ class CitationVerifier:
         self._passages = {passage.marker: passage for passage in passages}
         self._texts = texts
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a check waits for no text."""
+        return self._texts.is_ready
+
     async def verify(self, marker: int, quote: str | None, answer: str) -> Citation:
         """Returns the checked citation of a marker; `answer` is what is visible up to and with the marker."""
         start = find_claim(answer)
         claim = SHOWN_MARKERS.sub("", answer[start:]).strip()
         passage = self._passages.get(marker)
-        canonical = await self._texts.read(marker) if passage else None
+        canonical = await self._texts.read(passage) if passage else None
         finding = check_claim(claim, quote, canonical) if canonical is not None else None
         if passage is None or canonical is None or finding is None:
             return reject(marker, claim if quote is None else quote, Span(start, len(answer)), passage)
@@ -71,7 +77,8 @@ def find_claim(answer: str) -> int:
     groups = list(SHOWN_MARKERS.finditer(window))
     text = window[: groups[-1].start()] if groups else window
     earlier = groups[-2].end() if len(groups) > 1 else 0
-    start = max(find_last_sentence(text), earlier)
+    sentences = split_sentences(text)
+    start = max(sentences[-1].start if sentences else len(text), earlier)
     start += len(text[start:]) - len(text[start:].lstrip(" \n\t,;.:،؛"))
     return base + min(start, len(text))
 

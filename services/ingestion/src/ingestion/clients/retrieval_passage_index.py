@@ -129,6 +129,7 @@ def build_chunk(chunk: Chunk) -> pb.IndexChunk:
         page_end=chunk.page_end,
         heading_path=[heading[:MAX_HEADING] for heading in chunk.heading_path[:MAX_HEADINGS]],
         page_break_offsets=chunk.page_break_offsets[:MAX_PAGE_BREAKS],
+        token_count=chunk.token_count,
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingestion.pipeline.sections import Section
-from ingestion.pipeline.sentences import Span, paragraph_spans, piece_spans, sentence_spans
 from ingestion.ports import Tokenizer
+from language.sentences import paragraph_spans, piece_spans, sentence_spans
+from language.spans import Span
 
 LONGEST_CHUNK = 10_000
 """Characters; 400 tokens of prose are 2,000, but one token can be 80 blanks."""

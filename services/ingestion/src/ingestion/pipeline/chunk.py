@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from ingestion.pipeline.atoms import LONGEST_CHUNK, Atom, cut_atoms
 from ingestion.pipeline.sections import Section, common_path, divide, group_sections
-from ingestion.pipeline.sentences import Span
 from ingestion.ports import Tokenizer
 from ingestion.text import Chunk, ParsedDocument
+from language.spans import Span
 
 _SMALLEST_SIZE = 16
 # How full a chunk must be to end at a new section, or at a new paragraph, before it is full.
@@ -148,7 +148,7 @@ class _Describer:
 
     def describe(self, index: int, start: int, end: int, tokens: int, sections: range) -> Chunk:
         """Return the chunk of a span."""
-        first, last = self._find_pages((start, end))
+        first, last = self._find_pages(Span(start, end))
         return Chunk(
             chunk_index=index,
             text=self._text[start:end],

@@ -2,9 +2,9 @@
 
 from ingestion.model import PreparedText
 from ingestion.pipeline.chunk import chunk_document
-from ingestion.pipeline.language import detect_language
 from ingestion.ports import Tokenizer
 from ingestion.text import ParsedDocument
+from language.detection import detect_language
 
 TITLE_CHARACTERS = 1000
 

@@ -1,15 +1,16 @@
 """Giving documents, their text, chunks and files to those who may see them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from ingestion.errors import DocumentNotFound, DocumentNotReady, InvalidRange, ObjectMissing
-from ingestion.model import Caller, Document, Placement
+from ingestion.model import Caller, Document, Placement, TextRange
 from ingestion.ports import DocumentStore, ObjectStore, TextStore
 from ingestion.text import Chunk
 
 # At four bytes a character this is the most that fits a gRPC message of the default size.
 MAX_CHARACTERS = 1_000_000
+MAX_RANGE_CHARACTERS = 20_000  # of one range among many
 FRAME_BYTES = 256 * 1024
 
 
@@ -39,6 +40,15 @@ class DocumentReader:
         stop = document.character_count if end is None else min(end, document.character_count)
         require_range(start, stop, document.character_count)
         return document, await self._texts.read_range(caller.tenant_id, document.version_id, start, stop)
+
+    async def read_ranges(self, caller: Caller, ranges: Sequence[TextRange]) -> list[str | None]:
+        """Returns what each range holds; None where it cannot be had. Raises InvalidRange."""
+        for each in ranges:
+            if not 0 <= each.end - each.start <= MAX_RANGE_CHARACTERS:
+                raise InvalidRange(
+                    f"A range ends where it starts or after that, and holds at most {MAX_RANGE_CHARACTERS} characters."
+                )
+        return await self._texts.read_ranges(caller, ranges)
 
     async def list_chunks(self, caller: Caller, document_id: str, first: int, limit: int) -> list[Chunk]:
         """Returns at most limit chunks from number `first` on, none before there are any. Raises DocumentNotFound."""

@@ -2,12 +2,12 @@
 
 from docuchat.ingestion.v1 import collection_service_pb2 as pb
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceServicer
-from ingestion.convert import decode_page_key, encode_page_key, to_caller, to_collection_message, to_visibility
+from ingestion.convert import to_caller, to_collection_message, to_visibility
 from ingestion.pipeline.collections import create_collection, get_collection
 from ingestion.ports import CollectionStore
 from servicekit.identity import current_principal
 from servicekit.rpc.call import ServicerContext
-from servicekit.rpc.paging import page_size
+from servicekit.rpc.paging import cut_page, decode_row_key, page_size
 
 PAGES = "collections"
 
@@ -39,10 +39,7 @@ class CollectionServicer(CollectionServiceServicer):
     ) -> pb.ListCollectionsResponse:
         """Lists the collections the caller may see, newest first."""
         size = page_size(request.page_size)
-        before = decode_page_key(PAGES, request.page_token)
+        before = decode_row_key(PAGES, request.page_token)
         found = await self._collections.list_page(to_caller(current_principal()), size + 1, before)
-        page, last = found[:size], found[size - 1 : size]
-        more = encode_page_key(PAGES, last[0].create_time, last[0].collection_id) if len(found) > size else ""
-        return pb.ListCollectionsResponse(
-            collections=[to_collection_message(one) for one in page], next_page_token=more
-        )
+        page, more = cut_page(PAGES, found, size, lambda row: (row.create_time, row.collection_id))
+        return pb.ListCollectionsResponse(collections=map(to_collection_message, page), next_page_token=more)

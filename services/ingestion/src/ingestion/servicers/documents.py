@@ -9,13 +9,12 @@ from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceServicer
 from ingestion.convert import (
     content_headers,
-    decode_chunk_index,
-    decode_page_key,
-    encode_page_key,
     to_caller,
     to_chunk_message,
     to_document_message,
+    to_range_text,
     to_state,
+    to_text_range,
 )
 from ingestion.model import DocumentFilter
 from ingestion.pipeline.delete import request_delete
@@ -25,10 +24,11 @@ from ingestion.ports import DocumentStore, PassageIndex
 from ingestion.servicers.frames import Pace, open_upload
 from servicekit.identity import current_principal
 from servicekit.rpc.call import ServicerContext
-from servicekit.rpc.paging import encode_page_token, page_size
+from servicekit.rpc.paging import cut_page, decode_number, decode_row_key, page_size
 from servicekit.telemetry import trace_carrier
 
 PAGES = "documents"
+LAST_CHUNK = 10**9 - 1
 BINARY = "application/octet-stream"
 
 
@@ -78,11 +78,10 @@ class DocumentServicer(DocumentServiceServicer):
         """Lists the documents the caller may see, newest first."""
         size = page_size(request.page_size)
         wanted = DocumentFilter(to_state(request.state), request.collection_id)
-        before = decode_page_key(PAGES, request.page_token)
+        before = decode_row_key(PAGES, request.page_token)
         found = await self._documents.list_page(to_caller(current_principal()), wanted, size + 1, before)
-        page, last = found[:size], found[size - 1 : size]
-        more = encode_page_key(PAGES, last[0].create_time, last[0].document_id) if len(found) > size else ""
-        return pb.ListDocumentsResponse(documents=[to_document_message(one) for one in page], next_page_token=more)
+        page, more = cut_page(PAGES, found, size, lambda row: (row.create_time, row.document_id))
+        return pb.ListDocumentsResponse(documents=map(to_document_message, page), next_page_token=more)
 
     async def DeleteDocument(
         self, request: pb.DeleteDocumentRequest, context: ServicerContext
@@ -95,11 +94,11 @@ class DocumentServicer(DocumentServiceServicer):
     async def ListChunks(self, request: pb.ListChunksRequest, context: ServicerContext) -> pb.ListChunksResponse:
         """Lists a document's chunks in order."""
         pages = f"chunks of {request.document_id}"
-        size, first = page_size(request.page_size), decode_chunk_index(pages, request.page_token)
+        size, first = page_size(request.page_size), decode_number(pages, request.page_token, LAST_CHUNK)
         caller = to_caller(current_principal())
         found = await self._reader.list_chunks(caller, request.document_id, first, size + 1)
-        more = encode_page_token(pages, (str(found[size].chunk_index),)) if len(found) > size else ""
-        return pb.ListChunksResponse(chunks=[to_chunk_message(chunk) for chunk in found[:size]], next_page_token=more)
+        page, more = cut_page(pages, found, size, lambda chunk: (chunk.chunk_index + 1,))
+        return pb.ListChunksResponse(chunks=map(to_chunk_message, page), next_page_token=more)
 
     async def GetDocumentText(
         self, request: pb.GetDocumentTextRequest, context: ServicerContext
@@ -109,6 +108,14 @@ class DocumentServicer(DocumentServiceServicer):
         caller = to_caller(current_principal())
         document, text = await self._reader.read_text(caller, request.document_id, request.start_offset, end)
         return pb.GetDocumentTextResponse(text=text, version_id=document.version_id)
+
+    async def BatchGetDocumentTexts(
+        self, request: pb.BatchGetDocumentTextsRequest, context: ServicerContext
+    ) -> pb.BatchGetDocumentTextsResponse:
+        """Returns many ranges of canonical texts."""
+        ranges = [to_text_range(each) for each in request.ranges]
+        found = await self._reader.read_ranges(to_caller(current_principal()), ranges)
+        return pb.BatchGetDocumentTextsResponse(texts=map(to_range_text, found))
 
     async def GetDocumentContent(
         self, request: pb.GetDocumentContentRequest, context: ServicerContext

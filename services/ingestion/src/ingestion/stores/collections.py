@@ -47,7 +47,12 @@ class PostgresCollectionStore:
 
 def visible_to(caller: Caller) -> sa.ColumnElement[bool]:
     """The user wall: one's own collections and those of the whole tenant."""
-    return sa.or_(COLLECTIONS.c.owner_user_id == caller.user_id, COLLECTIONS.c.visibility == Visibility.TENANT.value)
+    return visible_to_user(caller.user_id)
+
+
+def visible_to_user(user_id: "str | sa.BindParameter[str]") -> sa.ColumnElement[bool]:
+    """The same for a user who is known, or named, when the statement runs."""
+    return sa.or_(COLLECTIONS.c.owner_user_id == user_id, COLLECTIONS.c.visibility == Visibility.TENANT.value)
 
 
 def writable_by(caller: Caller) -> sa.ColumnElement[bool]:

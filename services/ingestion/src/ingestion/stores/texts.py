@@ -9,13 +9,62 @@ or two segments that hold it.
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ingestion.stores.tables import CHUNKS, TEXT_SEGMENTS
+from ingestion.model import Caller, TextRange
+from ingestion.stores.collections import visible_to_user
+from ingestion.stores.documents import ALIVE, SHOWN_VERSION
+from ingestion.stores.tables import CHUNKS, COLLECTIONS, DOCUMENTS, ID, TEXT_SEGMENTS, VERSIONS
 from ingestion.text import Chunk
 from servicekit.database import Database
 
 SEGMENT_CHARACTERS = 16_384
+WANTED = (
+    sa.column("document_id", ID),
+    sa.column("version_id", ID),
+    sa.column("first", sa.Integer),
+    sa.column("past", sa.Integer),
+)
+
+
+def select_ranges() -> sa.Select[tuple[int, str]]:
+    """Selects the parts of each range by its number, from 1, in the order of the text.
+
+    Parameters: document_ids, version_ids, starts, ends (of one length) and user_id.
+    """
+    wanted = (
+        sa.func.unnest(
+            sa.bindparam("document_ids", type_=ARRAY(ID)),
+            sa.bindparam("version_ids", type_=ARRAY(ID)),
+            sa.bindparam("starts", type_=ARRAY(sa.Integer)),
+            sa.bindparam("ends", type_=ARRAY(sa.Integer)),
+        )
+        .table_valued(*WANTED, with_ordinality="number")
+        .render_derived(name="wanted")
+    )
+    number = TEXT_SEGMENTS.c.segment_number
+    start = sa.func.greatest(wanted.c.first - number * SEGMENT_CHARACTERS, 0)
+    end = sa.func.least(wanted.c.past - number * SEGMENT_CHARACTERS, SEGMENT_CHARACTERS)
+    last = sa.func.greatest(wanted.c.first, wanted.c.past - 1, type_=sa.Integer)
+    segments = sa.and_(
+        TEXT_SEGMENTS.c.version_id == VERSIONS.c.version_id,
+        number.between(wanted.c.first // SEGMENT_CHARACTERS, last // SEGMENT_CHARACTERS),
+    )
+    visible = sa.select(COLLECTIONS.c.collection_id).where(visible_to_user(sa.bindparam("user_id", type_=sa.Text)))
+    return (
+        sa.select(wanted.c.number, sa.func.substr(TEXT_SEGMENTS.c.text, start + 1, end - start).label("part"))
+        .select_from(wanted)
+        .join(DOCUMENTS, DOCUMENTS.c.document_id == wanted.c.document_id)
+        .join(VERSIONS, sa.and_(VERSIONS.c.version_id == SHOWN_VERSION, VERSIONS.c.version_id == wanted.c.version_id))
+        .join(TEXT_SEGMENTS, segments)
+        .where(ALIVE, DOCUMENTS.c.collection_id.in_(visible), VERSIONS.c.character_count >= wanted.c.past)
+        .order_by(wanted.c.number, number)
+    )
+
+
+# Made once: making it takes longer than running it.
+SELECT_RANGES = select_ranges()
 
 
 class PostgresTextStore:
@@ -28,6 +77,22 @@ class PostgresTextStore:
         """Returns characters [start, end) of a text, in code points."""
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             return await read_characters(connection, version_id, start, end)
+
+    async def read_ranges(self, caller: Caller, ranges: Sequence[TextRange]) -> list[str | None]:
+        """Returns what each range holds, with one statement; None for what the caller may not see or is not there."""
+        values = {
+            "document_ids": [each.document_id for each in ranges],
+            "version_ids": [each.version_id for each in ranges],
+            "starts": [each.start for each in ranges],
+            "ends": [each.end for each in ranges],
+            "user_id": caller.user_id,
+        }
+        async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
+            rows = (await connection.execute(SELECT_RANGES, values)).all()
+        found: dict[int, str] = {}
+        for row in rows:
+            found[row.number] = found.get(row.number, "") + row.part
+        return [found.get(number) for number in range(1, len(ranges) + 1)]
 
     async def list_chunks(self, tenant_id: str, version_id: str, first: int, limit: int) -> list[Chunk]:
         """Returns at most limit chunks from chunk number `first` on."""

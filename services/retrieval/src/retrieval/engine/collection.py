@@ -6,6 +6,7 @@ keep batches small and never have it optimise.
 
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Self
 import qdrant_edge as edge
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
-from retrieval.engine.convert import DENSE, SPARSE, to_filter, to_match, to_point, to_queries
+from retrieval.engine.convert import DENSE, SPARSE, to_filter, to_match, to_point, to_queries, to_stored
 from retrieval.engine.disk import (
     UPDATE_BYTES,
     UPKEEP_BYTES,
@@ -99,8 +100,20 @@ class Collection:
         queries = edge.QueryBatchRequest(to_queries(request))
         with binding_errors():
             found = self._shard.query_batch(queries)
-        dense, sparse = ([to_match(point) for point in leg] for leg in found)
+        leading = {str(point.id) for leg in found for point in leg[: request.whole_count]}
+        whole = {point.point_id: point.payload for point in self._read(leading)}
+        dense, sparse = ([to_match(point, whole) for point in leg] for leg in found)
         return engine_pb2.MatchPointsResponse(dense=dense, sparse=sparse)
+
+    def get(self, request: engine_pb2.GetPointsRequest) -> engine_pb2.GetPointsResponse:
+        """Looks points up."""
+        return engine_pb2.GetPointsResponse(points=self._read(request.point_ids))
+
+    def _read(self, point_ids: Iterable[str]) -> list[engine_pb2.StoredPoint]:
+        with binding_errors():
+            return [
+                to_stored(point) for point in self._shard.retrieve([*point_ids], with_payload=True, with_vector=False)
+            ]
 
     def count(self, kept: engine_pb2.EngineFilter | None = None) -> int:
         """Counts exactly: all points, or those a filter lets through."""

@@ -1,6 +1,7 @@
 """Between the engine's protos and the objects of the Qdrant Edge binding."""
 
 import json
+from collections.abc import Mapping
 
 import qdrant_edge as edge
 
@@ -39,12 +40,25 @@ def to_queries(request: engine_pb2.MatchPointsRequest) -> list[edge.QueryRequest
     corpus = edge.SearchParams(idf=edge.IdfParams(corpus=to_filter(request.corpus)))
     dense = edge.Query.Nearest(list(request.dense), using=DENSE)
     sparse = edge.Query.Nearest(to_sparse(request.sparse), using=SPARSE)
+    keys = list(request.payload_keys) or True
     return [
-        edge.QueryRequest(request.limit, query=dense, filter=kept, with_payload=True),
-        edge.QueryRequest(request.limit, query=sparse, filter=kept, with_payload=True, params=corpus),
+        edge.QueryRequest(request.limit, query=dense, filter=kept, with_payload=keys),
+        edge.QueryRequest(request.limit, query=sparse, filter=kept, with_payload=keys, params=corpus),
     ]
 
 
-def to_match(point: edge.ScoredPoint) -> engine_pb2.EngineMatch:
-    """Returns a found point with its payload."""
-    return engine_pb2.EngineMatch(score=point.score, payload=json.dumps(point.payload).encode())
+def to_match(point: edge.ScoredPoint, whole: Mapping[str, bytes]) -> engine_pb2.EngineMatch:
+    """Returns a found point with its whole payload where that is at hand, or else what was asked for of it."""
+    point_id = str(point.id)
+    payload = whole.get(point_id) or to_json(point.payload)
+    return engine_pb2.EngineMatch(point_id=point_id, score=point.score, payload=payload)
+
+
+def to_stored(point: edge.Record) -> engine_pb2.StoredPoint:
+    """Returns a point with its payload."""
+    return engine_pb2.StoredPoint(point_id=str(point.id), payload=to_json(point.payload))
+
+
+def to_json(payload: Mapping[str, object] | None) -> bytes:
+    """Returns a payload as it travels."""
+    return json.dumps(payload or {}).encode()

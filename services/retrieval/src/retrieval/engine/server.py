@@ -12,10 +12,8 @@ import grpc
 from docuchat.retrieval.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.servicer import EngineServicer
-from servicekit.rpc.deadline import deadline_layer
-from servicekit.rpc.errors import error_layer
 from servicekit.rpc.interceptor import LayeredInterceptor
-from servicekit.rpc.observation import observation_layer
+from servicekit.rpc.layers import Layers
 from servicekit.rpc.server import SERVER_OPTIONS, RpcServer, run_until_stopped
 from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
 
@@ -79,7 +77,7 @@ async def run_engine(settings: EngineSettings) -> None:
 def build_engine(catalog: Catalog) -> RpcServer:
     """Makes the server. No call is authenticated: whoever can open the socket is the user the engine runs as."""
     server = grpc.aio.server(
-        interceptors=[LayeredInterceptor((observation_layer, error_layer("retrieval"), deadline_layer))],
+        interceptors=[LayeredInterceptor(Layers("retrieval", verifier=None))],
         options=tuple({**dict(SERVER_OPTIONS), "grpc.max_receive_message_length": MAX_MESSAGE_BYTES}.items()),
         maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
     )

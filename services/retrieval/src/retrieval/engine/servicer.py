@@ -33,6 +33,12 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         """Finds the nearest points by each of two vectors."""
         return await self._catalog.use(request.collection, lambda collection: collection.match(request))
 
+    async def GetPoints(
+        self, request: engine_pb2.GetPointsRequest, context: ServicerContext
+    ) -> engine_pb2.GetPointsResponse:
+        """Looks points up by their ids."""
+        return await self._catalog.use(request.collection, lambda collection: collection.get(request))
+
     async def CountPoints(
         self, request: engine_pb2.CountPointsRequest, context: ServicerContext
     ) -> engine_pb2.CountPointsResponse:

@@ -1,7 +1,7 @@
 """The embedded engine, over its socket."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 import grpc
@@ -11,7 +11,7 @@ from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.generation import Generation
-from retrieval.index.payload import to_match, to_payload
+from retrieval.index.payload import MATCH_KEYS, to_match, to_passage, to_payload
 from retrieval.index.scope_filter import (
     KEYWORD_KEYS,
     TENANT_KEY,
@@ -22,7 +22,17 @@ from retrieval.index.scope_filter import (
     restrict_to_tenant,
     restrict_to_version,
 )
-from retrieval.model import IndexRefused, IndexUnavailable, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import (
+    Chunk,
+    DocumentVersion,
+    IndexRefused,
+    IndexUnavailable,
+    Matches,
+    Point,
+    Scope,
+    SparseVector,
+    Vector,
+)
 from servicekit.errors import AppError, Code, StorageFull
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.status import read_error
@@ -65,9 +75,15 @@ class EdgeVectorIndex:
             await self._call_prepared(self._stub.UpsertPoints, request, self._deadlines.write)
 
     async def match(
-        self, scope: Scope, version_ids: Sequence[str], dense: Vector, sparse: SparseVector, limit: int
+        self,
+        scope: Scope,
+        version_ids: Sequence[str],
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        leading: int = 0,
     ) -> Matches:
-        """Returns both legs from one round trip."""
+        """Returns both legs, and what the leading matches stand for, from one round trip."""
         request = engine_pb2.MatchPointsRequest(
             collection=self._collection,
             filter=_to_filter(restrict_to_scope(scope, version_ids)),
@@ -75,12 +91,24 @@ class EdgeVectorIndex:
             dense=dense.tolist(),
             sparse=_to_sparse(sparse),
             limit=limit,
+            payload_keys=MATCH_KEYS,
+            whole_count=leading,
         )
         found = await self._call_prepared(self._stub.MatchPoints, request, self._deadlines.read)
+        rows = {row.point_id: row.payload for row in (*found.dense, *found.sparse)}  # many are in both
+        payloads = {point_id: json.loads(payload) for point_id, payload in rows.items()}
         dense_leg, sparse_leg = (
-            [to_match(json.loads(row.payload), row.score) for row in leg] for leg in (found.dense, found.sparse)
+            [to_match(row.point_id, payloads[row.point_id], row.score) for row in leg]
+            for leg in (found.dense, found.sparse)
         )
-        return Matches(dense_leg, sparse_leg)
+        known = {row.point_id for row in (*found.dense[:leading], *found.sparse[:leading])}
+        return Matches(dense_leg, sparse_leg, {point_id: to_passage(payloads[point_id]) for point_id in known})
+
+    async def read(self, point_ids: Sequence[str]) -> Mapping[str, tuple[DocumentVersion, Chunk]]:
+        """Returns what points stand for, by their ids."""
+        request = engine_pb2.GetPointsRequest(collection=self._collection, point_ids=point_ids)
+        found = await self._call_prepared(self._stub.GetPoints, request, self._deadlines.read)
+        return {point.point_id: to_passage(json.loads(point.payload)) for point in found.points}
 
     async def count(self, tenant_id: str, version_id: str) -> int:
         """Returns the exact number of points of a version."""

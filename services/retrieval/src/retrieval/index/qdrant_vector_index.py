@@ -1,7 +1,7 @@
 """A Qdrant server or cluster."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from math import ceil
@@ -13,7 +13,7 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.generation import Generation
-from retrieval.index.payload import to_match, to_payload
+from retrieval.index.payload import MATCH_KEYS, to_match, to_passage, to_payload
 from retrieval.index.scope_filter import (
     KEYWORD_KEYS,
     TENANT_KEY,
@@ -24,7 +24,18 @@ from retrieval.index.scope_filter import (
     restrict_to_tenant,
     restrict_to_version,
 )
-from retrieval.model import IndexRefused, IndexUnavailable, Match, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import (
+    Chunk,
+    DocumentVersion,
+    IndexRefused,
+    IndexUnavailable,
+    Match,
+    Matches,
+    Point,
+    Scope,
+    SparseVector,
+    Vector,
+)
 from servicekit.errors import AppError, StorageFull
 from servicekit.telemetry import get_logger
 
@@ -73,19 +84,27 @@ class QdrantVectorIndex:
                 await self._client.upsert(self._collection, batch, wait=True)
 
     async def match(
-        self, scope: Scope, version_ids: Sequence[str], dense: Vector, sparse: SparseVector, limit: int
+        self,
+        scope: Scope,
+        version_ids: Sequence[str],
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        leading: int = 0,  # noqa: ARG002 - a server takes one selection for all points of a query
     ) -> Matches:
-        """Returns both legs from one round trip."""
+        """Returns both legs from one round trip; what they stand for takes another."""
         kept = _to_filter(restrict_to_scope(scope, version_ids))
         corpus = models.IdfCorpusParams(corpus=_to_filter(restrict_to_tenant(scope.tenant_id)))
         queries = [
-            models.QueryRequest(query=dense.tolist(), using=DENSE, filter=kept, limit=limit, with_payload=True),
+            models.QueryRequest(
+                query=dense.tolist(), using=DENSE, filter=kept, limit=limit, with_payload=list(MATCH_KEYS)
+            ),
             models.QueryRequest(
                 query=_to_sparse(sparse),
                 using=SPARSE,
                 filter=kept,
                 limit=limit,
-                with_payload=True,
+                with_payload=list(MATCH_KEYS),
                 params=models.SearchParams(idf=corpus),
             ),
         ]
@@ -94,6 +113,12 @@ class QdrantVectorIndex:
             found = await self._client.query_batch_points(self._collection, queries[: 2 if sparse.indices else 1])
         legs = [_to_matches(leg) for leg in found]
         return Matches(legs[0], legs[1] if sparse.indices else [])
+
+    async def read(self, point_ids: Sequence[str]) -> Mapping[str, tuple[DocumentVersion, Chunk]]:
+        """Returns what points stand for, by their ids."""
+        async with self._within(self._deadlines.read):
+            found = await self._client.retrieve(self._collection, list(point_ids), with_payload=True)
+        return {str(point.id): to_passage(point.payload or {}) for point in found}
 
     async def count(self, tenant_id: str, version_id: str) -> int:
         """Returns the exact number of points of a version."""
@@ -180,4 +205,4 @@ def _to_condition(condition: Condition) -> models.FieldCondition:
 
 
 def _to_matches(leg: models.QueryResponse) -> list[Match]:
-    return [to_match(point.payload or {}, point.score) for point in leg.points]
+    return [to_match(str(point.id), point.payload or {}, point.score) for point in leg.points]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from retrieval.model import Hit, Match, Matches
 from retrieval.search.leg_weights import LegWeights
@@ -10,7 +11,7 @@ from retrieval.search.leg_weights import LegWeights
 RANK_CONSTANT = 20
 
 
-def fuse(matches: Matches, weights: LegWeights) -> list[Hit]:
+def fuse(matches: Matches, weights: LegWeights) -> list[Match]:
     """Returns the matches of both legs, best first, with scores from 0 to 1.
 
     A score adds three shares: what is left of the rank in each leg (weighted
@@ -32,7 +33,7 @@ def fuse(matches: Matches, weights: LegWeights) -> list[Hit]:
         scores[key] += weights.similarity * min(max(similarities.get(key, least), 0.0), 1.0)
     # The name breaks ties, so that the same index always gives the same order.
     order = sorted(scores, key=lambda key: (-scores[key], key))
-    return [Hit(found[key].version, found[key].chunk, scores[key]) for key in order]
+    return [replace(found[key], score=scores[key]) for key in order]
 
 
 def drop_repeats(hits: Sequence[Hit]) -> list[Hit]:
@@ -48,4 +49,4 @@ def drop_repeats(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _name(match: Match) -> str:
-    return f"{match.version.version_id}/{match.chunk.chunk_index}"
+    return f"{match.version_id}/{match.chunk_index}"

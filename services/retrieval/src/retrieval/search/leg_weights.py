@@ -56,6 +56,6 @@ def knows_script(query: str) -> bool:
 
 def knows_documents(found_by_words: Sequence[Match], known_languages: frozenset[str]) -> bool:
     """Whether the best matches by words are mostly of known languages: German without umlauts looks like English."""
-    votes = Counter(match.version.language for match in found_by_words[:VOTERS] if match.version.language)
+    votes = Counter(match.language for match in found_by_words[:VOTERS] if match.language)
     foreign = sum(count for language, count in votes.items() if language not in known_languages)
     return foreign * 2 <= votes.total()

@@ -2,12 +2,13 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.model import EmptyQuery, Hit, Match, Matches, Scope
+from retrieval.model import Chunk, DocumentVersion, EmptyQuery, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
+from retrieval.search.highlights import highlight
 from retrieval.search.leg_weights import weigh_legs
 from servicekit.telemetry import span
 
@@ -16,6 +17,8 @@ MAX_TOP_K = 50
 SPARE = 4
 LEAST_CANDIDATES = 50
 MAX_ROUNDS = 3
+
+Passages = Mapping[str, tuple[DocumentVersion, Chunk]]
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,32 @@ class Searcher:
         hits: list[Hit] = []
         for _ in range(MAX_ROUNDS):
             with span("retrieval.match", limit=limit):
-                matches = await self.index.match(scope, (), dense, sparse, limit)
+                matches = await self.index.match(scope, (), dense, sparse, limit, wanted + SPARE)
             visible = await self._keep_visible(scope, matches)
             weights = weigh_legs(query, visible.sparse, self.known_languages)
-            hits = drop_repeats(fuse(visible, weights))
+            hits = await self._read(scope, fuse(visible, weights), matches.passages, wanted)
             if len(hits) >= wanted or max(len(matches.dense), len(matches.sparse)) < limit:
                 break
             limit *= SPARE
-        return hits[:wanted]
+        with span("retrieval.highlight"):
+            return highlight(query, hits[:wanted])
+
+    async def _read(self, scope: Scope, ranked: Sequence[Match], known: Passages, wanted: int) -> list[Hit]:
+        """Reads as many of the best as are wanted, and the others only where repeats left too few."""
+        hits: list[Hit] = []
+        for some in (ranked[:wanted], ranked[wanted:]):
+            if not some or len(hits) >= wanted:
+                break
+            found = {**known, **await self._fetch([match.point_id for match in some if match.point_id not in known])}
+            read = [Hit(*found[match.point_id], match.score) for match in some if match.point_id in found]
+            hits = drop_repeats([*hits, *(hit for hit in read if hit.version.tenant_id == scope.tenant_id)])
+        return hits
+
+    async def _fetch(self, point_ids: Sequence[str]) -> Passages:
+        if not point_ids:
+            return {}
+        with span("retrieval.read", points=len(point_ids)):
+            return await self.index.read(point_ids)
 
     async def _keep_visible(self, scope: Scope, matches: Matches) -> Matches:
         """Asks the registry after the index, so that a deletion or activation acknowledged before is never missed.
@@ -59,7 +80,7 @@ class Searcher:
         It comes before fusion: what nobody may see must not hold a rank.
         """
         both = (*matches.dense, *matches.sparse)
-        version_ids = sorted({match.version.version_id for match in both})
+        version_ids = sorted({match.version_id for match in both})
         with span("retrieval.find_visible", versions=len(version_ids)):
             visible = await self.registry.find_visible(scope.tenant_id, version_ids)
         return Matches(
@@ -78,7 +99,7 @@ def _keep(leg: Sequence[Match], scope: Scope, visible: frozenset[str]) -> list[M
     return [
         match
         for match in leg
-        if match.version.version_id in visible
-        and match.version.tenant_id == scope.tenant_id
-        and match.version.private_to_user_id in ("", scope.user_id)
+        if match.version_id in visible
+        and match.tenant_id == scope.tenant_id
+        and match.private_to_user_id in ("", scope.user_id)
     ]

@@ -1,18 +1,14 @@
 """BM25 term weights (Robertson and Zaragoza 2009), made here so that both engines hold the same tokens."""
 
-import unicodedata
-
 from qdrant_edge import Bm25, Bm25Config, DisabledStemmer, StopwordsSet, TokenizerType
 
+from language.folding import fold_letters
 from retrieval.model import SparseVector
 
 # ISO 639-1 codes of the languages with a stemmer and stop words.
 STEMMED = frozenset(
     "ar az bn ca da de el en es eu fi fr he hu id it kk ne nl no pt ro ru sl sv tg tr".split()  # noqa: SIM905 - thirty lines otherwise
 )
-# What Unicode keeps apart and readers do not: Arabic and Persian letters of the same shape, and the
-# joiners inside Persian words, where the parts are words of their own.
-FOLDS = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ۀ": "ه", "ة": "ه", "\u200c": " ", "\u200d": None, "ـ": None})
 
 
 class Bm25TermWeigher:
@@ -32,12 +28,12 @@ class Bm25TermWeigher:
 
     def weigh_passage(self, text: str, language: str) -> SparseVector:
         """Returns the saturated term frequencies of a passage."""
-        found = self._stemmed.get(language, self._plain).embed_document(fold(text))
+        found = self._stemmed.get(language, self._plain).embed_document(fold_letters(text))
         return SparseVector(tuple(found.indices), tuple(found.values))
 
     def weigh_query(self, text: str, language: str) -> SparseVector:
         """Returns every term of the query with weight 1."""
-        folded = fold(text)
+        folded = fold_letters(text)
         stemmer = self._stemmed.get(language)
         terms = sorted(stemmer.embed_query(folded).indices if stemmer else self._stem_every_way(folded))
         return SparseVector(tuple(terms), (1.0,) * len(terms))
@@ -48,11 +44,6 @@ class Bm25TermWeigher:
         # The language whose stop words take most away is the query's; without any, it could be each of them.
         fewest = min(len(terms) for terms in by_language)
         return {*plain, *(term for terms in by_language if len(terms) == fewest for term in terms)}
-
-
-def fold(text: str) -> str:
-    """Returns the text in the one spelling that terms are made from (NFKC, and FOLDS)."""
-    return unicodedata.normalize("NFKC", text).translate(FOLDS)
 
 
 def _stemmer(language: str) -> Bm25:

@@ -121,6 +121,38 @@ class GetDocumentTextResponse(_message.Message):
     version_id: str
     def __init__(self, text: _Optional[str] = ..., version_id: _Optional[str] = ...) -> None: ...
 
+class TextRange(_message.Message):
+    __slots__ = ("document_id", "version_id", "start_offset", "end_offset")
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    START_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    document_id: str
+    version_id: str
+    start_offset: int
+    end_offset: int
+    def __init__(self, document_id: _Optional[str] = ..., version_id: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ...) -> None: ...
+
+class RangeText(_message.Message):
+    __slots__ = ("text", "is_missing")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    IS_MISSING_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    is_missing: bool
+    def __init__(self, text: _Optional[str] = ..., is_missing: _Optional[bool] = ...) -> None: ...
+
+class BatchGetDocumentTextsRequest(_message.Message):
+    __slots__ = ("ranges",)
+    RANGES_FIELD_NUMBER: _ClassVar[int]
+    ranges: _containers.RepeatedCompositeFieldContainer[TextRange]
+    def __init__(self, ranges: _Optional[_Iterable[_Union[TextRange, _Mapping]]] = ...) -> None: ...
+
+class BatchGetDocumentTextsResponse(_message.Message):
+    __slots__ = ("texts",)
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedCompositeFieldContainer[RangeText]
+    def __init__(self, texts: _Optional[_Iterable[_Union[RangeText, _Mapping]]] = ...) -> None: ...
+
 class GetDocumentContentRequest(_message.Message):
     __slots__ = ("document_id",)
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]

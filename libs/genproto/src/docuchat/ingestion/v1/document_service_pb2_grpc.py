@@ -72,6 +72,11 @@ class DocumentServiceStub:
                 request_serializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.GetDocumentTextRequest.SerializeToString,
                 response_deserializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.GetDocumentTextResponse.FromString,
                 _registered_method=True)
+        self.BatchGetDocumentTexts = channel.unary_unary(
+                '/docuchat.ingestion.v1.DocumentService/BatchGetDocumentTexts',
+                request_serializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.BatchGetDocumentTextsRequest.SerializeToString,
+                response_deserializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.BatchGetDocumentTextsResponse.FromString,
+                _registered_method=True)
         self.GetDocumentContent = channel.unary_stream(
                 '/docuchat.ingestion.v1.DocumentService/GetDocumentContent',
                 request_serializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.GetDocumentContentRequest.SerializeToString,
@@ -167,6 +172,18 @@ class DocumentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetDocumentTexts(self, request, context):
+        """BatchGetDocumentTexts returns many ranges of canonical texts, such as those
+        that the citations of an answer rest on. A range that cannot be had is said
+        to be missing and keeps none of the others.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_RANGE: a range ends before it starts, or is longer than 20,000 characters.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDocumentContent(self, request, context):
         """GetDocumentContent streams the file as it was uploaded, always as an
         attachment that a browser will not run.
@@ -217,6 +234,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     servicer.GetDocumentText,
                     request_deserializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.GetDocumentTextRequest.FromString,
                     response_serializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.GetDocumentTextResponse.SerializeToString,
+            ),
+            'BatchGetDocumentTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetDocumentTexts,
+                    request_deserializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.BatchGetDocumentTextsRequest.FromString,
+                    response_serializer=docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.BatchGetDocumentTextsResponse.SerializeToString,
             ),
             'GetDocumentContent': grpc.unary_stream_rpc_method_handler(
                     servicer.GetDocumentContent,
@@ -415,6 +437,33 @@ class DocumentService:
             '/docuchat.ingestion.v1.DocumentService/GetDocumentText',
             docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.GetDocumentTextRequest.SerializeToString,
             docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.GetDocumentTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetDocumentTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.ingestion.v1.DocumentService/BatchGetDocumentTexts',
+            docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.BatchGetDocumentTextsRequest.SerializeToString,
+            docuchat_dot_ingestion_dot_v1_dot_document__service__pb2.BatchGetDocumentTextsResponse.FromString,
             options,
             channel_credentials,
             insecure,

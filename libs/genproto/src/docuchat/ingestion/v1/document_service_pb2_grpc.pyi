@@ -74,6 +74,14 @@ class DocumentServiceStub:
     - FAILED_PRECONDITION, DOCUMENT_NOT_READY: no text has been read yet.
     - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end, or the range is longer than 1,000,000 characters.
     """
+    BatchGetDocumentTexts: _aio.UnaryUnaryMultiCallable[_document_service_pb2.BatchGetDocumentTextsRequest, _document_service_pb2.BatchGetDocumentTextsResponse]
+    """BatchGetDocumentTexts returns many ranges of canonical texts, such as those
+    that the citations of an answer rest on. A range that cannot be had is said
+    to be missing and keeps none of the others.
+
+    Errors include:
+    - INVALID_ARGUMENT, INVALID_RANGE: a range ends before it starts, or is longer than 20,000 characters.
+    """
     GetDocumentContent: _aio.UnaryStreamMultiCallable[_document_service_pb2.GetDocumentContentRequest, _httpbody_pb2.HttpBody]
     """GetDocumentContent streams the file as it was uploaded, always as an
     attachment that a browser will not run.
@@ -184,6 +192,20 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND, DOCUMENT_NOT_FOUND: none that the caller may see.
         - FAILED_PRECONDITION, DOCUMENT_NOT_READY: no text has been read yet.
         - INVALID_ARGUMENT, INVALID_RANGE: start_offset is after end_offset or the text's end, or the range is longer than 1,000,000 characters.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetDocumentTexts(
+        self,
+        request: _document_service_pb2.BatchGetDocumentTextsRequest,
+        context: _aio.ServicerContext[_document_service_pb2.BatchGetDocumentTextsRequest, _abc.Awaitable[_document_service_pb2.BatchGetDocumentTextsResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.BatchGetDocumentTextsResponse]:
+        """BatchGetDocumentTexts returns many ranges of canonical texts, such as those
+        that the citations of an answer rest on. A range that cannot be had is said
+        to be missing and keeps none of the others.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_RANGE: a range ends before it starts, or is longer than 20,000 characters.
         """
 
     @_abc_1.abstractmethod

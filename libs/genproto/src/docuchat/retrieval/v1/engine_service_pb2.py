@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*docuchat/retrieval/v1/engine_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\"J\n\x0f\x45ngineCondition\x12\x14\n\x03key\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12!\n\x06\x61ny_of\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xa0\x8d\x06\"\x05r\x03\x18\xe8\x07\"\x94\x01\n\x0c\x45ngineFilter\x12@\n\x04must\x18\x01 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineConditionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\x42\n\x08must_not\x18\x02 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineConditionB\x08\xbaH\x05\x92\x01\x02\x10\x10\"M\n\x12\x45ngineSparseVector\x12\x1b\n\x07indices\x18\x01 \x03(\rB\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\x12\x1a\n\x06values\x18\x02 \x03(\x02\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\"\x9a\x01\n\x0b\x45nginePoint\x12\x1a\n\x08point_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x05\x64\x65nse\x18\x02 \x03(\x02\x42\t\xbaH\x06\x92\x01\x03\x10\x80@\x12\x39\n\x06sparse\x18\x03 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\x1a\n\x07payload\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@\"-\n\x0b\x45ngineMatch\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"\xb1\x01\n\x18PrepareCollectionRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12\x1e\n\ndimensions\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80@(\x01\x12$\n\x0ckeyword_keys\x18\x03 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x10\"\x04r\x02\x18\x64\x12\x1b\n\ntenant_key\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"0\n\x19PrepareCollectionResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"\x88\x01\n\x13UpsertPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12=\n\x06points\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EnginePointB\t\xbaH\x06\x92\x01\x03\x10\x80\x02\"\x16\n\x14UpsertPointsResponse\"\xb2\x02\n\x12MatchPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x06\x63orpus\x18\x03 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x05\x64\x65nse\x18\x04 \x03(\x02\x42\t\xbaH\x06\x92\x01\x03\x10\x80@\x12\x39\n\x06sparse\x18\x05 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\x19\n\x05limit\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\"|\n\x13MatchPointsResponse\x12\x31\n\x05\x64\x65nse\x18\x01 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\x12\x32\n\x06sparse\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\"\x85\x01\n\x12\x43ountPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\"*\n\x13\x43ountPointsResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"\x86\x01\n\x13\x44\x65letePointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\"\x16\n\x14\x44\x65letePointsResponse\"L\n\x16\x46lushCollectionRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\"\x19\n\x17\x46lushCollectionResponse\"W\n\x16KeepCollectionsRequest\x12=\n\x0b\x63ollections\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\"\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\"\x19\n\x17KeepCollectionsResponse\"\x10\n\x0eGetInfoRequest\")\n\x0fGetInfoResponse\x12\x16\n\x0e\x65ngine_version\x18\x01 \x01(\t2\xfe\x07\n\rEngineService\x12\x89\x01\n\x11PrepareCollection\x12/.docuchat.retrieval.v1.PrepareCollectionRequest\x1a\x30.docuchat.retrieval.v1.PrepareCollectionResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12z\n\x0cUpsertPoints\x12*.docuchat.retrieval.v1.UpsertPointsRequest\x1a+.docuchat.retrieval.v1.UpsertPointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12w\n\x0bMatchPoints\x12).docuchat.retrieval.v1.MatchPointsRequest\x1a*.docuchat.retrieval.v1.MatchPointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12w\n\x0b\x43ountPoints\x12).docuchat.retrieval.v1.CountPointsRequest\x1a*.docuchat.retrieval.v1.CountPointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12z\n\x0c\x44\x65letePoints\x12*.docuchat.retrieval.v1.DeletePointsRequest\x1a+.docuchat.retrieval.v1.DeletePointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12\x83\x01\n\x0f\x46lushCollection\x12-.docuchat.retrieval.v1.FlushCollectionRequest\x1a..docuchat.retrieval.v1.FlushCollectionResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12\x83\x01\n\x0fKeepCollections\x12-.docuchat.retrieval.v1.KeepCollectionsRequest\x1a..docuchat.retrieval.v1.KeepCollectionsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12k\n\x07GetInfo\x12%.docuchat.retrieval.v1.GetInfoRequest\x1a&.docuchat.retrieval.v1.GetInfoResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrievalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*docuchat/retrieval/v1/engine_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\"J\n\x0f\x45ngineCondition\x12\x14\n\x03key\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12!\n\x06\x61ny_of\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xa0\x8d\x06\"\x05r\x03\x18\xe8\x07\"\x94\x01\n\x0c\x45ngineFilter\x12@\n\x04must\x18\x01 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineConditionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\x42\n\x08must_not\x18\x02 \x03(\x0b\x32&.docuchat.retrieval.v1.EngineConditionB\x08\xbaH\x05\x92\x01\x02\x10\x10\"M\n\x12\x45ngineSparseVector\x12\x1b\n\x07indices\x18\x01 \x03(\rB\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\x12\x1a\n\x06values\x18\x02 \x03(\x02\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\"\x9a\x01\n\x0b\x45nginePoint\x12\x1a\n\x08point_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x05\x64\x65nse\x18\x02 \x03(\x02\x42\t\xbaH\x06\x92\x01\x03\x10\x80@\x12\x39\n\x06sparse\x18\x03 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\x1a\n\x07payload\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@\"?\n\x0b\x45ngineMatch\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x10\n\x08point_id\x18\x03 \x01(\t\"n\n\x10GetPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12&\n\tpoint_ids\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xa0\x9c\x01\"\x05r\x03\xb0\x01\x01\"0\n\x0bStoredPoint\x12\x10\n\x08point_id\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"G\n\x11GetPointsResponse\x12\x32\n\x06points\x18\x01 \x03(\x0b\x32\".docuchat.retrieval.v1.StoredPoint\"\xb1\x01\n\x18PrepareCollectionRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12\x1e\n\ndimensions\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80@(\x01\x12$\n\x0ckeyword_keys\x18\x03 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10\x10\"\x04r\x02\x18\x64\x12\x1b\n\ntenant_key\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"0\n\x19PrepareCollectionResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"\x88\x01\n\x13UpsertPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12=\n\x06points\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EnginePointB\t\xbaH\x06\x92\x01\x03\x10\x80\x02\"\x16\n\x14UpsertPointsResponse\"\xf9\x02\n\x12MatchPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x06\x63orpus\x18\x03 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x05\x64\x65nse\x18\x04 \x03(\x02\x42\t\xbaH\x06\x92\x01\x03\x10\x80@\x12\x39\n\x06sparse\x18\x05 \x01(\x0b\x32).docuchat.retrieval.v1.EngineSparseVector\x12\x19\n\x05limit\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\x12$\n\x0cpayload_keys\x18\x07 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10 \"\x04r\x02\x18\x64\x12\x1f\n\x0bwhole_count\x18\x08 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\"|\n\x13MatchPointsResponse\x12\x31\n\x05\x64\x65nse\x18\x01 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\x12\x32\n\x06sparse\x18\x02 \x03(\x0b\x32\".docuchat.retrieval.v1.EngineMatch\"\x85\x01\n\x12\x43ountPointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\"*\n\x13\x43ountPointsResponse\x12\x13\n\x0bpoint_count\x18\x01 \x01(\x03\"\x86\x01\n\x13\x44\x65letePointsRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\x12;\n\x06\x66ilter\x18\x02 \x01(\x0b\x32#.docuchat.retrieval.v1.EngineFilterB\x06\xbaH\x03\xc8\x01\x01\"\x16\n\x14\x44\x65letePointsResponse\"L\n\x16\x46lushCollectionRequest\x12\x32\n\ncollection\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\"\x19\n\x17\x46lushCollectionResponse\"W\n\x16KeepCollectionsRequest\x12=\n\x0b\x63ollections\x18\x01 \x03(\tB(\xbaH%\x92\x01\"\x08\x01\x10\xe8\x07\"\x1br\x19\x18\x64\x32\x15^[a-z0-9][a-z0-9.-]*$\"\x19\n\x17KeepCollectionsResponse\"\x10\n\x0eGetInfoRequest\")\n\x0fGetInfoResponse\x12\x16\n\x0e\x65ngine_version\x18\x01 \x01(\t2\xf1\x08\n\rEngineService\x12\x89\x01\n\x11PrepareCollection\x12/.docuchat.retrieval.v1.PrepareCollectionRequest\x1a\x30.docuchat.retrieval.v1.PrepareCollectionResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12z\n\x0cUpsertPoints\x12*.docuchat.retrieval.v1.UpsertPointsRequest\x1a+.docuchat.retrieval.v1.UpsertPointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12w\n\x0bMatchPoints\x12).docuchat.retrieval.v1.MatchPointsRequest\x1a*.docuchat.retrieval.v1.MatchPointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12q\n\tGetPoints\x12\'.docuchat.retrieval.v1.GetPointsRequest\x1a(.docuchat.retrieval.v1.GetPointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12w\n\x0b\x43ountPoints\x12).docuchat.retrieval.v1.CountPointsRequest\x1a*.docuchat.retrieval.v1.CountPointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12z\n\x0c\x44\x65letePoints\x12*.docuchat.retrieval.v1.DeletePointsRequest\x1a+.docuchat.retrieval.v1.DeletePointsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12\x83\x01\n\x0f\x46lushCollection\x12-.docuchat.retrieval.v1.FlushCollectionRequest\x1a..docuchat.retrieval.v1.FlushCollectionResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12\x83\x01\n\x0fKeepCollections\x12-.docuchat.retrieval.v1.KeepCollectionsRequest\x1a..docuchat.retrieval.v1.KeepCollectionsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrieval\x12k\n\x07GetInfo\x12%.docuchat.retrieval.v1.GetInfoRequest\x1a&.docuchat.retrieval.v1.GetInfoResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tretrievalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,6 +51,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINEPOINT'].fields_by_name['dense']._serialized_options = b'\272H\006\222\001\003\020\200@'
   _globals['_ENGINEPOINT'].fields_by_name['payload']._loaded_options = None
   _globals['_ENGINEPOINT'].fields_by_name['payload']._serialized_options = b'\272H\006z\004\030\200\200@'
+  _globals['_GETPOINTSREQUEST'].fields_by_name['collection']._loaded_options = None
+  _globals['_GETPOINTSREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
+  _globals['_GETPOINTSREQUEST'].fields_by_name['point_ids']._loaded_options = None
+  _globals['_GETPOINTSREQUEST'].fields_by_name['point_ids']._serialized_options = b'\272H\020\222\001\r\010\001\020\240\234\001\"\005r\003\260\001\001'
   _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['collection']._loaded_options = None
   _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
   _globals['_PREPARECOLLECTIONREQUEST'].fields_by_name['dimensions']._loaded_options = None
@@ -73,6 +77,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MATCHPOINTSREQUEST'].fields_by_name['dense']._serialized_options = b'\272H\006\222\001\003\020\200@'
   _globals['_MATCHPOINTSREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_MATCHPOINTSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\220N(\001'
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['payload_keys']._loaded_options = None
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['payload_keys']._serialized_options = b'\272H\013\222\001\010\020 \"\004r\002\030d'
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['whole_count']._loaded_options = None
+  _globals['_MATCHPOINTSREQUEST'].fields_by_name['whole_count']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_COUNTPOINTSREQUEST'].fields_by_name['collection']._loaded_options = None
   _globals['_COUNTPOINTSREQUEST'].fields_by_name['collection']._serialized_options = b'\272H\033r\031\030d2\025^[a-z0-9][a-z0-9.-]*$'
   _globals['_COUNTPOINTSREQUEST'].fields_by_name['filter']._loaded_options = None
@@ -91,6 +99,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINESERVICE'].methods_by_name['UpsertPoints']._serialized_options = b'\310\301\030\005\322\301\030\tretrieval'
   _globals['_ENGINESERVICE'].methods_by_name['MatchPoints']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['MatchPoints']._serialized_options = b'\310\301\030\005\322\301\030\tretrieval'
+  _globals['_ENGINESERVICE'].methods_by_name['GetPoints']._loaded_options = None
+  _globals['_ENGINESERVICE'].methods_by_name['GetPoints']._serialized_options = b'\310\301\030\005\322\301\030\tretrieval'
   _globals['_ENGINESERVICE'].methods_by_name['CountPoints']._loaded_options = None
   _globals['_ENGINESERVICE'].methods_by_name['CountPoints']._serialized_options = b'\310\301\030\005\322\301\030\tretrieval'
   _globals['_ENGINESERVICE'].methods_by_name['DeletePoints']._loaded_options = None
@@ -110,39 +120,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENGINEPOINT']._serialized_start=438
   _globals['_ENGINEPOINT']._serialized_end=592
   _globals['_ENGINEMATCH']._serialized_start=594
-  _globals['_ENGINEMATCH']._serialized_end=639
-  _globals['_PREPARECOLLECTIONREQUEST']._serialized_start=642
-  _globals['_PREPARECOLLECTIONREQUEST']._serialized_end=819
-  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_start=821
-  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_end=869
-  _globals['_UPSERTPOINTSREQUEST']._serialized_start=872
-  _globals['_UPSERTPOINTSREQUEST']._serialized_end=1008
-  _globals['_UPSERTPOINTSRESPONSE']._serialized_start=1010
-  _globals['_UPSERTPOINTSRESPONSE']._serialized_end=1032
-  _globals['_MATCHPOINTSREQUEST']._serialized_start=1035
-  _globals['_MATCHPOINTSREQUEST']._serialized_end=1341
-  _globals['_MATCHPOINTSRESPONSE']._serialized_start=1343
-  _globals['_MATCHPOINTSRESPONSE']._serialized_end=1467
-  _globals['_COUNTPOINTSREQUEST']._serialized_start=1470
-  _globals['_COUNTPOINTSREQUEST']._serialized_end=1603
-  _globals['_COUNTPOINTSRESPONSE']._serialized_start=1605
-  _globals['_COUNTPOINTSRESPONSE']._serialized_end=1647
-  _globals['_DELETEPOINTSREQUEST']._serialized_start=1650
-  _globals['_DELETEPOINTSREQUEST']._serialized_end=1784
-  _globals['_DELETEPOINTSRESPONSE']._serialized_start=1786
-  _globals['_DELETEPOINTSRESPONSE']._serialized_end=1808
-  _globals['_FLUSHCOLLECTIONREQUEST']._serialized_start=1810
-  _globals['_FLUSHCOLLECTIONREQUEST']._serialized_end=1886
-  _globals['_FLUSHCOLLECTIONRESPONSE']._serialized_start=1888
-  _globals['_FLUSHCOLLECTIONRESPONSE']._serialized_end=1913
-  _globals['_KEEPCOLLECTIONSREQUEST']._serialized_start=1915
-  _globals['_KEEPCOLLECTIONSREQUEST']._serialized_end=2002
-  _globals['_KEEPCOLLECTIONSRESPONSE']._serialized_start=2004
-  _globals['_KEEPCOLLECTIONSRESPONSE']._serialized_end=2029
-  _globals['_GETINFOREQUEST']._serialized_start=2031
-  _globals['_GETINFOREQUEST']._serialized_end=2047
-  _globals['_GETINFORESPONSE']._serialized_start=2049
-  _globals['_GETINFORESPONSE']._serialized_end=2090
-  _globals['_ENGINESERVICE']._serialized_start=2093
-  _globals['_ENGINESERVICE']._serialized_end=3115
+  _globals['_ENGINEMATCH']._serialized_end=657
+  _globals['_GETPOINTSREQUEST']._serialized_start=659
+  _globals['_GETPOINTSREQUEST']._serialized_end=769
+  _globals['_STOREDPOINT']._serialized_start=771
+  _globals['_STOREDPOINT']._serialized_end=819
+  _globals['_GETPOINTSRESPONSE']._serialized_start=821
+  _globals['_GETPOINTSRESPONSE']._serialized_end=892
+  _globals['_PREPARECOLLECTIONREQUEST']._serialized_start=895
+  _globals['_PREPARECOLLECTIONREQUEST']._serialized_end=1072
+  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_start=1074
+  _globals['_PREPARECOLLECTIONRESPONSE']._serialized_end=1122
+  _globals['_UPSERTPOINTSREQUEST']._serialized_start=1125
+  _globals['_UPSERTPOINTSREQUEST']._serialized_end=1261
+  _globals['_UPSERTPOINTSRESPONSE']._serialized_start=1263
+  _globals['_UPSERTPOINTSRESPONSE']._serialized_end=1285
+  _globals['_MATCHPOINTSREQUEST']._serialized_start=1288
+  _globals['_MATCHPOINTSREQUEST']._serialized_end=1665
+  _globals['_MATCHPOINTSRESPONSE']._serialized_start=1667
+  _globals['_MATCHPOINTSRESPONSE']._serialized_end=1791
+  _globals['_COUNTPOINTSREQUEST']._serialized_start=1794
+  _globals['_COUNTPOINTSREQUEST']._serialized_end=1927
+  _globals['_COUNTPOINTSRESPONSE']._serialized_start=1929
+  _globals['_COUNTPOINTSRESPONSE']._serialized_end=1971
+  _globals['_DELETEPOINTSREQUEST']._serialized_start=1974
+  _globals['_DELETEPOINTSREQUEST']._serialized_end=2108
+  _globals['_DELETEPOINTSRESPONSE']._serialized_start=2110
+  _globals['_DELETEPOINTSRESPONSE']._serialized_end=2132
+  _globals['_FLUSHCOLLECTIONREQUEST']._serialized_start=2134
+  _globals['_FLUSHCOLLECTIONREQUEST']._serialized_end=2210
+  _globals['_FLUSHCOLLECTIONRESPONSE']._serialized_start=2212
+  _globals['_FLUSHCOLLECTIONRESPONSE']._serialized_end=2237
+  _globals['_KEEPCOLLECTIONSREQUEST']._serialized_start=2239
+  _globals['_KEEPCOLLECTIONSREQUEST']._serialized_end=2326
+  _globals['_KEEPCOLLECTIONSRESPONSE']._serialized_start=2328
+  _globals['_KEEPCOLLECTIONSRESPONSE']._serialized_end=2353
+  _globals['_GETINFOREQUEST']._serialized_start=2355
+  _globals['_GETINFOREQUEST']._serialized_end=2371
+  _globals['_GETINFORESPONSE']._serialized_start=2373
+  _globals['_GETINFORESPONSE']._serialized_end=2414
+  _globals['_ENGINESERVICE']._serialized_start=2417
+  _globals['_ENGINESERVICE']._serialized_end=3554
 # @@protoc_insertion_point(module_scope)

@@ -45,12 +45,36 @@ class EnginePoint(_message.Message):
     def __init__(self, point_id: _Optional[str] = ..., dense: _Optional[_Iterable[float]] = ..., sparse: _Optional[_Union[EngineSparseVector, _Mapping]] = ..., payload: _Optional[bytes] = ...) -> None: ...
 
 class EngineMatch(_message.Message):
-    __slots__ = ("score", "payload")
+    __slots__ = ("score", "payload", "point_id")
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    POINT_ID_FIELD_NUMBER: _ClassVar[int]
     score: float
     payload: bytes
-    def __init__(self, score: _Optional[float] = ..., payload: _Optional[bytes] = ...) -> None: ...
+    point_id: str
+    def __init__(self, score: _Optional[float] = ..., payload: _Optional[bytes] = ..., point_id: _Optional[str] = ...) -> None: ...
+
+class GetPointsRequest(_message.Message):
+    __slots__ = ("collection", "point_ids")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    POINT_IDS_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    point_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, collection: _Optional[str] = ..., point_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StoredPoint(_message.Message):
+    __slots__ = ("point_id", "payload")
+    POINT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    point_id: str
+    payload: bytes
+    def __init__(self, point_id: _Optional[str] = ..., payload: _Optional[bytes] = ...) -> None: ...
+
+class GetPointsResponse(_message.Message):
+    __slots__ = ("points",)
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[StoredPoint]
+    def __init__(self, points: _Optional[_Iterable[_Union[StoredPoint, _Mapping]]] = ...) -> None: ...
 
 class PrepareCollectionRequest(_message.Message):
     __slots__ = ("collection", "dimensions", "keyword_keys", "tenant_key")
@@ -83,20 +107,24 @@ class UpsertPointsResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class MatchPointsRequest(_message.Message):
-    __slots__ = ("collection", "filter", "corpus", "dense", "sparse", "limit")
+    __slots__ = ("collection", "filter", "corpus", "dense", "sparse", "limit", "payload_keys", "whole_count")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     CORPUS_FIELD_NUMBER: _ClassVar[int]
     DENSE_FIELD_NUMBER: _ClassVar[int]
     SPARSE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_KEYS_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     collection: str
     filter: EngineFilter
     corpus: EngineFilter
     dense: _containers.RepeatedScalarFieldContainer[float]
     sparse: EngineSparseVector
     limit: int
-    def __init__(self, collection: _Optional[str] = ..., filter: _Optional[_Union[EngineFilter, _Mapping]] = ..., corpus: _Optional[_Union[EngineFilter, _Mapping]] = ..., dense: _Optional[_Iterable[float]] = ..., sparse: _Optional[_Union[EngineSparseVector, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
+    payload_keys: _containers.RepeatedScalarFieldContainer[str]
+    whole_count: int
+    def __init__(self, collection: _Optional[str] = ..., filter: _Optional[_Union[EngineFilter, _Mapping]] = ..., corpus: _Optional[_Union[EngineFilter, _Mapping]] = ..., dense: _Optional[_Iterable[float]] = ..., sparse: _Optional[_Union[EngineSparseVector, _Mapping]] = ..., limit: _Optional[int] = ..., payload_keys: _Optional[_Iterable[str]] = ..., whole_count: _Optional[int] = ...) -> None: ...
 
 class MatchPointsResponse(_message.Message):
     __slots__ = ("dense", "sparse")

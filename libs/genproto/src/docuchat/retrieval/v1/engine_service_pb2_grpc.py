@@ -58,6 +58,11 @@ class EngineServiceStub:
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.MatchPointsRequest.SerializeToString,
                 response_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.MatchPointsResponse.FromString,
                 _registered_method=True)
+        self.GetPoints = channel.unary_unary(
+                '/docuchat.retrieval.v1.EngineService/GetPoints',
+                request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetPointsRequest.SerializeToString,
+                response_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetPointsResponse.FromString,
+                _registered_method=True)
         self.CountPoints = channel.unary_unary(
                 '/docuchat.retrieval.v1.EngineService/CountPoints',
                 request_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.CountPointsRequest.SerializeToString,
@@ -124,6 +129,16 @@ class EngineServiceServicer:
 
         Errors include:
         - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPoints(self, request, context):
+        """GetPoints returns the payloads of points by their ids.
+
+        Errors include:
+        - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +211,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.MatchPoints,
                     request_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.MatchPointsRequest.FromString,
                     response_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.MatchPointsResponse.SerializeToString,
+            ),
+            'GetPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPoints,
+                    request_deserializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetPointsRequest.FromString,
+                    response_serializer=docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetPointsResponse.SerializeToString,
             ),
             'CountPoints': grpc.unary_unary_rpc_method_handler(
                     servicer.CountPoints,
@@ -313,6 +333,33 @@ class EngineService:
             '/docuchat.retrieval.v1.EngineService/MatchPoints',
             docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.MatchPointsRequest.SerializeToString,
             docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.MatchPointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.retrieval.v1.EngineService/GetPoints',
+            docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetPointsRequest.SerializeToString,
+            docuchat_dot_retrieval_dot_v1_dot_engine__service__pb2.GetPointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,12 @@ class EngineServiceStub:
     Errors include:
     - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
     """
+    GetPoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.GetPointsRequest, _engine_service_pb2.GetPointsResponse]
+    """GetPoints returns the payloads of points by their ids.
+
+    Errors include:
+    - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
+    """
     CountPoints: _aio.UnaryUnaryMultiCallable[_engine_service_pb2.CountPointsRequest, _engine_service_pb2.CountPointsResponse]
     """CountPoints counts exactly.
 
@@ -124,6 +130,18 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - FAILED_PRECONDITION, COLLECTION_MISMATCH: it has vectors of another length.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPoints(
+        self,
+        request: _engine_service_pb2.GetPointsRequest,
+        context: _aio.ServicerContext[_engine_service_pb2.GetPointsRequest, _abc.Awaitable[_engine_service_pb2.GetPointsResponse]],
+    ) -> _abc.Awaitable[_engine_service_pb2.GetPointsResponse]:
+        """GetPoints returns the payloads of points by their ids.
+
+        Errors include:
+        - NOT_FOUND, COLLECTION_UNKNOWN: the collection was never prepared.
         """
 
     @_abc_1.abstractmethod

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)docuchat/retrieval/v1/index_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\"\x81\x02\n\x0bIndexHeader\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nversion_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\rcollection_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x12private_to_user_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1a\n\x08\x66ilename\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x17\n\x05title\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x19\n\x08language\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x08\"\x85\x02\n\nIndexChunk\x12\x1c\n\x0b\x63hunk_index\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x1d\n\x0cstart_offset\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1b\n\nend_offset\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1b\n\npage_start\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x08page_end\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12%\n\x0cheading_path\x18\x07 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05r\x03\x18\xf4\x03\x12%\n\x12page_break_offsets\x18\x08 \x03(\x05\x42\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"L\n\nIndexBatch\x12>\n\x06\x63hunks\x18\x01 \x03(\x0b\x32!.docuchat.retrieval.v1.IndexChunkB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x86\x01\n\x12IndexChunksRequest\x12\x34\n\x06header\x18\x01 \x01(\x0b\x32\".docuchat.retrieval.v1.IndexHeaderH\x00\x12\x32\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32!.docuchat.retrieval.v1.IndexBatchH\x00\x42\x06\n\x04part\",\n\x13IndexChunksResponse\x12\x15\n\rindexed_count\x18\x01 \x01(\x05\"\x90\x01\n\x16\x41\x63tivateVersionRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nversion_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x0b\x63hunk_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x19\n\x17\x41\x63tivateVersionResponse\"Q\n\x13HideDocumentRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x16\n\x14HideDocumentResponse\"S\n\x15\x44\x65leteDocumentRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x18\n\x16\x44\x65leteDocumentResponse\"\x89\x01\n\x0f\x45xpectedVersion\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nversion_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x0b\x63hunk_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\\\n\x14\x43heckVersionsRequest\x12\x44\n\x08versions\x18\x01 \x03(\x0b\x32&.docuchat.retrieval.v1.ExpectedVersionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\xbe\x01\n\x15\x43heckVersionsResponse\x12J\n\nconditions\x18\x01 \x03(\x0e\x32\x36.docuchat.retrieval.v1.CheckVersionsResponse.Condition\"Y\n\tCondition\x12\x19\n\x15\x43ONDITION_UNSPECIFIED\x10\x00\x12\n\n\x06INTACT\x10\x01\x12\x0b\n\x07\x44\x41MAGED\x10\x02\x12\x0c\n\x08OUTDATED\x10\x03\x12\n\n\x06HIDDEN\x10\x04\x32\x8f\x05\n\x0cIndexService\x12{\n\x0bIndexChunks\x12).docuchat.retrieval.v1.IndexChunksRequest\x1a*.docuchat.retrieval.v1.IndexChunksResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion(\x01\x30\x01\x12\x83\x01\n\x0f\x41\x63tivateVersion\x12-.docuchat.retrieval.v1.ActivateVersionRequest\x1a..docuchat.retrieval.v1.ActivateVersionResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\x12z\n\x0cHideDocument\x12*.docuchat.retrieval.v1.HideDocumentRequest\x1a+.docuchat.retrieval.v1.HideDocumentResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\x12\x80\x01\n\x0e\x44\x65leteDocument\x12,.docuchat.retrieval.v1.DeleteDocumentRequest\x1a-.docuchat.retrieval.v1.DeleteDocumentResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\x12}\n\rCheckVersions\x12+.docuchat.retrieval.v1.CheckVersionsRequest\x1a,.docuchat.retrieval.v1.CheckVersionsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)docuchat/retrieval/v1/index_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\"\x81\x02\n\x0bIndexHeader\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nversion_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\rcollection_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x12private_to_user_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1a\n\x08\x66ilename\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x17\n\x05title\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x19\n\x08language\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x08\"\xa3\x02\n\nIndexChunk\x12\x1c\n\x0b\x63hunk_index\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x1d\n\x0cstart_offset\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1b\n\nend_offset\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1b\n\npage_start\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x08page_end\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12%\n\x0cheading_path\x18\x07 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05r\x03\x18\xf4\x03\x12%\n\x12page_break_offsets\x18\x08 \x03(\x05\x42\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1c\n\x0btoken_count\x18\t \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"L\n\nIndexBatch\x12>\n\x06\x63hunks\x18\x01 \x03(\x0b\x32!.docuchat.retrieval.v1.IndexChunkB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x86\x01\n\x12IndexChunksRequest\x12\x34\n\x06header\x18\x01 \x01(\x0b\x32\".docuchat.retrieval.v1.IndexHeaderH\x00\x12\x32\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32!.docuchat.retrieval.v1.IndexBatchH\x00\x42\x06\n\x04part\",\n\x13IndexChunksResponse\x12\x15\n\rindexed_count\x18\x01 \x01(\x05\"\x90\x01\n\x16\x41\x63tivateVersionRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nversion_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x0b\x63hunk_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\x19\n\x17\x41\x63tivateVersionResponse\"Q\n\x13HideDocumentRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x16\n\x14HideDocumentResponse\"S\n\x15\x44\x65leteDocumentRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x18\n\x16\x44\x65leteDocumentResponse\"\x89\x01\n\x0f\x45xpectedVersion\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nversion_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x0b\x63hunk_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\\\n\x14\x43heckVersionsRequest\x12\x44\n\x08versions\x18\x01 \x03(\x0b\x32&.docuchat.retrieval.v1.ExpectedVersionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\xbe\x01\n\x15\x43heckVersionsResponse\x12J\n\nconditions\x18\x01 \x03(\x0e\x32\x36.docuchat.retrieval.v1.CheckVersionsResponse.Condition\"Y\n\tCondition\x12\x19\n\x15\x43ONDITION_UNSPECIFIED\x10\x00\x12\n\n\x06INTACT\x10\x01\x12\x0b\n\x07\x44\x41MAGED\x10\x02\x12\x0c\n\x08OUTDATED\x10\x03\x12\n\n\x06HIDDEN\x10\x04\x32\x8f\x05\n\x0cIndexService\x12{\n\x0bIndexChunks\x12).docuchat.retrieval.v1.IndexChunksRequest\x1a*.docuchat.retrieval.v1.IndexChunksResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion(\x01\x30\x01\x12\x83\x01\n\x0f\x41\x63tivateVersion\x12-.docuchat.retrieval.v1.ActivateVersionRequest\x1a..docuchat.retrieval.v1.ActivateVersionResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\x12z\n\x0cHideDocument\x12*.docuchat.retrieval.v1.HideDocumentRequest\x1a+.docuchat.retrieval.v1.HideDocumentResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\x12\x80\x01\n\x0e\x44\x65leteDocument\x12,.docuchat.retrieval.v1.DeleteDocumentRequest\x1a-.docuchat.retrieval.v1.DeleteDocumentResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\x12}\n\rCheckVersions\x12+.docuchat.retrieval.v1.CheckVersionsRequest\x1a,.docuchat.retrieval.v1.CheckVersionsResponse\"\x11\xc8\xc1\x18\x05\xd2\xc1\x18\tingestionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,6 +65,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INDEXCHUNK'].fields_by_name['heading_path']._serialized_options = b'\272H\014\222\001\t\020\020\"\005r\003\030\364\003'
   _globals['_INDEXCHUNK'].fields_by_name['page_break_offsets']._loaded_options = None
   _globals['_INDEXCHUNK'].fields_by_name['page_break_offsets']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_INDEXCHUNK'].fields_by_name['token_count']._loaded_options = None
+  _globals['_INDEXCHUNK'].fields_by_name['token_count']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_INDEXBATCH'].fields_by_name['chunks']._loaded_options = None
   _globals['_INDEXBATCH'].fields_by_name['chunks']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
   _globals['_ACTIVATEVERSIONREQUEST'].fields_by_name['tenant_id']._loaded_options = None
@@ -106,33 +108,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INDEXHEADER']._serialized_start=131
   _globals['_INDEXHEADER']._serialized_end=388
   _globals['_INDEXCHUNK']._serialized_start=391
-  _globals['_INDEXCHUNK']._serialized_end=652
-  _globals['_INDEXBATCH']._serialized_start=654
-  _globals['_INDEXBATCH']._serialized_end=730
-  _globals['_INDEXCHUNKSREQUEST']._serialized_start=733
-  _globals['_INDEXCHUNKSREQUEST']._serialized_end=867
-  _globals['_INDEXCHUNKSRESPONSE']._serialized_start=869
-  _globals['_INDEXCHUNKSRESPONSE']._serialized_end=913
-  _globals['_ACTIVATEVERSIONREQUEST']._serialized_start=916
-  _globals['_ACTIVATEVERSIONREQUEST']._serialized_end=1060
-  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_start=1062
-  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_end=1087
-  _globals['_HIDEDOCUMENTREQUEST']._serialized_start=1089
-  _globals['_HIDEDOCUMENTREQUEST']._serialized_end=1170
-  _globals['_HIDEDOCUMENTRESPONSE']._serialized_start=1172
-  _globals['_HIDEDOCUMENTRESPONSE']._serialized_end=1194
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=1196
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=1279
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=1281
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=1305
-  _globals['_EXPECTEDVERSION']._serialized_start=1308
-  _globals['_EXPECTEDVERSION']._serialized_end=1445
-  _globals['_CHECKVERSIONSREQUEST']._serialized_start=1447
-  _globals['_CHECKVERSIONSREQUEST']._serialized_end=1539
-  _globals['_CHECKVERSIONSRESPONSE']._serialized_start=1542
-  _globals['_CHECKVERSIONSRESPONSE']._serialized_end=1732
-  _globals['_CHECKVERSIONSRESPONSE_CONDITION']._serialized_start=1643
-  _globals['_CHECKVERSIONSRESPONSE_CONDITION']._serialized_end=1732
-  _globals['_INDEXSERVICE']._serialized_start=1735
-  _globals['_INDEXSERVICE']._serialized_end=2390
+  _globals['_INDEXCHUNK']._serialized_end=682
+  _globals['_INDEXBATCH']._serialized_start=684
+  _globals['_INDEXBATCH']._serialized_end=760
+  _globals['_INDEXCHUNKSREQUEST']._serialized_start=763
+  _globals['_INDEXCHUNKSREQUEST']._serialized_end=897
+  _globals['_INDEXCHUNKSRESPONSE']._serialized_start=899
+  _globals['_INDEXCHUNKSRESPONSE']._serialized_end=943
+  _globals['_ACTIVATEVERSIONREQUEST']._serialized_start=946
+  _globals['_ACTIVATEVERSIONREQUEST']._serialized_end=1090
+  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_start=1092
+  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_end=1117
+  _globals['_HIDEDOCUMENTREQUEST']._serialized_start=1119
+  _globals['_HIDEDOCUMENTREQUEST']._serialized_end=1200
+  _globals['_HIDEDOCUMENTRESPONSE']._serialized_start=1202
+  _globals['_HIDEDOCUMENTRESPONSE']._serialized_end=1224
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=1226
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=1309
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=1311
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=1335
+  _globals['_EXPECTEDVERSION']._serialized_start=1338
+  _globals['_EXPECTEDVERSION']._serialized_end=1475
+  _globals['_CHECKVERSIONSREQUEST']._serialized_start=1477
+  _globals['_CHECKVERSIONSREQUEST']._serialized_end=1569
+  _globals['_CHECKVERSIONSRESPONSE']._serialized_start=1572
+  _globals['_CHECKVERSIONSRESPONSE']._serialized_end=1762
+  _globals['_CHECKVERSIONSRESPONSE_CONDITION']._serialized_start=1673
+  _globals['_CHECKVERSIONSRESPONSE_CONDITION']._serialized_end=1762
+  _globals['_INDEXSERVICE']._serialized_start=1765
+  _globals['_INDEXSERVICE']._serialized_end=2420
 # @@protoc_insertion_point(module_scope)

@@ -30,7 +30,7 @@ class IndexHeader(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ..., document_id: _Optional[str] = ..., version_id: _Optional[str] = ..., collection_id: _Optional[str] = ..., private_to_user_id: _Optional[str] = ..., filename: _Optional[str] = ..., title: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
 
 class IndexChunk(_message.Message):
-    __slots__ = ("chunk_index", "text", "start_offset", "end_offset", "page_start", "page_end", "heading_path", "page_break_offsets")
+    __slots__ = ("chunk_index", "text", "start_offset", "end_offset", "page_start", "page_end", "heading_path", "page_break_offsets", "token_count")
     CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,7 @@ class IndexChunk(_message.Message):
     PAGE_END_FIELD_NUMBER: _ClassVar[int]
     HEADING_PATH_FIELD_NUMBER: _ClassVar[int]
     PAGE_BREAK_OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     chunk_index: int
     text: str
     start_offset: int
@@ -47,7 +48,8 @@ class IndexChunk(_message.Message):
     page_end: int
     heading_path: _containers.RepeatedScalarFieldContainer[str]
     page_break_offsets: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, chunk_index: _Optional[int] = ..., text: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., page_start: _Optional[int] = ..., page_end: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., page_break_offsets: _Optional[_Iterable[int]] = ...) -> None: ...
+    token_count: int
+    def __init__(self, chunk_index: _Optional[int] = ..., text: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., page_start: _Optional[int] = ..., page_end: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., page_break_offsets: _Optional[_Iterable[int]] = ..., token_count: _Optional[int] = ...) -> None: ...
 
 class IndexBatch(_message.Message):
     __slots__ = ("chunks",)

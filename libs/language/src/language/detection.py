@@ -1,20 +1,19 @@
-"""Names the main language of a text."""
+"""Names the main language of a document."""
 
 import re
+
+from language.scripts import tell_arabic_script
 
 _SAMPLE = 6_000
 _SAMPLES = 3
 _FEWEST_LETTERS = 20
 _LETTER = re.compile(r"[^\W\d_]")
 _ARABIC_SCRIPT = re.compile("[\u0620-\u064a\u066e-\u06d3\u06fa-\u06ff]")
-# Letters that Persian writes and Arabic does not, and the other way round.
-_PERSIAN = re.compile("[پچژگکی]")
-_ARABIC = re.compile("[ةىكيإأؤ]")
 _URDU = re.compile("[ٹڈڑںہھے]")
 
 
 def detect_language(text: str) -> str:
-    """Return the ISO 639-1 code of the main language of text, or "" if there is too little to tell.
+    """Returns the ISO 639-1 code of the main language of text, or "" if there is too little to tell.
 
     The first call loads a model of 139 languages, which takes about a second: call it off the event loop.
     """
@@ -29,7 +28,7 @@ def detect_language(text: str) -> str:
 
 
 def _take_sample(text: str) -> str:
-    """Return the beginning, middle and end of a long text; title pages are often in another language."""
+    """Returns the beginning, middle and end of a long text; title pages are often in another language."""
     if len(text) <= _SAMPLES * _SAMPLE:
         return text
     places = (len(text) // 4, len(text) // 2, len(text) * 3 // 4)
@@ -37,11 +36,8 @@ def _take_sample(text: str) -> str:
 
 
 def _tell_arabic_script(sample: str) -> str:
-    """Return "fa" or "ar" by the letters that only one of them writes; "" for Urdu and others."""
-    if len(_URDU.findall(sample)) > len(sample) / 50:
-        return ""
-    persian, arabic = len(_PERSIAN.findall(sample)), len(_ARABIC.findall(sample))
-    return "fa" if persian > 2 * arabic else "ar" if arabic > 2 * persian else ""
+    """Returns "fa" or "ar" by the letters that only one of them writes; "" for Urdu and others."""
+    return "" if len(_URDU.findall(sample)) > len(sample) / 50 else tell_arabic_script(sample)
 
 
 def _classify(sample: str) -> str:

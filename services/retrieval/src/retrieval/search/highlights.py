@@ -1,0 +1,115 @@
+"""Highlights: the sentences of each hit that hold most of what a query asks for."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from language.scripts import guess_language
+from language.sentences import split_sentences
+from language.spans import Span
+from language.words import find_terms
+from retrieval.model import Highlight, Hit
+
+MOST = 3  # of a hit
+MOST_TERMS, MOST_SENTENCES = 64, 200  # of a query, of a hit: the work grows with their product; a chunk has about 20
+# What a term counts that stands not in a sentence but above or just before it, where its subject often is, or of which
+# only a part stands there, as of German compounds.
+CONTEXT = 0.6
+PART = 5  # letters
+# What is left of the score of what hardly answers: a heading, a question, a sentence that shares one word of several.
+WEAK = 0.5
+_ENDS_SENTENCE = re.compile(r"[.!…:۔।。！｡]\W{0,4}\Z")
+_ASKS = re.compile(r"[?？؟]\W{0,4}\Z")
+_LONGEST_HEADING = 60  # characters
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a hit with those of the query's terms that it holds, and that its context holds."""
+
+    span: Span
+    held: frozenset[str]
+    near: frozenset[str]
+    states: bool  # and is no heading and no question
+
+
+def highlight(query: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Returns the hits in their order, each with at most three of its sentences, best first.
+
+    A score is the share of the query's weight that a sentence covers, from 0 to 1. A term weighs its inverse
+    frequency among all sentences of the hits. What stands only in the sentence before, a heading or the title, or in
+    part, counts for CONTEXT; what hardly answers keeps half. Sentence and query are stemmed in the language of the
+    hit's document.
+    """
+    languages = [hit.version.language or guess_language(hit.chunk.text) for hit in hits]
+    wanted = {language: _find_wanted(query, language) for language in languages}
+    read = [_read(hit, language, wanted[language]) for hit, language in zip(hits, languages, strict=True)]
+    counts = Counter(term for sentences in read for one in sentences for term in one.held)
+    total = sum(map(len, read))
+    weights = {
+        language: {term: _weigh(total, counts[term]) for term in sorted(terms)} for language, terms in wanted.items()
+    }
+    return [
+        replace(hit, highlights=tuple(_choose(hit, sentences, weights[language])))
+        for hit, sentences, language in zip(hits, read, languages, strict=True)
+    ]
+
+
+def _find_wanted(query: str, language: str) -> frozenset[str]:
+    return frozenset(islice(dict.fromkeys(find_terms(query, language)), MOST_TERMS))
+
+
+def _read(hit: Hit, language: str, wanted: frozenset[str]) -> list[Sentence]:
+    text = hit.chunk.text
+    titles = (hit.version.title, *hit.chunk.heading_path)
+    above = wanted.intersection(term for title in titles for term in find_terms(title, language))
+    before: frozenset[str] = frozenset()
+    sentences = []
+    for span in split_sentences(text)[:MOST_SENTENCES]:
+        sentence = text[span.start : span.end]
+        terms = find_terms(sentence, language)
+        held = wanted.intersection(terms)
+        parts = _find_parts(terms, wanted)
+        sentences.append(Sentence(span, held, (above | before | parts) - held, _states(sentence)))
+        before = held | parts
+    return sentences
+
+
+def _find_parts(terms: Sequence[str], wanted: frozenset[str]) -> frozenset[str]:
+    """Returns the wanted terms that begin or end one of the terms, or begin or end with one."""
+    line = f" {' '.join(terms)} "
+    long = tuple(term for term in terms if len(term) >= PART)
+    return frozenset(
+        one
+        for one in wanted
+        if (len(one) >= PART and (f" {one}" in line or f"{one} " in line)) or one.startswith(long) or one.endswith(long)
+    )
+
+
+def _states(sentence: str) -> bool:
+    is_heading = len(sentence) < _LONGEST_HEADING and not _ENDS_SENTENCE.search(sentence)
+    return not is_heading and not _ASKS.search(sentence)
+
+
+def _weigh(sentences: int, holding: int) -> float:
+    """Returns the inverse sentence frequency of a term (Robertson and Spärck Jones 1976, never negative)."""
+    return math.log(1 + (sentences - holding + 0.5) / (holding + 0.5))
+
+
+def _choose(hit: Hit, sentences: Sequence[Sentence], weights: Mapping[str, float]) -> list[Highlight]:
+    scored = [(_share(one, weights), one.span) for one in sentences if one.held or one.near]
+    best = sorted(scored, key=lambda pair: (-pair[0], pair[1].start))[:MOST]
+    origin = hit.chunk.start_offset
+    return [Highlight(origin + span.start, origin + span.end, score) for score, span in best]
+
+
+def _share(one: Sentence, weights: Mapping[str, float]) -> float:
+    total = sum(weights.values())
+    # Summed in one order: that of sets differs between processes, and so would ties.
+    held = sum(weight for term, weight in weights.items() if term in one.held)
+    near = sum(weight for term, weight in weights.items() if term in one.near)
+    is_weak = not one.states or (len(one.held | one.near) == 1 < len(weights))
+    return min(1.0, (held + CONTEXT * near) / total) * (WEAK if is_weak else 1)
