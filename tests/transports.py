@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -14,29 +16,19 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from docuchat.auth.v1 import auth_service_pb2, user_service_pb2
-from docuchat.chat.v1 import chat_service_pb2, conversation_service_pb2
-from docuchat.common.v1 import status_service_pb2
-from docuchat.ingestion.v1 import collection_service_pb2, document_service_pb2
-from docuchat.retrieval.v1 import engine_service_pb2, index_service_pb2, search_service_pb2
+import docuchat
+from docuchat.ingestion.v1 import document_service_pb2
 from tests.http_client import HttpClient, Reply
 from tests.web_client import WebClient
 
 CALL_SECONDS = 30
 FRAME_BYTES = 256 * 1024
 CODES = {code.value[0]: code.name for code in grpc.StatusCode}
-FILES = (
-    auth_service_pb2,
-    user_service_pb2,
-    chat_service_pb2,
-    conversation_service_pb2,
-    status_service_pb2,
-    collection_service_pb2,
-    document_service_pb2,
-    engine_service_pb2,
-    index_service_pb2,
-    search_service_pb2,
-)
+STUBS = Path(docuchat.__path__[0])
+FILES = [
+    import_module(".".join(path.relative_to(STUBS.parent).with_suffix("").parts))
+    for path in sorted(STUBS.rglob("*_service_pb2.py"))
+]
 
 
 @dataclass(frozen=True)

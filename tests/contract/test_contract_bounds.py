@@ -71,10 +71,14 @@ def test_only_the_engine_is_left_out_of_the_bounds(methods):
 
 
 def test_every_page_size_and_top_k_is_capped(request_messages):
-    for message in request_messages.values():
-        for field in message.fields:
-            if field.name in {"page_size", "top_k"}:
-                assert 0 < rules_of(field).int32.lte <= 100, field.full_name
+    sizes = {
+        field.full_name: rules_of(field).int32.lte
+        for message in request_messages.values()
+        for field in message.fields
+        if field.name in {"page_size", "top_k"}
+    }
+    assert sizes
+    assert {name: most for name, most in sizes.items() if not 0 < most <= 100} == {}
 
 
 def test_every_id_of_a_public_request_is_a_uuid(request_messages):

@@ -88,6 +88,7 @@ def test_every_citation_comes_after_its_place_in_the_answer(answer):
 def test_every_source_is_the_text_between_its_offsets(owner, lighthouse, answer):
     text = owner.text(lighthouse["document_id"])
     passages = next(event["sources"]["passages"] for event in answer if "sources" in event)
+    assert passages
     assert [row["marker"] for row in passages] == list(range(1, len(passages) + 1))
     assert all(row["text"] == text[row["start_offset"] : row["end_offset"]] for row in passages)
 

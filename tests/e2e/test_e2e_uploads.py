@@ -135,6 +135,7 @@ def test_text_outside_the_basic_plane_keeps_its_offsets(user):
     document = user.upload_ready(text.encode(), "zoo.md")
     canonical, chunks = user.text(document["document_id"]), user.chunks(document["document_id"])
     assert document["character_count"] == len(canonical)
+    assert chunks
     assert all(chunk["text"] == canonical[chunk["start_offset"] : chunk["end_offset"]] for chunk in chunks)
     (citation, *_) = [event["citation"] for event in user.ask("Where was the zebra born?") if "citation" in event]
     assert "🦓" in citation["quote"]

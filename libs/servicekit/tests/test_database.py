@@ -78,7 +78,7 @@ async def test_a_value_that_postgresql_refuses_is_the_callers_fault_and_not_quot
     assert "canary" not in caught.value.message + capsys.readouterr().err
 
 
-async def test_ten_thousand_interleaved_calls_with_a_fifth_cancelled_see_no_foreign_row(database):
+async def test_two_thousand_interleaved_calls_with_a_fifth_cancelled_see_no_foreign_row(database):
     for tenant in ("a", "b", "c", "d"):
         await write(database, tenant, tenant)
 
@@ -98,7 +98,7 @@ async def test_ten_thousand_interleaved_calls_with_a_fifth_cancelled_see_no_fore
             return None
         return await read("abcd"[number % 4])
 
-    for start in range(0, 10_000, 200):
+    for start in range(0, 2000, 200):
         results = await asyncio.gather(*(visit(number) for number in range(start, start + 200)))
         assert results.count(1) == 160
 

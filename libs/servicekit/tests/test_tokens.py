@@ -158,17 +158,17 @@ async def test_old_keys_serve_on_while_the_issuer_is_down(key):
 
 
 async def test_a_slow_issuer_is_asked_once_for_all_and_keeps_nobody_who_has_the_key_waiting(key):
-    now, asked, answer = [0.0], [], asyncio.Event()
+    now, asked, begun, answer = [0.0], [], asyncio.Event(), asyncio.Event()
 
     async def fetch():
         asked.append(now[0])
+        begun.set()
         await answer.wait()
         return jwks(key)
 
     keys = RemoteJwks(fetch, clock=lambda: now[0])
     waiting = [asyncio.create_task(keys.find("k")) for _ in range(100)]
-    while not asked:
-        await asyncio.sleep(0)
+    await begun.wait()
     waiting[0].cancel()
     answer.set()
     found = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)

@@ -220,9 +220,9 @@ def test_work_grows_with_the_text_and_not_with_its_square(name):
     assert uncovered(make_document(text), chunks) == ""
 
 
-def test_a_hundred_thousand_headings_take_linear_time():
-    text = "# a\n" * 100_000
-    headings = [Heading(1 + number % 6, "a", number * 4) for number in range(100_000)]
+def test_thirty_thousand_headings_take_linear_time():
+    text = "# a\n" * 30_000
+    headings = [Heading(1 + number % 6, "a", number * 4) for number in range(30_000)]
     started = time.process_time()
     assert len(chunk_document(make_document(text, headings), WordTokenizer())) > 1000
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 3

@@ -59,7 +59,7 @@ WHOLE = (
     + part(b'; name="collection_id"', COLLECTION.encode())
     + part(b'; name="file"; filename=""')
     + file_part("نامه.txt".encode(), b"\r\n" * 9)
-    + file_part(b"caf\xe9.txt", bytes(range(256)) * 40)
+    + file_part(b"caf\xe9.txt", bytes(range(256)) * 4)
     + b"--frontier--\r\nwhat follows is nothing\r\n--frontier\r\n"
 )
 
@@ -68,11 +68,11 @@ async def test_every_way_of_cutting_a_form_into_frames_gives_the_same_files():
     whole = await read([WHOLE])
     assert [name for name, _ in whole[0]] == ["a.txt", "نامه.txt", "caf\ufffd.txt"]
     assert whole[0][0][1] == b"first\r\n--fron\r\n--frontie\r\r\n"
-    assert whole[0][2][1] == bytes(range(256)) * 40
+    assert whole[0][2][1] == bytes(range(256)) * 4
     assert whole[1] == COLLECTION
     for seed in range(60):
         chance = random.Random(seed)
-        assert await read(cut(WHOLE, chance, chance.choice((1, 5, 60, 3000)))) == whole, seed
+        assert await read(cut(WHOLE, chance, chance.choice((1, 5, 60, 600)))) == whole, seed
 
 
 async def test_a_damaged_form_is_refused_or_read_and_nothing_else_happens():

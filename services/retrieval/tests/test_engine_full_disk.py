@@ -29,7 +29,7 @@ class EngineOnDisk:
     def __init__(self, folder, sockets):
         self.folder, self.target = folder, f"unix:{sockets}/engine.sock"
         self.start()
-        self.index = EdgeVectorIndex(self.target, GENERATION, deadlines=Deadlines(read=20))
+        self.index = EdgeVectorIndex(self.target, GENERATION, deadlines=Deadlines(read=60))
 
     def start(self):
         environment = {**os.environ, "DOCUCHAT_DATA_DIR": str(self.folder), "DOCUCHAT_ENGINE_TARGET": self.target}
@@ -37,7 +37,7 @@ class EngineOnDisk:
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     async def find(self):
         found = await self.index.match(Scope(TENANT, "u"), (), *QUERY)

@@ -50,7 +50,7 @@ class Engine:
         return self.wait()
 
     def wait(self):
-        return self.process.wait(30), (self.folder / "stderr").read_text()
+        return self.process.wait(60), (self.folder / "stderr").read_text()
 
 
 @pytest.fixture
@@ -75,13 +75,13 @@ async def wait_until_serving(engine):
     quickly = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 100))
     async with grpc.aio.insecure_channel(engine.target, options=quickly) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 @asynccontextmanager
 async def connect(target, generation=GENERATION):
-    index = EdgeVectorIndex(target, generation, deadlines=Deadlines(read=20))
+    index = EdgeVectorIndex(target, generation, deadlines=Deadlines(read=60))
     yield index
     await index.close()
 

@@ -100,7 +100,7 @@ async def channels(engine, folder, service_database, rpc, tokens):
 
 
 async def wait_until_prepared(index):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await index.count(TENANT, str(uuid4()))
@@ -234,7 +234,7 @@ async def test_the_process_serves_reports_its_parts_and_stops_in_order(engine, f
 
 
 async def wait_until_healthy(stub):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await stub.GetHealth(status_pb2.GetHealthRequest(), timeout=1)
