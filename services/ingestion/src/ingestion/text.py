@@ -93,5 +93,5 @@ class ParseFailure(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        """Return the reason and the sentence for people."""
+        """Returns the reason and the sentence for people."""
         return f"{self.reason}: {self.message}"
