@@ -14,20 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from auth.accounts.revocations import RevocationFeed
 from auth.config import Settings
-from auth.model import (
-    Account,
-    EmailTaken,
-    FailureCount,
-    Me,
-    Membership,
-    RefreshToken,
-    Session,
-    SlugTaken,
-    Trade,
-    Verdict,
-)
+from auth.errors import EmailTaken, SlugTaken
+from auth.model import Account, FailureCount, Me, Membership, RefreshToken, Session, Trade, Verdict
 from auth.ports import Needs
-from auth.server import assemble, make_hasher, make_signer, make_verifier, servicers_of
+from auth.server import add_servicers, assemble, make_hasher, make_signer, make_verifier
 from servicekit.identity import Role
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.client import open_channel
@@ -230,7 +220,7 @@ async def stack(service_database, key_file):
     revoked = RevokedSessions(feed.watch, source="postgresql")
     following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
     server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
-    servicers_of(needs, feed)(server.grpc)
+    add_servicers(server.grpc, needs=needs, feed=feed)
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
         yield Stack(database, settings, needs, address, channel)

@@ -10,20 +10,18 @@ from auth.accounts.log_out import log_out
 from auth.accounts.refresh import refresh
 from auth.accounts.sign_up import sign_up
 from auth.accounts.unlock import unlock
-from auth.model import (
+from auth.errors import (
     AddressLocked,
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
     InvalidServiceCredentials,
-    Membership,
-    Registration,
-    Tenant,
     TenantNotFound,
     TooManyAttempts,
     UserGone,
     WeakPassword,
 )
+from auth.model import Membership, Registration, Tenant
 from servicekit.identity import Role
 
 EMAIL = "ann@example.com"

@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from auth.accounts.log_in import log_in
 from auth.accounts.sessions import hash_refresh_token
 from auth.accounts.sign_up import sign_up
-from auth.model import InvalidCredentials, Registration
+from auth.errors import InvalidCredentials
+from auth.model import Registration
 
 PASSWORD = "violet tractor hums at dawn"
 TABLES = """

@@ -3,7 +3,7 @@
 import random
 import subprocess
 from collections.abc import Callable
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -174,16 +174,15 @@ class Stack:
         channel = await self.exits.enter_async_context(open_channel(self.address, identity=identity))
         return Person(user_id, tenant_id, DocumentServiceStub(channel), CollectionServiceStub(channel))
 
-    def runner(self, **changes):
+    def runner(self, work=None, **changes):
         """A worker's runner on the same database, with a parser and an index that the test holds."""
-        work = PostgresWorkStore(self.database)
+        work = work or PostgresWorkStore(self.database)
         prepare = partial(prepare_text, tokenizer=WordTokenizer(), size=16, overlap=2)
         parts = {
             "queue": PostgresJobQueue(self.database),
             "work": work,
-            "processor": DocumentProcessor(self.objects, work, self.parser, prepare, self.index, no_span, self.scratch),
+            "processor": DocumentProcessor(self.objects, work, self.parser, prepare, self.index, self.scratch),
             "remover": DocumentRemover(self.objects, work, self.index, self.quotes),
-            "open_span": no_span,
             "times": LeaseTimes(lease_seconds=30, heartbeat_seconds=5),
             "policy": RetryPolicy(first_delay_seconds=0, first_wait_seconds=0, max_wait_seconds=0),
             "chance": random.Random(1),
@@ -201,10 +200,6 @@ class Stack:
 
     async def count(self, table):
         return await self.admin.fetchval(f"SELECT count(*) FROM ingestion.{table}")
-
-
-def no_span(name, carrier=None):
-    return nullcontext()
 
 
 @pytest.fixture(autouse=True)

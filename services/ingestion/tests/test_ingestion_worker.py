@@ -50,8 +50,7 @@ async def test_every_state_on_the_way_can_be_seen(stack):
             seen.append(State.State.Name((await ann.get(document.document_id)).state))
 
     work = Watched(stack.database)
-    runner = stack.runner()
-    runner._processor._work = work
+    runner = stack.runner(work=work)
     await runner.run_next()
     assert seen == ["PARSING", "CHUNKING", "INDEXING"]
     assert (await ann.get(document.document_id)).state == State.READY
@@ -167,13 +166,12 @@ async def crash(stack, step, *, after):
 
             return die
 
-    runner = stack.runner()
-    runner._processor._work = Crashing(stack.database)
-    job = await runner._queue.claim(0)
+    runner = stack.runner(work=Crashing(stack.database))
+    job = await runner.queue.claim(0)
     if job is None:
         return
     with pytest.raises(Killed):
-        await runner._processor.process(job)
+        await runner.processor.process(job)
 
 
 async def test_a_worker_that_slept_past_its_lease_changes_nothing(stack):
@@ -475,9 +473,8 @@ async def test_the_stream_to_the_index_is_closed_before_a_lost_job_is_left(stack
             raise LeaseLost
 
     stack.index.index = watched
-    runner = stack.runner()
-    runner._processor._work = Lost(stack.database)
-    job = await runner._queue.claim(30)
+    runner = stack.runner(work=Lost(stack.database))
+    job = await runner.queue.claim(30)
     with pytest.raises(LeaseLost) as caught:
-        await runner._processor.process(job)
+        await runner.processor.process(job)
     assert closed == [True], caught.value  # the error keeps the frames, and so a stream that nobody closed

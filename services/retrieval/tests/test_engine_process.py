@@ -21,10 +21,11 @@ from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
+from retrieval.errors import IndexUnavailable
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
-from retrieval.model import Chunk, DocumentVersion, IndexUnavailable, Point, Scope, SparseVector
+from retrieval.model import Chunk, DocumentVersion, Point, Scope, SparseVector
 
 GENERATION = Generation("Test/Model v1", 8)
 TENANT = str(uuid.uuid4())

@@ -15,12 +15,13 @@ from qdrant_client import AsyncQdrantClient
 
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
+from retrieval.errors import IndexUnavailable
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
 from retrieval.indexing.indexer import name_point
-from retrieval.model import Chunk, DocumentVersion, Hit, IndexUnavailable, Matches, Point, Scope, SparseVector
+from retrieval.model import Chunk, DocumentVersion, Hit, Matches, Point, Scope, SparseVector
 from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
 
 DIMENSIONS = 16

@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from retrieval.errors import IndexUnavailable
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
-from retrieval.model import IndexUnavailable, Scope, SparseVector
+from retrieval.model import Scope, SparseVector
 
 GENERATION = Generation("m", 4)
 QUERY = (np.ones(4, dtype=np.float32), SparseVector((1,), (1.0,)), 5)

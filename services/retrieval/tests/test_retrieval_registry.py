@@ -6,7 +6,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.engine import make_url
 
-from retrieval.model import DocumentDeleted, DocumentVersion, ExpectedVersion, IndexUnavailable
+from retrieval.errors import DocumentDeleted, IndexUnavailable
+from retrieval.model import DocumentVersion, ExpectedVersion
 from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
 
 TENANT, OTHER_TENANT = str(uuid4()), str(uuid4())

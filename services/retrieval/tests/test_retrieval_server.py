@@ -12,11 +12,12 @@ from retrieval.embedders.gemini_embedder import GeminiEmbedder
 from retrieval.embedders.minilm_embedder import MiniLmEmbedder
 from retrieval.embedders.openai_embedder import OpenAIEmbedder
 from retrieval.engine.server import EngineBusy
+from retrieval.errors import IndexUnavailable
 from retrieval.index.edge_vector_index import EdgeVectorIndex
 from retrieval.index.generation import Generation
 from retrieval.index.qdrant_vector_index import QdrantVectorIndex
-from retrieval.model import IndexUnavailable
-from retrieval.server import IndexPreparation, check_embedder, connect_index, open_embedder
+from retrieval.indexing.preparation import IndexPreparation
+from retrieval.server import check_embedder, connect_index, open_embedder
 from servicekit.program import run_program
 
 DATABASE_URL = "postgresql+asyncpg://docuchat_retrieval:hunter22@db/docuchat"

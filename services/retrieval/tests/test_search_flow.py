@@ -3,7 +3,8 @@ from uuid import uuid4
 
 import pytest
 
-from retrieval.model import Chunk, DocumentVersion, EmptyQuery, Hit, Match, Matches, Scope
+from retrieval.errors import EmptyQuery
+from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.leg_weights import BOTH_LEGS, WORDS_FIRST, knows_script, weigh_legs
 from retrieval.search.searcher import Searcher, is_blank

@@ -1,7 +1,8 @@
 """Puts auth together and serves it."""
 
-from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import grpc
 
@@ -21,7 +22,7 @@ from auth.stores.failures import PostgresFailureStore
 from auth.stores.sessions import PostgresSessionStore
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
-from servicekit.database import Database
+from servicekit.database import Database, open_database
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.server import run_service
 from servicekit.tokens import Revocations, StaticKeys, TokenVerifier
@@ -31,27 +32,23 @@ async def serve(settings: Settings) -> None:
     """Serves until SIGTERM. Raises KeyFileError before anything is opened if a key file is not usable."""
     # Keys first: a process that cannot sign should not look healthy for a moment.
     signer = make_signer(settings)
-    hasher = make_hasher(settings)
-    database = Database.connect(
-        settings.database_url.get_secret_value(), name="auth", pool_size=settings.database_pool_size
-    )
-    needs = assemble(settings, database, hasher, signer)
-    feed = RevocationFeed(needs)
-    # auth judges its own tokens by its own store, as every other service judges them by auth.
-    revoked = RevokedSessions(feed.watch, source="postgresql")
-    try:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, name="auth"))
+        hasher = make_hasher(settings)
+        stack.callback(hasher.close)
+        needs = assemble(settings, database, hasher, signer)
+        feed = RevocationFeed(needs)
+        # auth judges its own tokens by its own store, as every other service judges them by auth.
+        revoked = RevokedSessions(feed.watch, source="postgresql")
         await run_service(
             settings,
             name="auth",
-            add_servicers=servicers_of(needs, feed),
+            add_servicers=partial(add_servicers, needs=needs, feed=feed),
             checks={"postgresql": database.ping},
             verifier=make_verifier(settings, signer, revoked),
             background=[feed.follow, revoked.follow],
             on_stop=[feed.close],
         )
-    finally:
-        hasher.close()
-        await database.close()
 
 
 def make_signer(settings: Settings) -> Ed25519TokenSigner:
@@ -104,11 +101,7 @@ def read_secrets(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in settings.service_secrets.items()}
 
 
-def servicers_of(needs: Needs, feed: RevocationFeed) -> Callable[[grpc.aio.Server], None]:
-    """Returns what adds both services to a server."""
-
-    def add(server: grpc.aio.Server) -> None:
-        add_AuthServiceServicer_to_server(AuthServicer(needs, feed), server)
-        add_UserServiceServicer_to_server(UserServicer(needs), server)
-
-    return add
+def add_servicers(server: grpc.aio.Server, *, needs: Needs, feed: RevocationFeed) -> None:
+    """Adds both services to a server."""
+    add_AuthServiceServicer_to_server(AuthServicer(needs, feed), server)
+    add_UserServiceServicer_to_server(UserServicer(needs), server)

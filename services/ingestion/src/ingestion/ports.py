@@ -1,7 +1,6 @@
 """What the flows of ingestion need from the outside world."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -51,14 +50,6 @@ class Inspector(Protocol):
 
     def confirm(self) -> bool:
         """Tells whether the whole file is what its head promised; may take a tenth of a second."""
-        ...
-
-
-class OpenSpan(Protocol):
-    """Opens a span of the trace; with a carrier it continues the trace the carrier was taken from."""
-
-    def __call__(self, name: str, carrier: Mapping[str, str] | None = None) -> AbstractContextManager[object]:
-        """Returns the span, to be entered."""
         ...
 
 

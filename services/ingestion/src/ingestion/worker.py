@@ -12,7 +12,6 @@ from shutil import rmtree
 from time import time
 
 from ingestion.clients.chat_quote_store import GrpcQuoteStore
-from ingestion.clients.identity import build_identity
 from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
 from ingestion.config import Settings
 from ingestion.parsers.child import ChildProcessParser
@@ -32,11 +31,12 @@ from ingestion.stores.standings import PostgresStandingStore
 from ingestion.stores.work import PostgresWorkStore
 from ingestion.stores.workers import PostgresWorkerRegistry
 from ingestion.text import ParsedDocument
-from servicekit.database import Database
+from servicekit.config import reveal_service_secret
+from servicekit.database import Database, open_database
 from servicekit.errors import AppError
 from servicekit.repeating import repeat
-from servicekit.rpc.client import open_channel
-from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger, span
+from servicekit.rpc.client import ServiceIdentity, open_channel
+from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
 from servicekit.tokenization import Cl100kTokenizer
 
 ABANDONED_SECONDS = 3600.0
@@ -49,19 +49,16 @@ WARM_UP_TEXT = "The worker reads this sentence before the first document comes."
 async def work(settings: Settings) -> None:
     """Works until SIGTERM or SIGINT."""
     configure_telemetry("ingestion-worker", settings.version, settings.log_level)
-    async with AsyncExitStack() as exits:
-        exits.callback(flush_telemetry)
-        database = Database.connect(
-            settings.database_url.get_secret_value(), name="ingestion-worker", pool_size=settings.database_pool_size
-        )
-        exits.push_async_callback(database.close)
-        auth = await exits.enter_async_context(open_channel(settings.auth_target))
-        identity = build_identity(settings, auth)
+    async with AsyncExitStack() as stack:
+        stack.callback(flush_telemetry)
+        database = await stack.enter_async_context(open_database(settings, name="ingestion-worker"))
+        auth = await stack.enter_async_context(open_channel(settings.auth_target))
+        identity = ServiceIdentity(auth, "ingestion", reveal_service_secret(settings))
         # The jobs' own retries stand above these calls.
-        retrieval = await exits.enter_async_context(
+        retrieval = await stack.enter_async_context(
             open_channel(settings.retrieval_target, identity=identity, retries=False)
         )
-        chat = await exits.enter_async_context(open_channel(settings.chat_target, identity=identity, retries=False))
+        chat = await stack.enter_async_context(open_channel(settings.chat_target, identity=identity, retries=False))
         await work_with(settings, database, GrpcPassageIndex(retrieval), GrpcQuoteStore(chat))
 
 
@@ -134,9 +131,8 @@ def build_runner(
     return JobRunner(
         queue,
         store,
-        DocumentProcessor(objects, store, build_parser(settings), prepare, index, span, scratch),
+        DocumentProcessor(objects, store, build_parser(settings), prepare, index, scratch),
         DocumentRemover(objects, store, index, quotes),
-        span,
         times=LeaseTimes(settings.lease_seconds, settings.heartbeat_seconds),
         policy=RetryPolicy(max_attempts=settings.max_attempts, max_outage_seconds=settings.max_outage_hours * 3600),
         chance=random.Random(),  # noqa: S311 - spreads retries, guards nothing

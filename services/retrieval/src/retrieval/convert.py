@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from docuchat.retrieval.v1 import hit_pb2
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
-from retrieval.model import Chunk, Condition, DocumentVersion, ExpectedVersion, Hit, InvalidIndexStream, Scope
+from retrieval.errors import InvalidIndexStream
+from retrieval.model import Chunk, Condition, DocumentVersion, ExpectedVersion, Hit, Scope
 
 CONDITIONS = {
     Condition.INTACT: index_pb2.CheckVersionsResponse.INTACT,

@@ -1,6 +1,7 @@
 """Telling users about themselves."""
 
-from auth.model import Me, UserGone
+from auth.errors import UserGone
+from auth.model import Me
 from auth.ports import Needs
 
 

@@ -1,6 +1,7 @@
 """Tokens for services that call others on their own account."""
 
-from auth.model import InvalidServiceCredentials, ServiceToken
+from auth.errors import InvalidServiceCredentials
+from auth.model import ServiceToken
 from auth.ports import Needs
 from servicekit.identity import Role
 

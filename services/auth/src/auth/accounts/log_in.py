@@ -4,7 +4,8 @@ from auth.accounts.names import normalise_email
 from auth.accounts.passwords import normalise_password
 from auth.accounts.sessions import open_session
 from auth.accounts.throttle import check_attempt, settle_attempt
-from auth.model import Account, InvalidCredentials, TenantNotFound, Tokens
+from auth.errors import InvalidCredentials, TenantNotFound
+from auth.model import Account, Tokens
 from auth.ports import Needs
 
 

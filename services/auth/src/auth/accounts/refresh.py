@@ -1,7 +1,8 @@
 """Trading a refresh token for new tokens."""
 
 from auth.accounts.sessions import hash_refresh_token, judge_refresh, sign_tokens
-from auth.model import InvalidRefreshToken, Session, Tokens, Verdict
+from auth.errors import InvalidRefreshToken
+from auth.model import Session, Tokens, Verdict
 from auth.ports import Needs
 from servicekit.telemetry import get_logger
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from auth.accounts.names import clean_name, make_slug, normalise_email
 from auth.accounts.passwords import check_guesses, check_password, normalise_password
 from auth.accounts.sessions import open_session
-from auth.model import Membership, Registration, SignedUp, SlugTaken, Tenant, User
+from auth.errors import SlugTaken
+from auth.model import Membership, Registration, SignedUp, Tenant, User
 from auth.ports import Needs
 from servicekit.identity import Role
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from auth.model import AddressLocked, FailureCount, TooManyAttempts
+from auth.errors import AddressLocked, TooManyAttempts
+from auth.model import FailureCount
 
 FREE_FAILURES = 10
 MAX_FAILURES = 100

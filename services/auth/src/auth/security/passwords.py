@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 import argon2
 from argon2.exceptions import VerifyMismatchError
 
-from auth.model import HasherBusy
+from auth.errors import HasherBusy
 
 P = ParamSpec("P")
 T = TypeVar("T")

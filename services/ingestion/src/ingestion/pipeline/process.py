@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingestion.model import DocumentState, DocumentVersion, Job, PreparedText
 from ingestion.pipeline.scratch import open_scratch
-from ingestion.ports import ObjectStore, OpenSpan, Parser, PassageIndex, WorkStore
+from ingestion.ports import ObjectStore, Parser, PassageIndex, WorkStore
 from ingestion.text import ParsedDocument
 from servicekit.errors import AppError
+from servicekit.telemetry import span
 
 PROGRESS_SECONDS = 1.0
 # What the index answers when points that it once confirmed are not there.
@@ -17,68 +19,58 @@ INCOMPLETE = "VERSION_INCOMPLETE"
 Prepare = Callable[[ParsedDocument, str], PreparedText]
 
 
+@dataclass(frozen=True)
 class DocumentProcessor:
     """Does the process job. Every step may be repeated: what it writes replaces what an earlier try wrote.
 
     `prepare` cuts a parsed document with a given filename into chunks (CPU-bound, called in a thread).
     """
 
-    def __init__(
-        self,
-        objects: ObjectStore,
-        work: WorkStore,
-        parser: Parser,
-        prepare: Prepare,
-        index: PassageIndex,
-        open_span: OpenSpan,
-        scratch: Path,
-    ) -> None:
-        self._objects = objects
-        self._work = work
-        self._parser = parser
-        self._prepare = prepare
-        self._index = index
-        self._open_span = open_span
-        self._scratch = scratch
+    objects: ObjectStore
+    work: WorkStore
+    parser: Parser
+    prepare: Prepare
+    index: PassageIndex
+    scratch: Path
 
     async def process(self, job: Job) -> None:
         """Brings a version to READY or NO_TEXT.
 
         Raises ParseFailure, LeaseLost, ObjectMissing, Refused and other AppErrors.
         """
-        version = await self._work.load(job)
+        version = await self.work.load(job)
         # An earlier try may have come this far: then the file need not be read again.
-        prepared = await self._work.load_prepared(job)
+        prepared = await self.work.load_prepared(job)
         if prepared is None:
             prepared = await self._read_and_cut(job, version)
         if not prepared.chunks:
-            await self._work.finish(job, DocumentState.NO_TEXT, message="The file is fine and holds no text.")
+            await self.work.finish(job, DocumentState.NO_TEXT, message="The file is fine and holds no text.")
             return
         await self._index_and_activate(job, version, prepared)
-        await self._work.finish(job, DocumentState.READY)
+        await self.work.finish(job, DocumentState.READY)
 
     async def _read_and_cut(self, job: Job, version: DocumentVersion) -> PreparedText:
-        await self._work.enter(job, DocumentState.PARSING)
-        with self._open_span("parse"):
+        await self.work.enter(job, DocumentState.PARSING)
+        with span("parse"):
             document = await self._parse(job, version)
-        await self._work.enter(job, DocumentState.CHUNKING)
-        with self._open_span("chunk"):
-            prepared = await asyncio.to_thread(self._prepare, document, version.filename)
-        with self._open_span("store chunks"):
-            await self._work.store_prepared(job, prepared)
+        await self.work.enter(job, DocumentState.CHUNKING)
+        with span("chunk"):
+            prepared = await asyncio.to_thread(self.prepare, document, version.filename)
+        with span("store chunks"):
+            await self.work.store_prepared(job, prepared)
         return prepared
 
     async def _parse(self, job: Job, version: DocumentVersion) -> ParsedDocument:
-        with open_scratch(self._scratch) as folder:
+        with open_scratch(self.scratch) as folder:
             path = folder / "document"
-            await self._objects.download(job.placement.raw_key, path)
-            return await self._parser.parse(path, version.content_type)
+            await self.objects.download(job.placement.raw_key, path)
+            return await self.parser.parse(path, version.content_type)
 
     async def _index_and_activate(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
-        await self._work.enter(job, DocumentState.INDEXING)
-        with self._open_span("index"):
+        await self.work.enter(job, DocumentState.INDEXING)
+        with span("index"):
             await self._index_chunks(job, version, prepared)
-        with self._open_span("activate"):
+        with span("activate"):
             await self._activate(job, version, prepared)
 
     async def _index_chunks(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
@@ -89,21 +81,21 @@ class DocumentProcessor:
         confirmed = shown = prepared.indexed_count
         next_show = clock()
         try:
-            async with aclosing(self._index.index(version, prepared)) as counts:
+            async with aclosing(self.index.index(version, prepared)) as counts:
                 async for confirmed in counts:
                     if clock() >= next_show:
-                        await self._work.record_progress(job, confirmed)
+                        await self.work.record_progress(job, confirmed)
                         shown, next_show = confirmed, clock() + PROGRESS_SECONDS
         except AppError:
-            await self._work.record_progress(job, confirmed)
+            await self.work.record_progress(job, confirmed)
             raise
         if confirmed != shown:
-            await self._work.record_progress(job, confirmed)
+            await self.work.record_progress(job, confirmed)
 
     async def _activate(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
         try:
-            await self._index.activate(version, len(prepared.chunks))
+            await self.index.activate(version, len(prepared.chunks))
         except AppError as error:
             if error.reason == INCOMPLETE:
-                await self._work.record_progress(job, 0)
+                await self.work.record_progress(job, 0)
             raise

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
+from retrieval.errors import IndexRefused, IndexUnavailable
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.generation import Generation
 from retrieval.index.payload import MATCH_KEYS, to_match, to_passage, to_payload
@@ -22,17 +23,7 @@ from retrieval.index.scope_filter import (
     restrict_to_tenant,
     restrict_to_version,
 )
-from retrieval.model import (
-    Chunk,
-    DocumentVersion,
-    IndexRefused,
-    IndexUnavailable,
-    Matches,
-    Point,
-    Scope,
-    SparseVector,
-    Vector,
-)
+from retrieval.model import Chunk, DocumentVersion, Matches, Point, Scope, SparseVector, Vector
 from servicekit.errors import AppError, Code, StorageFull
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.status import read_error

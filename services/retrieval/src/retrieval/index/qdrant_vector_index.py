@@ -11,6 +11,7 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
+from retrieval.errors import IndexRefused, IndexUnavailable
 from retrieval.index.deadlines import Deadlines
 from retrieval.index.generation import Generation
 from retrieval.index.payload import MATCH_KEYS, to_match, to_passage, to_payload
@@ -24,18 +25,7 @@ from retrieval.index.scope_filter import (
     restrict_to_tenant,
     restrict_to_version,
 )
-from retrieval.model import (
-    Chunk,
-    DocumentVersion,
-    IndexRefused,
-    IndexUnavailable,
-    Match,
-    Matches,
-    Point,
-    Scope,
-    SparseVector,
-    Vector,
-)
+from retrieval.model import Chunk, DocumentVersion, Match, Matches, Point, Scope, SparseVector, Vector
 from servicekit.errors import AppError, StorageFull
 from servicekit.telemetry import get_logger
 

@@ -6,18 +6,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from retrieval.errors import DocumentDeleted, VersionIncomplete
 from retrieval.indexing.read_ahead import read_ahead
-from retrieval.model import (
-    Chunk,
-    Condition,
-    DocumentDeleted,
-    DocumentVersion,
-    ExpectedVersion,
-    Point,
-    Standing,
-    Vector,
-    VersionIncomplete,
-)
+from retrieval.model import Chunk, Condition, DocumentVersion, ExpectedVersion, Point, Standing, Vector
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from servicekit.telemetry import span
 

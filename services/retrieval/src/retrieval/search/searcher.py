@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.model import Chunk, DocumentVersion, EmptyQuery, Hit, Match, Matches, Scope
+from retrieval.errors import EmptyQuery
+from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.highlights import highlight

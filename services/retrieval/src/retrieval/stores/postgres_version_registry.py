@@ -8,14 +8,8 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, t
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from retrieval.model import (
-    AbandonedVersion,
-    DocumentDeleted,
-    DocumentVersion,
-    ExpectedVersion,
-    IndexUnavailable,
-    Standing,
-)
+from retrieval.errors import DocumentDeleted, IndexUnavailable
+from retrieval.model import AbandonedVersion, DocumentVersion, ExpectedVersion, Standing
 from retrieval.stores.tables import documents, versions
 from servicekit.database import Database
 
