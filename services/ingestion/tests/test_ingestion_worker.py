@@ -11,7 +11,7 @@ from docuchat.ingestion.v1 import document_service_pb2 as pb
 from ingestion.errors import LeaseLost
 from ingestion.model import DocumentState
 from ingestion.pipeline.lease import LeaseTimes
-from ingestion.pipeline.retry import RetryPolicy
+from ingestion.pipeline.retry import JobPolicy
 from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.work import PostgresWorkStore
 from ingestion.text import FailureReason, ParseFailure
@@ -113,7 +113,7 @@ async def test_retries_wait_longer_each_time_and_keep_no_text_of_the_error(stack
     ann = await stack.person()
     await ann.upload(TEXT)
     stack.parser.failures = [RuntimeError("secret")]
-    runner = stack.runner(policy=RetryPolicy(first_delay_seconds=100, max_delay_seconds=1000), chance=random.Random(3))
+    runner = stack.runner(policy=JobPolicy(first_delay_seconds=100, max_delay_seconds=1000), chance=random.Random(3))
     await stack.run_all(runner)
     row = await stack.admin.fetchrow("SELECT *, run_after - clock_timestamp() AS delay FROM ingestion.jobs")
     assert (row["state"], row["attempts"], row["last_error"], row["lease_until"]) == ("QUEUED", 1, "RuntimeError", None)
@@ -134,7 +134,7 @@ async def test_an_index_that_is_away_costs_no_attempt_and_no_second_parse(stack)
 async def test_a_crash_before_or_after_any_write_is_made_good(stack):
     ann = await stack.person()
     chunks = 0
-    for step in ("load", "load_prepared", "enter", "store_prepared", "record_progress", "finish"):
+    for step in ("load", "load_chunked", "enter", "store_chunked", "record_progress", "finish"):
         [document] = await ann.upload(TEXT)
         await crash(stack, step, after=False)
         await crash(stack, step, after=True)
@@ -461,9 +461,9 @@ async def test_the_stream_to_the_index_is_closed_before_a_lost_job_is_left(stack
     closed = []
     index = stack.index.index
 
-    async def watched(version, prepared):
+    async def watched(version, chunked):
         try:
-            async for count in index(version, prepared):
+            async for count in index(version, chunked):
                 yield count
         finally:
             closed.append(True)

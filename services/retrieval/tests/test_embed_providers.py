@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from retrieval.embedders.gemini_embedder import GeminiEmbedder
-from retrieval.embedders.openai_embedder import OpenAIEmbedder
+from retrieval.embedders.gemini import GeminiEmbedder
+from retrieval.embedders.openai import OpenAIEmbedder
 from retrieval.embedders.pieces import Limits, group_batches, split_text
 from retrieval.embedders.retry import BoundedRetryPolicy
 from retrieval.errors import EmbedderRefused, EmbedderUnavailable

@@ -21,14 +21,14 @@ from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
-from retrieval.embedders.minilm_embedder import MiniLmEmbedder
+from retrieval.embedders.bm25 import Bm25TermWeigher
+from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.errors import IndexUnavailable
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
 from retrieval.indexing.preparation import IndexPreparation
 from retrieval.server import add_servicers
-from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
-from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from retrieval.stores.versions import PostgresVersionRegistry
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Generation
 from servicekit.rpc.client import open_channel
 
 FACTS = (

@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 
 from retrieval.errors import DocumentDeleted, IndexUnavailable
 from retrieval.model import DocumentVersion, ExpectedVersion
-from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
+from retrieval.stores.versions import PostgresVersionRegistry
 
 TENANT, OTHER_TENANT = str(uuid4()), str(uuid4())
 GENERATION = "chunks-letters-26-v2"

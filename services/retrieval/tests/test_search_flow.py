@@ -53,7 +53,7 @@ class FakeIndex:
     def __init__(self, dense, sparse=()):
         self.dense, self.sparse, self.asked, self.read_counts = list(dense), list(sparse), [], []
 
-    async def match(self, scope, version_ids, dense, sparse, limit, leading):
+    async def match(self, scope, dense, sparse, limit, leading):
         self.asked.append(limit)
         known = [
             match.point_id for match in (*self.dense[: self.brings * leading], *self.sparse[: self.brings * leading])

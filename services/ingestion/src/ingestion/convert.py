@@ -13,7 +13,7 @@ def to_caller(principal: Principal) -> Caller:
     return Caller(tenant_id=principal.tenant_id, user_id=principal.subject, is_admin=principal.is_admin)
 
 
-def to_collection_message(collection: Collection) -> collection_pb2.Collection:
+def to_collection_proto(collection: Collection) -> collection_pb2.Collection:
     """Maps a collection."""
     return collection_pb2.Collection(
         collection_id=collection.collection_id,
@@ -30,7 +30,7 @@ def to_visibility(value: collection_pb2.Collection.Visibility) -> Visibility:
     return Visibility.TENANT if value == collection_pb2.Collection.TENANT else Visibility.PRIVATE
 
 
-def to_document_message(document: Document) -> document_pb2.Document:
+def to_document_proto(document: Document) -> document_pb2.Document:
     """Maps a document."""
     return document_pb2.Document(
         document_id=document.document_id,
@@ -61,7 +61,7 @@ def to_state(value: document_pb2.Document.State) -> DocumentState | None:
     return DocumentState(document_pb2.Document.State.Name(value)) if value else None
 
 
-def to_chunk_message(chunk: Chunk) -> document_pb2.Chunk:
+def to_chunk_proto(chunk: Chunk) -> document_pb2.Chunk:
     """Maps a chunk."""
     return document_pb2.Chunk(
         chunk_index=chunk.chunk_index,
@@ -80,7 +80,7 @@ def to_text_range(wanted: document_service_pb2.TextRange) -> TextRange:
     return TextRange(wanted.document_id, wanted.version_id, wanted.start_offset, wanted.end_offset)
 
 
-def to_range_text(text: str | None) -> document_service_pb2.RangeText:
+def to_range_text_proto(text: str | None) -> document_service_pb2.RangeText:
     """Maps what a range holds; None is missing."""
     return document_service_pb2.RangeText(text=text or "", is_missing=text is None)
 

@@ -233,7 +233,7 @@ class DocumentVersion:
 
 
 @dataclass(frozen=True)
-class PreparedText:
+class ChunkedText:
     """A version's text cut into chunks, ready to be indexed."""
 
     document: ParsedDocument

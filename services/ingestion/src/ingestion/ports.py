@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 
 from ingestion.model import (
     Caller,
+    ChunkedText,
     Collection,
     Condition,
     Document,
@@ -17,7 +18,6 @@ from ingestion.model import (
     Job,
     JobKind,
     Place,
-    PreparedText,
     Standing,
     StoredFile,
     TextRange,
@@ -184,7 +184,7 @@ class WorkStore(Protocol):
         """Returns what the job is about."""
         ...
 
-    async def load_prepared(self, job: Job) -> PreparedText | None:
+    async def load_chunked(self, job: Job) -> ChunkedText | None:
         """Returns the text and chunks that an earlier attempt stored."""
         ...
 
@@ -192,7 +192,7 @@ class WorkStore(Protocol):
         """Shows the state the work has reached."""
         ...
 
-    async def store_prepared(self, job: Job, prepared: PreparedText) -> None:
+    async def store_chunked(self, job: Job, chunked: ChunkedText) -> None:
         """Replaces the version's text and chunks with these."""
         ...
 
@@ -236,7 +236,7 @@ class PassageIndex(Protocol):
     code of the failure; UNAVAILABLE means wait and try again.
     """
 
-    def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncGenerator[int, None]:
+    def index(self, version: DocumentVersion, chunked: ChunkedText) -> AsyncGenerator[int, None]:
         """Sends the chunks that are not indexed yet and yields how many are; the last value counts all."""
         ...
 

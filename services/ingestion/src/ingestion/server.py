@@ -7,12 +7,12 @@ import grpc
 
 from docuchat.ingestion.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from docuchat.ingestion.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
-from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
+from ingestion.clients.passage_index import GrpcPassageIndex
 from ingestion.config import Settings
+from ingestion.library.documents import DocumentReader
 from ingestion.model import UploadLimits
 from ingestion.parsers.sniff import inspect, sniff_content_type
 from ingestion.pipeline.discard import UploadDiscarder
-from ingestion.pipeline.read import DocumentReader
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import PassageIndex
 from ingestion.servicers.collections import CollectionServicer

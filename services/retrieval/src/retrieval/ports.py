@@ -68,7 +68,6 @@ class VectorIndex(Protocol):
     async def match(
         self,
         scope: Scope,
-        version_ids: Sequence[str],
         dense: Vector,
         sparse: SparseVector,
         limit: int,
@@ -76,8 +75,7 @@ class VectorIndex(Protocol):
     ) -> Matches:
         """Returns both legs, best first, at most limit each. The one place that builds the tenant filter.
 
-        version_ids, if not empty, narrows to these versions. What the `leading` ones of each leg stand for may come
-        along; the rest is for read().
+        What the `leading` ones of each leg stand for may come along; the rest is for read().
         """
         ...
 

@@ -10,17 +10,17 @@ from pydantic import SecretStr
 from docuchat.retrieval.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
 from docuchat.retrieval.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from retrieval.config import EmbedderName, Settings
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
+from retrieval.embedders.bm25 import Bm25TermWeigher
 from retrieval.indexing.indexer import Indexer
 from retrieval.indexing.preparation import IndexPreparation
 from retrieval.indexing.sweep import SWEEP_SECONDS, sweep
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.searcher import Searcher
-from retrieval.servicers.index_servicer import IndexServicer
-from retrieval.servicers.search_servicer import SearchServicer
-from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
-from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from retrieval.servicers.index import IndexServicer
+from retrieval.servicers.search import SearchServicer
+from retrieval.stores.versions import PostgresVersionRegistry
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Generation
 from servicekit.database import open_database
 from servicekit.repeating import repeat
 from servicekit.rpc.server import run_service
@@ -92,11 +92,11 @@ async def open_embedder(settings: Settings) -> ClosableEmbedder:
     # Each is imported where it is chosen: the SDKs of the others cost seconds and a hundred megabytes.
     match settings.embedder:
         case EmbedderName.MINILM:
-            from retrieval.embedders.minilm_embedder import MiniLmEmbedder  # noqa: PLC0415 - see above
+            from retrieval.embedders.minilm import MiniLmEmbedder  # noqa: PLC0415 - see above
 
             return await MiniLmEmbedder.open(settings.data_dir / "models")
         case EmbedderName.OPENAI:
-            from retrieval.embedders.openai_embedder import OpenAIEmbedder  # noqa: PLC0415 - see above
+            from retrieval.embedders.openai import OpenAIEmbedder  # noqa: PLC0415 - see above
 
             return await OpenAIEmbedder.open(
                 api_key=_reveal(settings.openai_api_key),
@@ -105,7 +105,7 @@ async def open_embedder(settings: Settings) -> ClosableEmbedder:
                 dimensions=settings.embedding_dimensions,
             )
         case EmbedderName.GEMINI:
-            from retrieval.embedders.gemini_embedder import GeminiEmbedder  # noqa: PLC0415 - see above
+            from retrieval.embedders.gemini import GeminiEmbedder  # noqa: PLC0415 - see above
 
             return GeminiEmbedder.open(
                 api_key=_reveal(settings.gemini_api_key),
@@ -123,7 +123,7 @@ def connect_index(settings: Settings, generation: Generation) -> VectorIndex:
     """Returns the Qdrant server where QDRANT_URL names one, the embedded engine otherwise."""
     if settings.qdrant_url:
         # Its client takes half a second of processor time to import, which every start without one would pay.
-        from retrieval.index.qdrant_vector_index import QdrantVectorIndex  # noqa: PLC0415 - see above
+        from retrieval.vectors.qdrant import QdrantVectorIndex  # noqa: PLC0415 - see above
 
         return QdrantVectorIndex.connect(settings.qdrant_url, _reveal(settings.qdrant_api_key) or None, generation)
     return EdgeVectorIndex(settings.engine_target, generation)

@@ -32,19 +32,19 @@ class AuthServicer(AuthServiceServicer):
         self, request: auth_service_pb2.SignUpRequest, context: Context
     ) -> auth_service_pb2.SignUpResponse:
         """Creates a user with a tenant and a session."""
-        return convert.write_sign_up(await sign_up(self._needs, convert.read_registration(request)))
+        return convert.to_sign_up_proto(await sign_up(self._needs, convert.to_registration(request)))
 
     async def Login(self, request: auth_service_pb2.LoginRequest, context: Context) -> auth_service_pb2.LoginResponse:
         """Starts a session."""
         tokens = await log_in(self._needs, request.email, request.password, request.tenant_id)
-        return auth_service_pb2.LoginResponse(tokens=convert.write_tokens(tokens))
+        return auth_service_pb2.LoginResponse(tokens=convert.to_tokens_proto(tokens))
 
     async def Refresh(
         self, request: auth_service_pb2.RefreshRequest, context: Context
     ) -> auth_service_pb2.RefreshResponse:
         """Trades a refresh token."""
         tokens = await refresh(self._needs, request.refresh_token)
-        return auth_service_pb2.RefreshResponse(tokens=convert.write_tokens(tokens))
+        return auth_service_pb2.RefreshResponse(tokens=convert.to_tokens_proto(tokens))
 
     async def Logout(
         self, request: auth_service_pb2.LogoutRequest, context: Context
@@ -62,11 +62,11 @@ class AuthServicer(AuthServiceServicer):
     ) -> auth_service_pb2.IssueServiceTokenResponse:
         """Gives a service its token."""
         token = issue_service_token(self._needs, request.service_name, request.service_secret)
-        return convert.write_service_token(token)
+        return convert.to_service_token_proto(token)
 
     async def WatchRevocations(
         self, request: auth_service_pb2.WatchRevocationsRequest, context: Context
     ) -> AsyncIterator[auth_service_pb2.WatchRevocationsResponse]:
         """Tells which sessions have ended."""
         async for announcement in self._revocations.watch():
-            yield convert.write_announcement(announcement)
+            yield convert.to_announcement_proto(announcement)

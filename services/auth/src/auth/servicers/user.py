@@ -23,4 +23,4 @@ class UserServicer(UserServiceServicer):
     ) -> user_service_pb2.GetMeResponse:
         """Describes the caller."""
         principal = current_principal()
-        return convert.write_me(await describe_me(self._needs, principal.subject), principal.tenant_id)
+        return convert.to_me_proto(await describe_me(self._needs, principal.subject), principal.tenant_id)

@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from chat.convert import to_event, to_owner, to_question
+from chat.convert import to_event_proto, to_owner, to_question
 from chat.model import Event
 from chat.turn.answer_question import Answerer
 from docuchat.chat.v1 import chat_service_pb2
@@ -31,7 +31,7 @@ class ChatServicer(ChatServiceServicer):
 
         async def send(event: Event) -> None:
             nonlocal sequence
-            message = to_event(sequence + 1, event)
+            message = to_event_proto(sequence + 1, event)
             sequence += 1
             await context.write(message)
 

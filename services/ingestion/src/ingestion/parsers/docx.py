@@ -16,8 +16,7 @@ from lxml import etree  # type: ignore[import-untyped]  # ships no types
 
 from ingestion.parsers.sniff import OLE_MAGIC
 from ingestion.parsers.word_styles import WordStyles
-from ingestion.pipeline.canonical import canonicalise
-from ingestion.text import FailureReason, Heading, ParsedDocument, ParseFailure
+from ingestion.text import FailureReason, Heading, ParsedDocument, ParseFailure, canonicalise
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"

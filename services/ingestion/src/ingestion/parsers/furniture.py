@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from ingestion.parsers.lines import Line
-from ingestion.pipeline.canonical import has_words
+from ingestion.text import has_words
 
 NUMBER = re.compile(r"\d{1,4}")
 MARGIN_NUMBER = re.compile(r"[A-Za-z]{0,2}(\d{1,3})[A-Za-z]?")

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
-from ingestion.pipeline.canonical import canonicalise
+from ingestion.text import canonicalise
 
 BLANKS = re.compile(r"[\s\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
 # Right-to-left scripts; the first strong letter decides a line's direction.

@@ -7,8 +7,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ingestion.parsers.plain import decode_text
-from ingestion.pipeline.canonical import canonicalise
-from ingestion.text import Heading, ParsedDocument
+from ingestion.text import Heading, ParsedDocument, canonicalise
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE | re.IGNORECASE)

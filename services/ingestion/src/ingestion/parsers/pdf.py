@@ -16,8 +16,7 @@ from ingestion.parsers.layout import Lexicon, PageText, compose_page
 from ingestion.parsers.lines import Line
 from ingestion.parsers.pdf_headings import OutlineItem, Place, find_headings, find_title, place_outline
 from ingestion.parsers.pdfium_lines import read_lines, read_outline
-from ingestion.pipeline.canonical import canonicalise
-from ingestion.text import FailureReason, Heading, Page, ParsedDocument, ParseFailure
+from ingestion.text import FailureReason, Heading, Page, ParsedDocument, ParseFailure, canonicalise
 
 PAGE_BREAK = "\n\n"
 # What programs write when nobody gave a title.

@@ -2,8 +2,7 @@
 
 import codecs
 
-from ingestion.pipeline.canonical import canonicalise
-from ingestion.text import FailureReason, ParsedDocument, ParseFailure
+from ingestion.text import FailureReason, ParsedDocument, ParseFailure, canonicalise
 
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 # Above this share of bytes over 127, cp1252 would turn another alphabet's letters into accents.

@@ -13,8 +13,7 @@ import traceback
 from ingestion.parsers.confine import confine
 from ingestion.parsers.limits import ParseLimits
 from ingestion.parsers.wire import encode_document, encode_failure
-from ingestion.pipeline.canonical import has_words
-from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFailure
+from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFailure, has_words
 
 OUT_OF_MEMORY = 77
 """Exit status of a child that reached its memory limit and lived to say so."""

@@ -7,13 +7,16 @@ chunk is reasonably full. Every sentence is counted once and every chunk once, s
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
+from ingestion.model import ChunkedText
 from ingestion.pipeline.atoms import LONGEST_CHUNK, Atom, cut_atoms
 from ingestion.pipeline.sections import Section, common_path, divide, group_sections
 from ingestion.ports import Tokenizer
 from ingestion.text import Chunk, ParsedDocument
+from language.detection import detect_language
 from language.spans import Span
 
 SMALLEST_SIZE = 16
+TITLE_CHARACTERS = 1000
 # How full a chunk must be to end at a new section, or at a new paragraph, before it is full.
 FULL_FOR_SECTION = 0.3
 FULL_FOR_PARAGRAPH = 0.6
@@ -39,6 +42,19 @@ def chunk_document(document: ParsedDocument, tokenizer: Tokenizer, size: int = 4
     )
     describer = _Describer(document, sections, atoms)
     return [describer.describe(index, *span) for index, span in enumerate(spans)]
+
+
+def cut_text(document: ParsedDocument, filename: str, *, tokenizer: Tokenizer, size: int, overlap: int) -> ChunkedText:
+    """Returns the document with its chunks of at most `size` tokens; no chunks if its text is blank."""
+    blank = not document.text.strip()
+    chunks = [] if blank else chunk_document(document, tokenizer, size=size, overlap=overlap)
+    return ChunkedText(
+        document=document,
+        chunks=tuple(chunks),
+        title=(document.title.strip() or filename)[:TITLE_CHARACTERS],
+        language="" if blank else detect_language(document.text),
+        token_count=0 if blank else tokenizer.count(document.text),
+    )
 
 
 class _Packer:

@@ -9,7 +9,7 @@ from ingestion.model import DocumentState, Job, JobKind
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes, run_leased
 from ingestion.pipeline.process import DocumentProcessor
-from ingestion.pipeline.retry import RetryPolicy, backoff_seconds, is_final, is_outage, outage_seconds
+from ingestion.pipeline.retry import JobPolicy, backoff_seconds, is_final, is_outage, outage_seconds
 from ingestion.ports import JobQueue, WorkStore
 from ingestion.text import ParseFailure
 from servicekit.errors import AppError
@@ -34,7 +34,7 @@ class JobRunner:
     remover: DocumentRemover
     _: KW_ONLY
     times: LeaseTimes
-    policy: RetryPolicy
+    policy: JobPolicy
     chance: random.Random
 
     async def run_until(self, stop: asyncio.Event, poll_seconds: float) -> None:

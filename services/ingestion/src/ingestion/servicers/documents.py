@@ -10,15 +10,15 @@ from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceServi
 from ingestion.convert import (
     content_headers,
     to_caller,
-    to_chunk_message,
-    to_document_message,
-    to_range_text,
+    to_chunk_proto,
+    to_document_proto,
+    to_range_text_proto,
     to_state,
     to_text_range,
 )
+from ingestion.library.documents import DocumentReader
 from ingestion.model import DocumentFilter
 from ingestion.pipeline.delete import request_delete
-from ingestion.pipeline.read import DocumentReader
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import DocumentStore, PassageIndex
 from ingestion.servicers.frames import Pace, open_upload
@@ -55,7 +55,7 @@ class DocumentServicer(DocumentServiceServicer):
         """Stores one file or several and queues them."""
         upload = await open_upload(request_iterator, self._pace)
         documents = await self._receiver.receive(to_caller(current_principal()), upload, trace_carrier())
-        return pb.UploadDocumentsResponse(documents=[to_document_message(document) for document in documents])
+        return pb.UploadDocumentsResponse(documents=[to_document_proto(document) for document in documents])
 
     async def CreateDocumentFromText(
         self, request: pb.CreateDocumentFromTextRequest, context: ServicerContext
@@ -65,12 +65,12 @@ class DocumentServicer(DocumentServiceServicer):
         document = await self._receiver.receive_text(
             caller, request.collection_id, request.filename, request.text, trace_carrier()
         )
-        return pb.CreateDocumentFromTextResponse(document=to_document_message(document))
+        return pb.CreateDocumentFromTextResponse(document=to_document_proto(document))
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: ServicerContext) -> pb.GetDocumentResponse:
         """Returns one document with its state."""
         document = await self._reader.get(to_caller(current_principal()), request.document_id)
-        return pb.GetDocumentResponse(document=to_document_message(document))
+        return pb.GetDocumentResponse(document=to_document_proto(document))
 
     async def ListDocuments(
         self, request: pb.ListDocumentsRequest, context: ServicerContext
@@ -81,7 +81,7 @@ class DocumentServicer(DocumentServiceServicer):
         before = decode_row_key(PAGES, request.page_token)
         found = await self._documents.list_page(to_caller(current_principal()), wanted, size + 1, before)
         page, more = cut_page(PAGES, found, size, lambda row: (row.create_time, row.document_id))
-        return pb.ListDocumentsResponse(documents=map(to_document_message, page), next_page_token=more)
+        return pb.ListDocumentsResponse(documents=map(to_document_proto, page), next_page_token=more)
 
     async def DeleteDocument(
         self, request: pb.DeleteDocumentRequest, context: ServicerContext
@@ -98,7 +98,7 @@ class DocumentServicer(DocumentServiceServicer):
         caller = to_caller(current_principal())
         found = await self._reader.list_chunks(caller, request.document_id, first, size + 1)
         page, more = cut_page(pages, found, size, lambda chunk: (chunk.chunk_index + 1,))
-        return pb.ListChunksResponse(chunks=map(to_chunk_message, page), next_page_token=more)
+        return pb.ListChunksResponse(chunks=map(to_chunk_proto, page), next_page_token=more)
 
     async def GetDocumentText(
         self, request: pb.GetDocumentTextRequest, context: ServicerContext
@@ -115,7 +115,7 @@ class DocumentServicer(DocumentServiceServicer):
         """Returns many ranges of canonical texts."""
         ranges = [to_text_range(each) for each in request.ranges]
         found = await self._reader.read_ranges(to_caller(current_principal()), ranges)
-        return pb.BatchGetDocumentTextsResponse(texts=map(to_range_text, found))
+        return pb.BatchGetDocumentTextsResponse(texts=map(to_range_text_proto, found))
 
     async def GetDocumentContent(
         self, request: pb.GetDocumentContentRequest, context: ServicerContext

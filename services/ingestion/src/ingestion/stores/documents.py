@@ -20,8 +20,7 @@ from ingestion.model import (
 from ingestion.ports import PageKey
 from ingestion.stores import collections
 from ingestion.stores.jobs import enqueue
-from ingestion.stores.paging import newest_first
-from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
+from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS, newest_first
 from servicekit.database import Database
 
 # What a reader gets: the version that searches see, or the first one on its way there.

@@ -48,7 +48,7 @@ class Searcher:
         hits: list[Hit] = []
         for _ in range(MAX_ROUNDS):
             with span("retrieval.match", limit=limit):
-                matches = await self.index.match(scope, (), dense, sparse, limit, wanted + SPARE)
+                matches = await self.index.match(scope, dense, sparse, limit, wanted + SPARE)
             visible = await self._keep_visible(scope, matches)
             weights = weigh_legs(query, visible.sparse, self.known_languages)
             hits = await self._read(scope, fuse(visible, weights), matches.passages, wanted)

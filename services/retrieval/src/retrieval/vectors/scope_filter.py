@@ -4,7 +4,6 @@ Every filter is made by _within, which puts the tenant first. Adapters translate
 what they get, condition by condition, and add nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.model import Scope
@@ -29,12 +28,11 @@ class PointFilter:
     must_not: tuple[Condition, ...] = ()
 
 
-def restrict_to_scope(scope: Scope, version_ids: Sequence[str]) -> PointFilter:
+def restrict_to_scope(scope: Scope) -> PointFilter:
     """Returns what a caller may find: shared or own points of the tenant, narrowed where ids are given."""
     narrowed = (
         ("collection_id", scope.collection_ids),
         ("document_id", scope.document_ids),
-        ("version_id", tuple(version_ids)),
     )
     return _within(
         scope.tenant_id,

@@ -4,7 +4,7 @@ import grpc
 
 from docuchat.chat.v1 import source_service_pb2 as pb
 from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceStub
-from ingestion.clients.calls import ask
+from servicekit.rpc.status import ask
 
 CALL_SECONDS = 30.0
 

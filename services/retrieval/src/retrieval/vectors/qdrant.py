@@ -12,10 +12,10 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from retrieval.errors import IndexRefused, IndexUnavailable
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.generation import Generation
-from retrieval.index.payload import MATCH_KEYS, to_match, to_passage, to_payload
-from retrieval.index.scope_filter import (
+from retrieval.model import Chunk, DocumentVersion, Match, Matches, Point, Scope, SparseVector, Vector
+from retrieval.vectors.generation import Deadlines, Generation
+from retrieval.vectors.payload import MATCH_KEYS, to_match, to_passage, to_payload
+from retrieval.vectors.scope_filter import (
     KEYWORD_KEYS,
     TENANT_KEY,
     Condition,
@@ -25,7 +25,6 @@ from retrieval.index.scope_filter import (
     restrict_to_tenant,
     restrict_to_version,
 )
-from retrieval.model import Chunk, DocumentVersion, Match, Matches, Point, Scope, SparseVector, Vector
 from servicekit.errors import AppError, StorageFull
 from servicekit.telemetry import get_logger
 
@@ -76,14 +75,13 @@ class QdrantVectorIndex:
     async def match(
         self,
         scope: Scope,
-        version_ids: Sequence[str],
         dense: Vector,
         sparse: SparseVector,
         limit: int,
         leading: int = 0,  # noqa: ARG002 - a server takes one selection for all points of a query
     ) -> Matches:
         """Returns both legs from one round trip; what they stand for takes another."""
-        kept = _to_filter(restrict_to_scope(scope, version_ids))
+        kept = _to_filter(restrict_to_scope(scope))
         corpus = models.IdfCorpusParams(corpus=_to_filter(restrict_to_tenant(scope.tenant_id)))
         queries = [
             models.QueryRequest(
