@@ -135,7 +135,7 @@ async def test_a_field_out_of_bounds_is_named(stack):
 
 async def test_a_password_of_ten_megabytes_is_never_hashed(stack, monkeypatch):
     hashed = []
-    monkeypatch.setattr(stack.needs.passwords, "run", lambda *args: hashed.append(args))
+    monkeypatch.setattr(stack.hasher, "run", lambda *args: hashed.append(args))
     auth = AuthServiceStub(stack.channel)
     for size in (1_025, 1_000_000, 10_000_000):
         error = await refused(auth.Login(pb.LoginRequest(email=EMAIL, password="x" * size)))

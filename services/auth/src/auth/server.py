@@ -3,16 +3,18 @@
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 import grpc
 
 from auth.accounts.revocations import RevocationFeed
+from auth.accounts.services import Services
+from auth.accounts.sessions import Sessions
+from auth.accounts.users import Users
 from auth.config import Settings
 from auth.model import Lifetimes
-from auth.ports import Needs
-from auth.security.guesses import ZxcvbnGuesses
 from auth.security.keys import load_published_key, load_signing_key
-from auth.security.passwords import Argon2PasswordHasher
+from auth.security.passwords import Argon2PasswordHasher, ZxcvbnGuesses
 from auth.security.service_secrets import ConfiguredServiceSecrets
 from auth.security.tokens import Ed25519TokenSigner
 from auth.servicers.auth import AuthServicer
@@ -27,6 +29,16 @@ from servicekit.revocation import RevokedSessions
 from servicekit.rpc.server import run_service
 from servicekit.tokens import Revocations, StaticKeys, TokenVerifier
 
+CLOCK = partial(datetime.now, UTC)
+
+
+class Flows(NamedTuple):
+    """What auth does, with everything plugged in."""
+
+    users: Users
+    sessions: Sessions
+    services: Services
+
 
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM. Raises KeyFileError before anything is opened if a key file is not usable."""
@@ -36,14 +48,15 @@ async def serve(settings: Settings) -> None:
         database = await stack.enter_async_context(open_database(settings, name="auth"))
         hasher = make_hasher(settings)
         stack.callback(hasher.close)
-        needs = assemble(settings, database, hasher, signer)
-        feed = RevocationFeed(needs)
+        feed = RevocationFeed(PostgresSessionStore(database), CLOCK, read_lifetimes(settings).access_token)
         # auth judges its own tokens by its own store, as every other service judges them by auth.
         revoked = RevokedSessions(feed.watch, source="postgresql")
         await run_service(
             settings,
             name="auth",
-            add_servicers=partial(add_servicers, needs=needs, feed=feed),
+            add_servicers=partial(
+                add_servicers, flows=build_flows(settings, database, hasher, signer), signer=signer, feed=feed
+            ),
             checks={"postgresql": database.ping},
             verifier=make_verifier(settings, signer, revoked),
             background=[feed.follow, revoked.follow],
@@ -76,23 +89,12 @@ def make_verifier(settings: Settings, signer: Ed25519TokenSigner, revoked: Revoc
     return TokenVerifier(StaticKeys(signer.public_keys), settings.issuer, settings.audience, revoked=revoked)
 
 
-def assemble(settings: Settings, database: Database, hasher: Argon2PasswordHasher, signer: Ed25519TokenSigner) -> Needs:
-    """Chooses an adapter for every port."""
-    return Needs(
-        accounts=PostgresAccountStore(database),
-        sessions=PostgresSessionStore(database),
-        failures=PostgresFailureStore(database),
-        passwords=hasher,
-        guesses=ZxcvbnGuesses(hasher.run),
-        tokens=signer,
-        successors=signer.successors,
-        service_secrets=ConfiguredServiceSecrets(read_secrets(settings)),
-        clock=lambda: datetime.now(UTC),
-        lifetimes=Lifetimes(
-            access_token=timedelta(seconds=settings.access_token_seconds),
-            session=timedelta(seconds=settings.session_seconds),
-            refresh_grace=timedelta(seconds=settings.refresh_grace_seconds),
-        ),
+def read_lifetimes(settings: Settings) -> Lifetimes:
+    """Returns how long things live."""
+    return Lifetimes(
+        access_token=timedelta(seconds=settings.access_token_seconds),
+        session=timedelta(seconds=settings.session_seconds),
+        refresh_grace=timedelta(seconds=settings.refresh_grace_seconds),
     )
 
 
@@ -101,7 +103,19 @@ def read_secrets(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in settings.service_secrets.items()}
 
 
-def add_servicers(server: grpc.aio.Server, *, needs: Needs, feed: RevocationFeed) -> None:
+def build_flows(
+    settings: Settings, database: Database, hasher: Argon2PasswordHasher, signer: Ed25519TokenSigner
+) -> Flows:
+    """Chooses an adapter for every port."""
+    accounts, lifetimes = PostgresAccountStore(database), read_lifetimes(settings)
+    sessions = Sessions(PostgresSessionStore(database), accounts, signer, signer.successors, CLOCK, lifetimes)
+    users = Users(accounts, PostgresFailureStore(database), hasher, ZxcvbnGuesses(hasher.run), sessions, CLOCK)
+    secrets = ConfiguredServiceSecrets(read_secrets(settings))
+    return Flows(users, sessions, Services(secrets, signer, CLOCK, lifetimes.service_token))
+
+
+def add_servicers(server: grpc.aio.Server, *, flows: Flows, signer: Ed25519TokenSigner, feed: RevocationFeed) -> None:
     """Adds both services to a server."""
-    add_AuthServiceServicer_to_server(AuthServicer(needs, feed), server)
-    add_UserServiceServicer_to_server(UserServicer(needs), server)
+    auth = AuthServicer(flows.users, flows.sessions, flows.services, signer, feed)
+    add_AuthServiceServicer_to_server(auth, server)
+    add_UserServiceServicer_to_server(UserServicer(flows.users), server)
