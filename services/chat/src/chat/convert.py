@@ -1,5 +1,7 @@
 """Chat's protos to nouns and back."""
 
+from typing import assert_never
+
 from chat.model import (
     Citation,
     Completed,
@@ -55,6 +57,8 @@ def to_event_proto(sequence: int, event: Event) -> ask_event_pb2.AskEvent:
         case Failed():
             error = ask_event_pb2.AskError(code=event.code, reason=event.reason, message=event.message)
             numbered.error.CopyFrom(error)
+        case _:
+            assert_never(event)
     return numbered
 
 

@@ -3,14 +3,27 @@
 from urllib.parse import quote
 
 from docuchat.ingestion.v1 import collection_pb2, document_pb2, document_service_pb2
-from ingestion.model import Caller, Collection, Document, DocumentState, TextRange, Visibility
+from ingestion.model import (
+    Caller,
+    Collection,
+    Document,
+    DocumentId,
+    DocumentState,
+    TenantId,
+    TextRange,
+    UserId,
+    VersionId,
+    Visibility,
+)
 from ingestion.text import Chunk
 from servicekit.identity import Principal
 
 
 def to_caller(principal: Principal) -> Caller:
     """Returns who calls, as the flows know people."""
-    return Caller(tenant_id=principal.tenant_id, user_id=principal.subject, is_admin=principal.is_admin)
+    return Caller(
+        tenant_id=TenantId(principal.tenant_id), user_id=UserId(principal.subject), is_admin=principal.is_admin
+    )
 
 
 def to_collection_proto(collection: Collection) -> collection_pb2.Collection:
@@ -77,7 +90,9 @@ def to_chunk_proto(chunk: Chunk) -> document_pb2.Chunk:
 
 def to_text_range(wanted: document_service_pb2.TextRange) -> TextRange:
     """Returns the range as noun."""
-    return TextRange(wanted.document_id, wanted.version_id, wanted.start_offset, wanted.end_offset)
+    return TextRange(
+        DocumentId(wanted.document_id), VersionId(wanted.version_id), wanted.start_offset, wanted.end_offset
+    )
 
 
 def to_range_text_proto(text: str | None) -> document_service_pb2.RangeText:

@@ -12,6 +12,7 @@ from ingestion.model import (
     Condition,
     Document,
     DocumentFilter,
+    DocumentId,
     DocumentState,
     DocumentVersion,
     IncomingFile,
@@ -20,7 +21,9 @@ from ingestion.model import (
     Place,
     Standing,
     StoredFile,
+    TenantId,
     TextRange,
+    VersionId,
     Visibility,
 )
 from ingestion.text import Chunk, ContentType, ParsedDocument
@@ -122,7 +125,7 @@ class DocumentStore(Protocol):
         """Raises CollectionNotFound unless the caller may put documents there."""
         ...
 
-    async def find(self, caller: Caller, document_id: str) -> Document | None:
+    async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
         """Returns a document that the caller may see."""
         ...
 
@@ -132,15 +135,15 @@ class DocumentStore(Protocol):
         """Returns at most limit documents, newest first, that are older than `before`."""
         ...
 
-    async def require_deletable(self, caller: Caller, document_id: str) -> None:
+    async def require_deletable(self, caller: Caller, document_id: DocumentId) -> None:
         """Raises DocumentNotFound unless the caller may delete the document."""
         ...
 
-    async def begin_delete(self, caller: Caller, document_id: str, carrier: Mapping[str, str]) -> None:
+    async def begin_delete(self, caller: Caller, document_id: DocumentId, carrier: Mapping[str, str]) -> None:
         """Hides a document, stops work on it and queues its removal. Raises DocumentNotFound."""
         ...
 
-    async def has_version(self, tenant_id: str, version_id: str) -> bool:
+    async def has_version(self, tenant_id: TenantId, version_id: VersionId) -> bool:
         """Tells whether an upload was committed."""
         ...
 
@@ -148,7 +151,7 @@ class DocumentStore(Protocol):
 class TextStore(Protocol):
     """Canonical texts and the chunks cut from them."""
 
-    async def read_range(self, tenant_id: str, version_id: str, start: int, end: int) -> str:
+    async def read_range(self, tenant_id: TenantId, version_id: VersionId, start: int, end: int) -> str:
         """Returns characters [start, end) of a text, in code points."""
         ...
 
@@ -156,7 +159,7 @@ class TextStore(Protocol):
         """Returns what each range holds; None where the caller does not see the document with that version and text."""
         ...
 
-    async def list_chunks(self, tenant_id: str, version_id: str, first: int, limit: int) -> list[Chunk]:
+    async def list_chunks(self, tenant_id: TenantId, version_id: VersionId, first: int, limit: int) -> list[Chunk]:
         """Returns at most limit chunks from chunk number `first` on."""
         ...
 
@@ -244,11 +247,11 @@ class PassageIndex(Protocol):
         """Makes the version the one that searches see."""
         ...
 
-    async def hide(self, tenant_id: str, document_id: str) -> None:
+    async def hide(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search at once and for good."""
         ...
 
-    async def delete(self, tenant_id: str, document_id: str) -> None:
+    async def delete(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search and removes its vectors."""
         ...
 
@@ -260,7 +263,7 @@ class PassageIndex(Protocol):
 class QuoteStore(Protocol):
     """What answers quote, which chat owns. Raises AppError."""
 
-    async def erase(self, tenant_id: str, document_id: str) -> None:
+    async def erase(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Erases what answers hold of the document; doing it again changes nothing."""
         ...
 

@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NewType
 
 import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
+
+TenantId = NewType("TenantId", str)
+DocumentId = NewType("DocumentId", str)
+VersionId = NewType("VersionId", str)
+UserId = NewType("UserId", str)
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,9 @@ class SparseVector:
 class DocumentVersion:
     """The version of a document that chunks belong to, and who may see it."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     collection_id: str
     private_to_user_id: str  # empty if every member of the tenant may see it
     filename: str
@@ -37,9 +43,9 @@ class DocumentVersion:
 class AbandonedVersion:
     """A version that may still have points and will never be shown, as it was recorded."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     begin_time: datetime
 
 
@@ -47,9 +53,9 @@ class AbandonedVersion:
 class ExpectedVersion:
     """A version that searches should see, and how many chunks it has."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     chunk_count: int
 
 
@@ -101,8 +107,8 @@ class Point:
 class Scope:
     """What one caller may search: the tenant wall, the user wall and the caller's own narrowing."""
 
-    tenant_id: str
-    user_id: str
+    tenant_id: TenantId
+    user_id: UserId
     collection_ids: tuple[str, ...] = ()
     document_ids: tuple[str, ...] = ()
 
@@ -112,8 +118,8 @@ class Match:
     """A point that a search found, with what ranking and the walls need of it; higher scores are better."""
 
     point_id: str
-    tenant_id: str
-    version_id: str
+    tenant_id: TenantId
+    version_id: VersionId
     private_to_user_id: str
     language: str
     chunk_index: int

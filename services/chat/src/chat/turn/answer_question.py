@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from chat.errors import EmptyQuestion
 from chat.model import (
@@ -15,6 +16,7 @@ from chat.model import (
     ProviderFinish,
     ProviderPart,
     ProviderQuote,
+    ProviderText,
     Question,
     Sources,
     Started,
@@ -151,5 +153,7 @@ def read_part(scanner: AnswerScanner, part: ProviderPart | ProviderFinish) -> li
             return [*scanner.finish(), Marker(marker, quote)]
         case ProviderFinish():
             return scanner.finish()
+        case ProviderText(text):
+            return scanner.feed(text)
         case _:
-            return scanner.feed(part.text)
+            assert_never(part)

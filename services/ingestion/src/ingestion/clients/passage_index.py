@@ -9,7 +9,7 @@ import grpc
 from docuchat.retrieval.v1 import index_service_pb2 as pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from ingestion.errors import Refused
-from ingestion.model import ChunkedText, Condition, DocumentVersion, Standing
+from ingestion.model import ChunkedText, Condition, DocumentId, DocumentVersion, Standing, TenantId
 from ingestion.text import Chunk
 from servicekit.errors import AppError, Code
 from servicekit.rpc.status import ask, translated
@@ -68,12 +68,12 @@ class GrpcPassageIndex:
         with _refusals():
             await ask(self._stub.ActivateVersion(request, timeout=self._call_seconds))
 
-    async def hide(self, tenant_id: str, document_id: str) -> None:
+    async def hide(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search at once and for good. Raises AppError."""
         request = pb.HideDocumentRequest(tenant_id=tenant_id, document_id=document_id)
         await ask(self._stub.HideDocument(request, timeout=self._call_seconds))
 
-    async def delete(self, tenant_id: str, document_id: str) -> None:
+    async def delete(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search and removes its vectors. Raises AppError."""
         request = pb.DeleteDocumentRequest(tenant_id=tenant_id, document_id=document_id)
         await ask(self._stub.DeleteDocument(request, timeout=self._call_seconds))

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from ingestion.errors import DocumentNotFound, DocumentNotReady, InvalidRange, ObjectMissing
-from ingestion.model import Caller, Document, Placement, TextRange
+from ingestion.model import Caller, Document, DocumentId, Placement, TextRange
 from ingestion.ports import DocumentStore, ObjectStore, TextStore
 from ingestion.text import Chunk
 
@@ -23,14 +23,16 @@ class DocumentReader:
     texts: TextStore
     objects: ObjectStore
 
-    async def get(self, caller: Caller, document_id: str) -> Document:
+    async def get(self, caller: Caller, document_id: DocumentId) -> Document:
         """Returns a document. Raises DocumentNotFound."""
         found = await self.documents.find(caller, document_id)
         if found is None:
             raise DocumentNotFound
         return found
 
-    async def read_text(self, caller: Caller, document_id: str, start: int, end: int | None) -> tuple[Document, str]:
+    async def read_text(
+        self, caller: Caller, document_id: DocumentId, start: int, end: int | None
+    ) -> tuple[Document, str]:
         """Returns characters [start, end) of the canonical text; end None, or one past its end, means its end.
 
         Raises DocumentNotFound, DocumentNotReady, InvalidRange.
@@ -51,7 +53,7 @@ class DocumentReader:
                 )
         return await self.texts.read_ranges(caller, ranges)
 
-    async def list_chunks(self, caller: Caller, document_id: str, first: int, limit: int) -> list[Chunk]:
+    async def list_chunks(self, caller: Caller, document_id: DocumentId, first: int, limit: int) -> list[Chunk]:
         """Returns at most limit chunks from number `first` on, none before there are any. Raises DocumentNotFound."""
         document = await self.get(caller, document_id)
         return await self.texts.list_chunks(caller.tenant_id, document.version_id, first, limit)

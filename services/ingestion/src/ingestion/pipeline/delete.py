@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ingestion.model import Caller, Job, document_prefix
+from ingestion.model import Caller, DocumentId, Job, document_prefix
 from ingestion.ports import DocumentStore, ObjectStore, PassageIndex, QuoteStore, WorkStore
 from servicekit.errors import AppError, DependencyUnavailable
 from servicekit.telemetry import get_logger
 
 
 async def request_delete(
-    documents: DocumentStore, index: PassageIndex, caller: Caller, document_id: str, carrier: Mapping[str, str]
+    documents: DocumentStore, index: PassageIndex, caller: Caller, document_id: DocumentId, carrier: Mapping[str, str]
 ) -> None:
     """Hides a document and queues the removal of its parts.
 

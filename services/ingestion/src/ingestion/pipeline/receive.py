@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from ingestion.errors import EmptyFile, FileTooLarge, NoFile, TooManyFiles, UnsupportedType
-from ingestion.model import Caller, Document, IncomingFile, Placement, StoredFile, UploadLimits
+from ingestion.model import Caller, Document, DocumentId, IncomingFile, Placement, StoredFile, UploadLimits, VersionId
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.filenames import clean_filename, name_for
 from ingestion.ports import DocumentStore, Inspector, ObjectStore, Upload
@@ -66,7 +66,7 @@ class UploadReceiver:
             async for incoming in arriving:
                 if len(files) == self.limits.max_files:
                     raise TooManyFiles(self.limits.max_files)
-                placement = Placement(caller.tenant_id, str(uuid.uuid4()), str(uuid.uuid4()))
+                placement = Placement(caller.tenant_id, DocumentId(str(uuid.uuid4())), VersionId(str(uuid.uuid4())))
                 placements.append(placement)
                 files.append(await self._store(placement, incoming))
         if not files:

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from ingestion.model import Condition, DocumentState, JobKind, Place, Standing
+from ingestion.model import Condition, DocumentId, DocumentState, JobKind, Place, Standing, TenantId
 from ingestion.pipeline.retry import is_outage
 from ingestion.ports import PassageIndex, StandingStore
 from servicekit.errors import AppError
@@ -82,11 +83,14 @@ class Reconciler:
                 return await self.standings.change(standing, DocumentState.DELETING, JobKind.DELETE)
             case Condition.INTACT if standing.state is DocumentState.FAILED:
                 return await self.standings.change(standing, DocumentState.READY, None)
-            case _:
+            case Condition.INTACT | None:
                 return False
+            case _:
+                assert_never(condition)
 
 
-START = Place("00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000000")
+LEAST_ID = "00000000-0000-0000-0000-000000000000"
+START = Place(TenantId(LEAST_ID), DocumentId(LEAST_ID))
 
 
 def lost_job(state: DocumentState) -> JobKind:

@@ -17,7 +17,7 @@ from ingestion.convert import (
     to_text_range,
 )
 from ingestion.library.documents import DocumentReader
-from ingestion.model import DocumentFilter
+from ingestion.model import DocumentFilter, DocumentId
 from ingestion.pipeline.delete import request_delete
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import DocumentStore, PassageIndex
@@ -69,7 +69,7 @@ class DocumentServicer(DocumentServiceServicer):
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: ServicerContext) -> pb.GetDocumentResponse:
         """Returns one document with its state."""
-        document = await self._reader.get(to_caller(current_principal()), request.document_id)
+        document = await self._reader.get(to_caller(current_principal()), DocumentId(request.document_id))
         return pb.GetDocumentResponse(document=to_document_proto(document))
 
     async def ListDocuments(
@@ -88,15 +88,15 @@ class DocumentServicer(DocumentServiceServicer):
     ) -> pb.DeleteDocumentResponse:
         """Makes a document invisible and has its parts removed."""
         caller = to_caller(current_principal())
-        await request_delete(self._documents, self._index, caller, request.document_id, trace_carrier())
+        await request_delete(self._documents, self._index, caller, DocumentId(request.document_id), trace_carrier())
         return pb.DeleteDocumentResponse()
 
     async def ListChunks(self, request: pb.ListChunksRequest, context: ServicerContext) -> pb.ListChunksResponse:
         """Lists a document's chunks in order."""
-        pages = f"chunks of {request.document_id}"
+        pages = f"chunks of {DocumentId(request.document_id)}"
         size, first = page_size(request.page_size), decode_number(pages, request.page_token, LAST_CHUNK)
         caller = to_caller(current_principal())
-        found = await self._reader.list_chunks(caller, request.document_id, first, size + 1)
+        found = await self._reader.list_chunks(caller, DocumentId(request.document_id), first, size + 1)
         page, more = cut_page(pages, found, size, lambda chunk: (chunk.chunk_index + 1,))
         return pb.ListChunksResponse(chunks=map(to_chunk_proto, page), next_page_token=more)
 
@@ -106,7 +106,9 @@ class DocumentServicer(DocumentServiceServicer):
         """Returns the canonical text, or a range of it."""
         end = request.end_offset if request.HasField("end_offset") else None
         caller = to_caller(current_principal())
-        document, text = await self._reader.read_text(caller, request.document_id, request.start_offset, end)
+        document, text = await self._reader.read_text(
+            caller, DocumentId(request.document_id), request.start_offset, end
+        )
         return pb.GetDocumentTextResponse(text=text, version_id=document.version_id)
 
     async def BatchGetDocumentTexts(
@@ -122,7 +124,7 @@ class DocumentServicer(DocumentServiceServicer):
     ) -> AsyncIterator[HttpBody]:
         """Streams the file as it was uploaded, as an attachment that a browser will not run."""
         caller = to_caller(current_principal())
-        document = await self._reader.get(caller, request.document_id)
+        document = await self._reader.get(caller, DocumentId(request.document_id))
         await context.send_initial_metadata(content_headers(document.filename))
         async with aclosing(self._reader.read_content(caller, document)) as frames:
             async for frame in frames:

@@ -10,7 +10,18 @@ from google.protobuf.message import Message
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
 from retrieval.errors import IndexRefused, IndexUnavailable
-from retrieval.model import Chunk, DocumentVersion, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import (
+    Chunk,
+    DocumentId,
+    DocumentVersion,
+    Matches,
+    Point,
+    Scope,
+    SparseVector,
+    TenantId,
+    Vector,
+    VersionId,
+)
 from retrieval.vectors.generation import Deadlines, Generation
 from retrieval.vectors.payload import MATCH_KEYS, to_match, to_passage, to_payload
 from retrieval.vectors.scope_filter import (
@@ -99,19 +110,19 @@ class EdgeVectorIndex:
         found = await self._call_prepared(self._stub.GetPoints, request, self._deadlines.read)
         return {point.point_id: to_passage(json.loads(point.payload)) for point in found.points}
 
-    async def count(self, tenant_id: str, version_id: str) -> int:
+    async def count(self, tenant_id: TenantId, version_id: VersionId) -> int:
         """Returns the exact number of points of a version."""
         kept = _to_filter_proto(restrict_to_version(tenant_id, version_id))
         request = engine_pb2.CountPointsRequest(collection=self._collection, filter=kept)
         return (await self._call_prepared(self._stub.CountPoints, request, self._deadlines.read)).point_count
 
-    async def delete_document(self, tenant_id: str, document_id: str, *, keep_version_id: str = "") -> None:
+    async def delete_document(self, tenant_id: TenantId, document_id: DocumentId, *, keep_version_id: str = "") -> None:
         """Removes the points of a document, except those of one version."""
         gone = _to_filter_proto(restrict_to_document(tenant_id, document_id, keep_version_id))
         request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)
         await self._call_prepared(self._stub.DeletePoints, request, self._deadlines.write)
 
-    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+    async def delete_version(self, tenant_id: TenantId, version_id: VersionId) -> None:
         """Removes the points of one version."""
         gone = _to_filter_proto(restrict_to_version(tenant_id, version_id))
         request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)

@@ -12,7 +12,19 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from retrieval.errors import IndexRefused, IndexUnavailable
-from retrieval.model import Chunk, DocumentVersion, Match, Matches, Point, Scope, SparseVector, Vector
+from retrieval.model import (
+    Chunk,
+    DocumentId,
+    DocumentVersion,
+    Match,
+    Matches,
+    Point,
+    Scope,
+    SparseVector,
+    TenantId,
+    Vector,
+    VersionId,
+)
 from retrieval.vectors.generation import Deadlines, Generation
 from retrieval.vectors.payload import MATCH_KEYS, to_match, to_passage, to_payload
 from retrieval.vectors.scope_filter import (
@@ -108,19 +120,19 @@ class QdrantVectorIndex:
             found = await self._client.retrieve(self._collection, list(point_ids), with_payload=True)
         return {str(point.id): to_passage(point.payload or {}) for point in found}
 
-    async def count(self, tenant_id: str, version_id: str) -> int:
+    async def count(self, tenant_id: TenantId, version_id: VersionId) -> int:
         """Returns the exact number of points of a version."""
         kept = _to_filter(restrict_to_version(tenant_id, version_id))
         async with self._within(self._deadlines.read):
             return (await self._client.count(self._collection, count_filter=kept, exact=True)).count
 
-    async def delete_document(self, tenant_id: str, document_id: str, *, keep_version_id: str = "") -> None:
+    async def delete_document(self, tenant_id: TenantId, document_id: DocumentId, *, keep_version_id: str = "") -> None:
         """Removes the points of a document, except those of one version."""
         gone = models.FilterSelector(filter=_to_filter(restrict_to_document(tenant_id, document_id, keep_version_id)))
         async with self._within(self._deadlines.write):
             await self._client.delete(self._collection, gone, wait=True)
 
-    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+    async def delete_version(self, tenant_id: TenantId, version_id: VersionId) -> None:
         """Removes the points of one version."""
         gone = models.FilterSelector(filter=_to_filter(restrict_to_version(tenant_id, version_id)))
         async with self._within(self._deadlines.write):

@@ -6,7 +6,7 @@ what they get, condition by condition, and add nothing.
 
 from dataclasses import dataclass
 
-from retrieval.model import Scope
+from retrieval.model import DocumentId, Scope, TenantId, VersionId
 
 TENANT_KEY = "tenant_id"
 KEYWORD_KEYS = (TENANT_KEY, "document_id", "version_id", "collection_id", "private_to_user_id")
@@ -41,23 +41,23 @@ def restrict_to_scope(scope: Scope) -> PointFilter:
     )
 
 
-def restrict_to_tenant(tenant_id: str) -> PointFilter:
+def restrict_to_tenant(tenant_id: TenantId) -> PointFilter:
     """Returns all points of a tenant: the corpus in which a term is rare or common."""
     return _within(tenant_id)
 
 
-def restrict_to_version(tenant_id: str, version_id: str) -> PointFilter:
+def restrict_to_version(tenant_id: TenantId, version_id: VersionId) -> PointFilter:
     """Returns the points of one version."""
     return _within(tenant_id, Condition("version_id", (version_id,)))
 
 
-def restrict_to_document(tenant_id: str, document_id: str, keep_version_id: str = "") -> PointFilter:
+def restrict_to_document(tenant_id: TenantId, document_id: DocumentId, keep_version_id: str = "") -> PointFilter:
     """Returns the points of a document, except those of one version."""
     kept = (Condition("version_id", (keep_version_id,)),) if keep_version_id else ()
     return _within(tenant_id, Condition("document_id", (document_id,)), must_not=kept)
 
 
-def _within(tenant_id: str, *conditions: Condition, must_not: tuple[Condition, ...] = ()) -> PointFilter:
+def _within(tenant_id: TenantId, *conditions: Condition, must_not: tuple[Condition, ...] = ()) -> PointFilter:
     if not tenant_id:
         raise ValueError("no tenant was named, and the index is never touched without one")
     return PointFilter((Condition(TENANT_KEY, (tenant_id,)), *conditions), must_not)
