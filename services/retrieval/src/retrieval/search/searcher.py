@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.model import Chunk, DocumentVersion, EmptyQuery, Hit, Match, Matches, Scope
+from retrieval.errors import EmptyQuery
+from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.highlights import highlight
@@ -47,7 +48,7 @@ class Searcher:
         hits: list[Hit] = []
         for _ in range(MAX_ROUNDS):
             with span("retrieval.match", limit=limit):
-                matches = await self.index.match(scope, (), dense, sparse, limit, wanted + SPARE)
+                matches = await self.index.match(scope, dense, sparse, limit, wanted + SPARE)
             visible = await self._keep_visible(scope, matches)
             weights = weigh_legs(query, visible.sparse, self.known_languages)
             hits = await self._read(scope, fuse(visible, weights), matches.passages, wanted)
