@@ -43,6 +43,7 @@ def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
             hit_pb2.Highlight(start_offset=one.start_offset, end_offset=one.end_offset, score=one.score)
             for one in hit.highlights
         ],
+        relevance=hit.relevance,
     )
 
 

@@ -55,4 +55,5 @@ def to_passage(marker: int, hit: hit_pb2.Hit) -> Passage:
         page_break_offsets=tuple(hit.page_break_offsets),
         language=hit.language,
         highlights=tuple(Highlight(one.start_offset, one.end_offset, one.score) for one in hit.highlights),
+        relevance=hit.relevance,
     )

@@ -32,7 +32,9 @@ def fuse(matches: Matches, weights: LegWeights) -> list[Hit]:
         scores[key] += weights.similarity * min(max(similarities.get(key, least), 0.0), 1.0)
     # The name breaks ties, so that the same index always gives the same order.
     order = sorted(scores, key=lambda key: (-scores[key], key))
-    return [Hit(found[key].version, found[key].chunk, scores[key]) for key in order]
+    return [
+        Hit(found[key].version, found[key].chunk, scores[key], similarity=similarities.get(key, 0.0)) for key in order
+    ]
 
 
 def drop_repeats(hits: Sequence[Hit]) -> list[Hit]:

@@ -9,7 +9,7 @@ from retrieval.model import EmptyQuery, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.highlights import highlight
-from retrieval.search.leg_weights import weigh_legs
+from retrieval.search.leg_weights import LegWeights, weigh_legs
 from servicekit.telemetry import span
 
 DEFAULT_TOP_K = 8
@@ -53,7 +53,14 @@ class Searcher:
                 break
             limit *= SPARE
         with span("retrieval.highlight"):
-            return highlight(query, hits[:wanted])
+            return highlight(query, hits[:wanted], by_meaning=self._can_judge(weights))
+
+    def _can_judge(self, weights: LegWeights) -> bool:
+        """Whether a cosine tells if a passage is about the query: not in languages that the model does not know.
+
+        Nor with hosted models, which know them all: what is far apart for one is near for another.
+        """
+        return self.known_languages is not None and weights.similarity > 0
 
     async def _keep_visible(self, scope: Scope, matches: Matches) -> Matches:
         """Asks the registry after the index, so that a deletion or activation acknowledged before is never missed.
