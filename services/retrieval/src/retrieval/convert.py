@@ -56,6 +56,7 @@ def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
             for one in hit.highlights
         ],
         token_count=chunk.token_count,
+        relevance=hit.relevance,
     )
 
 

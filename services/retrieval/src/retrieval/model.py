@@ -122,6 +122,7 @@ class Match:
     language: str
     chunk_index: int
     score: float
+    similarity: float = 0.0  # the cosine to the query, where the dense leg found it
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,18 @@ class Highlight:
 
 @dataclass(frozen=True)
 class Hit:
-    """A visible passage with its fused score from 0 to 1 and its best sentences, best first."""
+    """A visible passage with its fused score from 0 to 1 and its best sentences, best first.
+
+    similarity is the cosine to the query, 0 where the dense leg did not find the passage; relevance says how surely
+    the passage is about what the query asks, from 0 to 1, and is comparable between queries.
+    """
 
     version: DocumentVersion
     chunk: Chunk
     score: float
     highlights: tuple[Highlight, ...] = ()
+    similarity: float = 0.0
+    relevance: float = 0.0
 
 
 @dataclass(frozen=True)

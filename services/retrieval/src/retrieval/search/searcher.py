@@ -10,7 +10,7 @@ from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.highlights import highlight
-from retrieval.search.leg_weights import weigh_legs
+from retrieval.search.leg_weights import LegWeights, weigh_legs
 from servicekit.telemetry import span
 
 DEFAULT_TOP_K = 8
@@ -56,7 +56,14 @@ class Searcher:
                 break
             limit *= SPARE
         with span("retrieval.highlight"):
-            return highlight(query, hits[:wanted])
+            return highlight(query, hits[:wanted], by_meaning=self._can_judge(weights))
+
+    def _can_judge(self, weights: LegWeights) -> bool:
+        """Whether a cosine tells if a passage is about the query: not in languages that the model does not know.
+
+        Nor with hosted models, which know them all: what is far apart for one is near for another.
+        """
+        return self.known_languages is not None and weights.similarity > 0
 
     async def _read(self, scope: Scope, ranked: Sequence[Match], known: Passages, wanted: int) -> list[Hit]:
         """Reads as many of the best as are wanted, and the others only where repeats left too few."""
@@ -65,7 +72,11 @@ class Searcher:
             if not some or len(hits) >= wanted:
                 break
             found = {**known, **await self._fetch([match.point_id for match in some if match.point_id not in known])}
-            read = [Hit(*found[match.point_id], match.score) for match in some if match.point_id in found]
+            read = [
+                Hit(*found[match.point_id], match.score, similarity=match.similarity)
+                for match in some
+                if match.point_id in found
+            ]
             hits = drop_repeats([*hits, *(hit for hit in read if is_open(hit.version, scope))])
         return hits
 
