@@ -172,12 +172,13 @@ class Needs:
     passwords: FakePasswords = field(default_factory=FakePasswords)
     guesses: FakeGuesses = field(default_factory=FakeGuesses)
     tokens: FakeTokens = field(default_factory=FakeTokens)
+    successors: FakeSuccessors = field(default_factory=FakeSuccessors)
     clock: FakeClock = field(default_factory=FakeClock)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
 
     @property
     def flow(self):
-        return Sessions(self.sessions, self.accounts, self.tokens, FakeSuccessors(), self.clock, self.lifetimes)
+        return Sessions(self.sessions, self.accounts, self.tokens, self.successors, self.clock, self.lifetimes)
 
     @property
     def users(self):
