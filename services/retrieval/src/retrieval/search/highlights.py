@@ -15,7 +15,7 @@ from retrieval.model import Highlight, Hit
 
 MOST = 6  # of a hit
 MOST_TERMS, MOST_SENTENCES = 64, 200  # of a query, of a hit: the work grows with their product; a chunk has about 20
-# Where the hits have fewer sentences than this, as those of one short document, what is in most of them is not yet common.
+# Where the hits have fewer sentences, as those of one short document, what is in most of them is not common yet.
 FEWEST = 30
 # What a term counts that stands not in a sentence but above or just before it, where its subject often is, or of which
 # only a part stands there, as of German compounds.
@@ -133,7 +133,7 @@ def _cover(held: Set[str], near: Set[str], weights: Mapping[str, float]) -> floa
 
 
 def _judge(hit: Hit, sentences: Sequence[Sentence], weights: Mapping[str, float], *, by_meaning: bool) -> float:
-    """Returns how surely a hit is about the query, from 0 to 1; a few neighbouring sentences that hold all of it are."""
+    """Returns how surely a hit is about the query, from 0 to 1; sentences side by side that hold all of it are."""
     windows = [sentences[start : start + WINDOW] for start in range(len(sentences))]
     most = max((_speak(window, weights) for window in windows), default=0.0)
     if most == math.inf:
