@@ -41,10 +41,10 @@ def clean_environment(monkeypatch):
 @pytest.mark.parametrize(
     ("environment", "name", "model"),
     [
-        ({}, "extractive", "sentences-2"),
+        ({}, "extractive", "sentences-3"),
         ({"OPENAI_API_KEY": "k"}, "openai", "gpt-4.1-mini"),
         ({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_MODEL": "m"}, "openai", "m"),
-        ({"OPENAI_API_KEY": "k", "DOCUCHAT_PROVIDER": "extractive"}, "extractive", "sentences-2"),
+        ({"OPENAI_API_KEY": "k", "DOCUCHAT_PROVIDER": "extractive"}, "extractive", "sentences-3"),
         ({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "DOCUCHAT_PROVIDER": "openai"}, "openai", "gpt-4.1-mini"),
         ({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_MODEL": "claude-1"}, "anthropic", "claude-1"),
         ({"GEMINI_API_KEY": "k", "GEMINI_MODEL": "gemini-1"}, "gemini", "gemini-1"),

@@ -9,7 +9,7 @@ from chat.providers.general_requests import ABILITIES, is_general
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
 from chat.turn.disarm import disarm
 
-MODEL = "sentences-2"
+MODEL = "sentences-3"
 BROKEN_WORD = re.compile(r"(?<=[a-z])[-‐\u00ad]\s*\n\s*(?=[a-z])")
 # Whole words, of about a token or ten: every delta is a message of its own all the way to the client.
 PHRASE = re.compile(r".{1,40}(?:\s+|$)|\s*\S+\s*", re.DOTALL)
@@ -17,7 +17,7 @@ MARKUP = re.compile(r"(?:^|(?<=\s))[#>*•▪◦‣]+\s+")
 
 
 class ExtractiveProvider:
-    """Quotes the one to three sentences that cover most of the question, or says plainly that none does."""
+    """Quotes the few sentences that cover most of the question, or says plainly that nothing fits."""
 
     name = "extractive"
     model = MODEL
