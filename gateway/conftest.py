@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gateway
 
-_PACKAGE = str(Path(__file__).parent / "src" / "gateway")
+PACKAGE = str(Path(__file__).parent / "src" / "gateway")
 
-if _PACKAGE not in gateway.__path__:
-    gateway.__path__.append(_PACKAGE)
+if PACKAGE not in gateway.__path__:
+    gateway.__path__.append(PACKAGE)

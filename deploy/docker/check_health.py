@@ -7,20 +7,20 @@ import urllib.request
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-_SECONDS = 3
+SECONDS = 3
 
 
 def check_grpc(port: str) -> bool:
-    """Tell whether the server says SERVING."""
+    """Tells whether the server says SERVING."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def check_http(port: str) -> bool:
-    """Tell whether the gateway and all behind it serve; urlopen raises for any status but success."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=_SECONDS) as answer:
+    """Tells whether the gateway and all behind it serve; urlopen raises for any status but success."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=SECONDS) as answer:
         return bool(answer.status == 200)
 
 

@@ -17,8 +17,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-_MESSAGE_BYTES = 16 * 1024 * 1024
-_LONGEST_NAME = 72
+MESSAGE_BYTES = 16 * 1024 * 1024
+LONGEST_NAME = 72
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
         request: trace_service_pb2.ExportTraceServiceRequest,
         context: grpc.aio.ServicerContext,  # type: ignore[type-arg]  # noqa: ARG002 (the stub's signature)
     ) -> trace_service_pb2.ExportTraceServiceResponse:
-        """Take in what an exporter sends."""
+        """Takes in what an exporter sends."""
         for group in request.resource_spans:
             service = read_service(group.resource)
             for scope in group.scope_spans:
@@ -63,7 +63,7 @@ class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
         return trace_service_pb2.ExportTraceServiceResponse()
 
     def take_quiet(self, now: float) -> list[tuple[str, list[Span]]]:
-        """Remove and return the traces, id and spans, to which nothing has been added lately."""
+        """Removes and returns the traces, id and spans, to which nothing has been added lately."""
         quiet = [key for key, trace in self._traces.items() if now - trace.last_arrival >= self._quiet_seconds]
         return [(key, self._traces.pop(key).spans) for key in quiet]
 
@@ -84,13 +84,13 @@ class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 def read_service(resource: Resource) -> str:
-    """Return the service.name of a resource."""
+    """Returns the service.name of a resource."""
     names = [item.value.string_value for item in resource.attributes if item.key == "service.name"]
     return names[0] if names else "?"
 
 
 def draw_tree(trace_id: str, spans: Sequence[Span]) -> str:
-    """Return the trace as indented lines: service, name, milliseconds, and the start relative to the first span."""
+    """Returns the trace as indented lines: service, name, milliseconds, and the start relative to the first span."""
     known = {span.span_id for span in spans}
     # A parent may be outside: in the caller, or in a process that exports nowhere.
     roots = [span for span in spans if span.parent_id not in known]
@@ -101,10 +101,10 @@ def draw_tree(trace_id: str, spans: Sequence[Span]) -> str:
 
 
 def _draw(span: Span, spans: Sequence[Span], first: int, depth: int) -> Iterator[str]:
-    label = f"{'  ' * depth}{span.service}: {span.name}"[:_LONGEST_NAME]
+    label = f"{'  ' * depth}{span.service}: {span.name}"[:LONGEST_NAME]
     mark = "  ERROR" if span.failed else ""
     took, at = (span.end - span.start) / 1e6, (span.start - first) / 1e6
-    yield f"  {label:<{_LONGEST_NAME}} {took:>10.1f} ms  at {at:>9.1f}{mark}"
+    yield f"  {label:<{LONGEST_NAME}} {took:>10.1f} ms  at {at:>9.1f}{mark}"
     for child in _by_start([other for other in spans if other.parent_id == span.span_id]):
         yield from _draw(child, spans, first, depth + 1)
 
@@ -116,7 +116,7 @@ def _by_start(spans: Sequence[Span]) -> list[Span]:
 async def serve(port: int, quiet_seconds: float, fewest_spans: int) -> None:
     """Listen on loopback and print traces of enough spans until SIGINT or SIGTERM."""
     receiver = SpanReceiver(quiet_seconds)
-    server = grpc.aio.server(options=[("grpc.max_receive_message_length", _MESSAGE_BYTES)])
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", MESSAGE_BYTES)])
     # opentelemetry-proto's stubs have no types.
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
@@ -144,7 +144,7 @@ def _print(text: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Read the options and serve."""
+    """Reads the options and serves."""
     parser = argparse.ArgumentParser(description="Prints traces as trees.")
     parser.add_argument("--port", type=int, default=4317, help="0 takes a free one")
     parser.add_argument("--quiet", type=float, default=2.0, help="seconds without a new span that end a trace")

@@ -21,21 +21,21 @@ from pathlib import Path
 import structlog
 
 from chat.clients.search import to_passage
-from chat.model import FinishReason, ProviderFinish, ProviderText
+from chat.model import FinishReason, ProviderText
 from chat.providers.extractive import ExtractiveProvider
 from chat.turn.build_prompt import build_prompt
 from ingestion.parsers.plain import parse_text
-from ingestion.pipeline.prepare import prepare_text
+from ingestion.pipeline.chunk import cut_text
 from language.folding import fold
 from retrieval.convert import to_hit_proto
-from retrieval.embedders.minilm_embedder import MiniLmEmbedder
+from retrieval.embedders.bm25 import Bm25TermWeigher
+from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
 from retrieval.model import Chunk, DocumentVersion, Point, Scope
 from retrieval.search.searcher import Searcher
-from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Generation
 from servicekit.tokenization import Cl100kTokenizer
 
 TOP_K = 8
@@ -85,7 +85,7 @@ def read_rows(path):
 def cut(row, tenant, tokenizer):
     """Returns the chunks of a document as ingestion would make them, each with its version."""
     document = parse_text(row["text"].encode())
-    prepared = prepare_text(document, row["_id"], tokenizer=tokenizer, size=400, overlap=40)
+    prepared = cut_text(document, row["_id"], tokenizer=tokenizer, size=400, overlap=40)
     title = row.get("title") or prepared.title
     version = DocumentVersion(tenant, row["_id"], row["_id"], "all", "", row["_id"], title, prepared.language)
     for chunk in prepared.chunks:
@@ -111,17 +111,23 @@ async def fill(searcher, rows, tenant):
     )
 
 
+class Parts(list):
+    async def put(self, part):
+        self.append(part)
+
+
 async def ask(searcher, tenant, row):
     hits = await searcher.search(Scope(tenant, ""), row["text"], TOP_K)
     passages = [to_passage(marker, to_hit_proto(hit)) for marker, hit in enumerate(hits, start=1)]
     prompt = build_prompt(row["text"], (), passages, count_tokens=len, budget=10**6)
-    parts = [part async for part in ExtractiveProvider().stream(prompt)]
+    parts = Parts()
+    finish = await ExtractiveProvider().write(prompt, parts)
     return Outcome(
         row["_id"],
         row["text"],
         tuple(row["answers"]),
         "".join(part.text for part in parts if isinstance(part, ProviderText)).strip(),
-        any(isinstance(part, ProviderFinish) and part.reason is FinishReason.NO_ANSWER for part in parts),
+        finish.reason is FinishReason.NO_ANSWER,
         tuple(passage.text for passage in passages),
     )
 

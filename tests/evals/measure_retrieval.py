@@ -16,15 +16,15 @@ import uuid
 from collections import defaultdict
 from pathlib import Path
 
-from retrieval.embedders.minilm_embedder import MiniLmEmbedder
+from retrieval.embedders.bm25 import Bm25TermWeigher
+from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
 from retrieval.model import Chunk, DocumentVersion, Point, Scope
 from retrieval.search.fusion import fuse
 from retrieval.search.leg_weights import BOTH_LEGS
-from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Generation
 
 CANDIDATES = 50
 TENANT = str(uuid.uuid4())
@@ -79,7 +79,7 @@ async def rank(index, embedder, weigher, text):
     dense = await embedder.embed_query(text)
     orders = {}
     for name, language in (("BM25, language given", "en"), ("BM25", "")):
-        found = await index.match(Scope(TENANT, ""), (), dense, weigher.weigh_query(text, language), CANDIDATES)
+        found = await index.match(Scope(TENANT, ""), dense, weigher.weigh_query(text, language), CANDIDATES)
         orders[name] = [match.version_id for match in found.sparse]
     orders["dense"] = [match.version_id for match in found.dense]
     orders["RRF(60)"] = fuse_ranks([orders["dense"], orders["BM25"]])

@@ -216,3 +216,14 @@ def test_an_internal_method_cannot_be_reached_through_the_gateway(stack, owner, 
     for kind in ("application/json", "application/grpc-web+proto"):
         reply = owner.http.send("POST", path, b"{}", {"content-type": kind})
         assert reply.status == 404 or reply.headers.get("grpc-status") in {"5", "12"}
+
+
+def test_a_range_of_a_foreign_text_is_missing_like_one_that_is_not_there(stack, owner, outsider, lighthouse):
+    def read(account, document_id):
+        place = {"document_id": document_id, "version_id": lighthouse["version_id"], "start_offset": 0, "end_offset": 5}
+        reply = HttpClient(stack.port, account.token).post("/v1/documents:batch-get-texts", ranges=[place])
+        return reply.status, reply.json["texts"]
+
+    assert read(owner, lighthouse["document_id"]) == (200, [{"text": "The l", "is_missing": False}])
+    assert read(outsider, lighthouse["document_id"]) == read(outsider, MISSING)
+    assert read(outsider, MISSING) == (200, [{"text": "", "is_missing": True}])

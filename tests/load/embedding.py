@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from docuchat_client import DocuChat
-from retrieval.embedders.minilm_embedder import MiniLmEmbedder
+from retrieval.embedders.minilm import MiniLmEmbedder
 
 
 async def time_embedding(client: DocuChat, document_id: str) -> float:

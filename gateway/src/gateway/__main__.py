@@ -9,11 +9,11 @@ from gateway.bootstrap import render
 from gateway.config import GatewayConfigError, read_config
 from gateway.reflection import serve_reflection
 
-_USAGE = "usage: python -m gateway render OUT_DIR | python -m gateway reflection"
+USAGE = "usage: python -m gateway render OUT_DIR | python -m gateway reflection"
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; return the exit status."""
+    """Runs one command; returns the exit status."""
     try:
         return _run(arguments)
     except GatewayConfigError as error:
@@ -31,7 +31,7 @@ def _run(arguments: list[str]) -> int:
             asyncio.run(serve_reflection(os.environ.get("DOCUCHAT_LISTEN", "127.0.0.1:50059")))
             return 0
         case _:
-            sys.stderr.write(f"{_USAGE}\n")
+            sys.stderr.write(f"{USAGE}\n")
             return 2
 
 

@@ -19,7 +19,7 @@ CONFIG_NAME = "envoy.yaml"
 
 
 def render(config: GatewayConfig, folder: Path) -> Path:
-    """Write the configuration and the files it names into the folder; return the configuration's path."""
+    """Writes the configuration and the files it names into the folder; returns the configuration's path."""
     folder.mkdir(parents=True, exist_ok=True)
     files = load_files()
     methods = list_public_methods(files)

@@ -12,21 +12,21 @@ REFLECTION_CLUSTER = "reflection"
 OTLP_CLUSTER = "otlp_collector"
 NOWHERE_CLUSTER = "nowhere"
 
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def typed(name: str, **values: Any) -> Node:  # noqa: ANN401 (YAML values are of any kind)
-    """Return a typed_config node for the Envoy message of this name."""
+    """Returns a typed_config node for the Envoy message of this name."""
     return {"@type": f"type.googleapis.com/{name}", **values}
 
 
 def add_header(name: str, value: str, action: str = "OVERWRITE_IF_EXISTS_OR_ADD") -> Node:
-    """Return Envoy's form of a header to add."""
+    """Returns Envoy's form of a header to add."""
     return {"header": {"key": name, "value": value}, "append_action": action}
 
 
 def build_clusters(config: GatewayConfig) -> list[Node]:
-    """Return one cluster for each service, and those that the configuration asks for beside them."""
+    """Returns one cluster for each service, and those that the configuration asks for beside them."""
     limits = config.limits
     clusters = [_service_cluster(name, address, limits) for name, address in config.targets.items()]
     # Envoy reads the public keys over its own JSON route, because auth speaks gRPC only.
@@ -78,7 +78,7 @@ def _cluster(name: str, address: Address, limits: Limits, *, http2: bool = True)
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": "2s",
         "per_connection_buffer_limit_bytes": limits.buffer_bytes,
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: _protocol(limits, http2=http2)},
+        "typed_extension_protocol_options": {HTTP_OPTIONS: _protocol(limits, http2=http2)},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(address)}}]}],
@@ -88,7 +88,7 @@ def _cluster(name: str, address: Address, limits: Limits, *, http2: bool = True)
 
 def _protocol(limits: Limits, *, http2: bool) -> Node:
     if not http2:
-        return typed(_HTTP_OPTIONS, explicit_http_config={"http_protocol_options": {}})
+        return typed(HTTP_OPTIONS, explicit_http_config={"http_protocol_options": {}})
     options = {
         "initial_stream_window_size": limits.stream_window_bytes,
         # All callers share one connection to a service. Answers that nobody reads fill the window of their own streams;
@@ -97,7 +97,7 @@ def _protocol(limits: Limits, *, http2: bool) -> Node:
         # A peer that vanished without a word is noticed in the middle of a stream too.
         "connection_keepalive": {"interval": "30s", "timeout": "10s"},
     }
-    return typed(_HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": options})
+    return typed(HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": options})
 
 
 def _grpc_health_check() -> Node:
@@ -113,5 +113,5 @@ def _grpc_health_check() -> Node:
 
 
 def socket_address(address: Address) -> Node:
-    """Return Envoy's form of a TCP address."""
+    """Returns Envoy's form of a TCP address."""
     return {"socket_address": {"address": address.host, "port_value": address.port}}

@@ -7,8 +7,8 @@ from pathlib import Path
 SERVICES = ("auth", "ingestion", "retrieval", "chat")
 """The services behind the gateway; each is one Envoy cluster of the same name."""
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_CONSOLE_FOLDER = Path(__file__).parents[2] / "console"
+TRUE = frozenset({"1", "true", "yes", "on"})
+CONSOLE_FOLDER = Path(__file__).parents[2] / "console"
 
 
 class GatewayConfigError(ValueError):
@@ -24,7 +24,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str, setting: str) -> "Address":
-        """Read ``host:port``; raise GatewayConfigError naming the setting if it is neither."""
+        """Reads ``host:port``; raises GatewayConfigError naming the setting if it is neither."""
         host, _, port = text.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise GatewayConfigError(f"{setting} must be host:port, such as 127.0.0.1:8080, but is {text!r}")
@@ -89,7 +89,7 @@ class GatewayConfig:
 
 
 def read_config(environment: Mapping[str, str]) -> GatewayConfig:
-    """Read the settings from environment variables; raise GatewayConfigError for the first bad one."""
+    """Reads the settings from environment variables; raises GatewayConfigError for the first bad one."""
     return GatewayConfig(
         listen=Address.parse(environment.get("DOCUCHAT_GATEWAY_LISTEN", "127.0.0.1:8080"), "DOCUCHAT_GATEWAY_LISTEN"),
         targets={service: _required(environment, f"DOCUCHAT_{service.upper()}_TARGET") for service in SERVICES},
@@ -116,12 +116,12 @@ def _optional(environment: Mapping[str, str], setting: str) -> Address | None:
 
 
 def _read_console(environment: Mapping[str, str]) -> Path | None:
-    wanted = environment.get("DOCUCHAT_CONSOLE", "true").lower() in _TRUE
-    return _CONSOLE_FOLDER if wanted and (_CONSOLE_FOLDER / "index.html").exists() else None
+    wanted = environment.get("DOCUCHAT_CONSOLE", "true").lower() in TRUE
+    return CONSOLE_FOLDER if wanted and (CONSOLE_FOLDER / "index.html").exists() else None
 
 
 def _read_reflection(environment: Mapping[str, str]) -> Address | None:
-    if environment.get("DOCUCHAT_REFLECTION", "").lower() not in _TRUE:
+    if environment.get("DOCUCHAT_REFLECTION", "").lower() not in TRUE:
         return None
     return _required(environment, "DOCUCHAT_REFLECTION_TARGET")
 
@@ -139,7 +139,7 @@ def _read_admin(target: str) -> Path | None:
 
 
 def _read_otlp(endpoint: str) -> Address | None:
-    """Turn an OTLP endpoint such as ``http://127.0.0.1:4317`` into an address."""
+    """Turns an OTLP endpoint such as ``http://127.0.0.1:4317`` into an address."""
     if not endpoint:
         return None
     scheme, _, rest = endpoint.rpartition("://")

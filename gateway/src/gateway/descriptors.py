@@ -15,7 +15,7 @@ import docuchat
 from docuchat.common.v1 import access_pb2
 
 STATUS_SERVICE = "docuchat.common.v1.StatusService"
-_ROUTED_ACCESS = frozenset({access_pb2.ACCESS_PUBLIC, access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN})
+ROUTED_ACCESS = frozenset({access_pb2.ACCESS_PUBLIC, access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN})
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PublicMethod:
 
 
 def load_files() -> list[FileDescriptor]:
-    """Import every generated module below ``docuchat`` and return their file descriptors, sorted by name."""
+    """Imports every generated module below ``docuchat`` and returns their file descriptors, sorted by name."""
     roots = [Path(root) for root in docuchat.__path__]
     names = sorted({_module_name(root, path) for root in roots for path in root.rglob("*_pb2.py")})
     return [cast("FileDescriptor", importlib.import_module(name).DESCRIPTOR) for name in names]
@@ -62,12 +62,12 @@ def _module_name(root: Path, path: Path) -> str:
 
 
 def list_services(files: Iterable[FileDescriptor]) -> list[ServiceDescriptor]:
-    """Return all services of the files, public or not."""
+    """Returns all services of the files, public or not."""
     return [service for file in files for service in file.services_by_name.values()]
 
 
 def list_public_methods(files: Iterable[FileDescriptor]) -> list[PublicMethod]:
-    """Return the methods that have an HTTP path and an access option for people.
+    """Returns the methods that have an HTTP path and an access option for people.
 
     Everything else has no route at all, so a new method stays internal until both options are on it.
     """
@@ -80,8 +80,8 @@ def list_public_methods(files: Iterable[FileDescriptor]) -> list[PublicMethod]:
 
 
 def is_public(method: MethodDescriptor) -> bool:
-    """Tell whether the gateway may route the method."""
-    return method.GetOptions().HasExtension(annotations_pb2.http) and _read_access(method) in _ROUTED_ACCESS
+    """Tells whether the gateway may route the method."""
+    return method.GetOptions().HasExtension(annotations_pb2.http) and _read_access(method) in ROUTED_ACCESS
 
 
 def _read_access(method: MethodDescriptor) -> int:
@@ -110,7 +110,7 @@ def _public_method(service: ServiceDescriptor, method: MethodDescriptor) -> Publ
 
 
 def build_descriptor_set(files: Iterable[FileDescriptor]) -> FileDescriptorSet:
-    """Return the files with all their imports, imported files first.
+    """Returns the files with all their imports, imported files first.
 
     google.rpc's error details are added: without them the transcoder cannot print a status's details as JSON.
     """

@@ -8,11 +8,11 @@ from gateway.clusters import SELF_CLUSTER, Node, typed
 from gateway.config import GatewayConfig
 from gateway.descriptors import PublicMethod
 
-_FILTERS = "envoy.extensions.filters.http"
+FILTERS = "envoy.extensions.filters.http"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 BUFFER_FILTER = "envoy.filters.http.buffer"
-_ADMIT_FILTER = "docuchat.admit"
-_RECEIVE_FILTER = "docuchat.receive"
+ADMIT_FILTER = "docuchat.admit"
+RECEIVE_FILTER = "docuchat.receive"
 TRANSCODER_FILTER = "envoy.filters.http.grpc_json_transcoder"
 
 
@@ -29,17 +29,17 @@ class GeneratedFiles:
 
 
 def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files: GeneratedFiles) -> list[Node]:
-    """Return the filter chain."""
+    """Returns the filter chain."""
     services = sorted({method.service for method in methods})
     return [
-        _filter("envoy.filters.http.cors", typed(f"{_FILTERS}.cors.v3.Cors")),
+        _filter("envoy.filters.http.cors", typed(f"{FILTERS}.cors.v3.Cors")),
         _filter(JWT_FILTER, _jwt_authn(config)),
-        _filter(_ADMIT_FILTER, _lua(files.admit)),
-        _filter(BUFFER_FILTER, typed(f"{_FILTERS}.buffer.v3.Buffer", **_whole(config.limits.smallest_body_bytes))),
-        _filter("envoy.filters.http.grpc_web", typed(f"{_FILTERS}.grpc_web.v3.GrpcWeb")),
-        _filter(_RECEIVE_FILTER, _lua(files.receive)),
+        _filter(ADMIT_FILTER, _lua(files.admit)),
+        _filter(BUFFER_FILTER, typed(f"{FILTERS}.buffer.v3.Buffer", **_whole(config.limits.smallest_body_bytes))),
+        _filter("envoy.filters.http.grpc_web", typed(f"{FILTERS}.grpc_web.v3.GrpcWeb")),
+        _filter(RECEIVE_FILTER, _lua(files.receive)),
         _filter(TRANSCODER_FILTER, _transcoder(config, services, files.descriptors)),
-        _filter("envoy.filters.http.router", typed(f"{_FILTERS}.router.v3.Router", suppress_envoy_headers=True)),
+        _filter("envoy.filters.http.router", typed(f"{FILTERS}.router.v3.Router", suppress_envoy_headers=True)),
     ]
 
 
@@ -48,12 +48,12 @@ def _filter(name: str, config: Node) -> Node:
 
 
 def _jwt_authn(config: GatewayConfig) -> Node:
-    """Verify tokens and write down what was found; the next filter refuses, where the route asks for a token.
+    """Verifies tokens and writes down what was found; the next filter refuses, where the route asks for a token.
 
     Nothing is believed for it: the service behind verifies every token itself.
     """
     return typed(
-        f"{_FILTERS}.jwt_authn.v3.JwtAuthentication",
+        f"{FILTERS}.jwt_authn.v3.JwtAuthentication",
         providers={"docuchat": _jwt_provider(config)},
         rules=[
             {
@@ -89,7 +89,7 @@ def _jwt_provider(config: GatewayConfig) -> Node:
 
 
 def _lua(script: Path) -> Node:
-    return typed(f"{_FILTERS}.lua.v3.Lua", default_source_code={"filename": str(script)})
+    return typed(f"{FILTERS}.lua.v3.Lua", default_source_code={"filename": str(script)})
 
 
 def _whole(limit: int) -> Node:
@@ -97,33 +97,33 @@ def _whole(limit: int) -> Node:
 
 
 def unbuffered() -> Node:
-    """Return the per-route configuration that lets a request's body through as it comes."""
-    return {BUFFER_FILTER: typed(f"{_FILTERS}.buffer.v3.BufferPerRoute", disabled=True)}
+    """Returns the per-route configuration that lets a request's body through as it comes."""
+    return {BUFFER_FILTER: typed(f"{FILTERS}.buffer.v3.BufferPerRoute", disabled=True)}
 
 
 def buffered(limit: int) -> Node:
-    """Return the per-route configuration that holds a request's body until it is whole, up to this many bytes."""
-    return {BUFFER_FILTER: typed(f"{_FILTERS}.buffer.v3.BufferPerRoute", buffer=_whole(limit))}
+    """Returns the per-route configuration that holds a request's body until it is whole, up to this many bytes."""
+    return {BUFFER_FILTER: typed(f"{FILTERS}.buffer.v3.BufferPerRoute", buffer=_whole(limit))}
 
 
 def route_metadata(*, token: bool, body_bytes: int | None = None, message: str = "", frame: bool = False) -> Node:
-    """Return what the Lua filters read from a route.
+    """Returns what the Lua filters read from a route.
 
     Whether a caller needs a token; the largest body; the type a JSON body holds; whether a body is one gRPC message.
     """
     admit = {"token": token} | ({"body_bytes": body_bytes} if body_bytes else {})
     receive = ({"message": message} if message else {}) | ({"frame": True} if frame else {})
-    return {"metadata": {"filter_metadata": {_ADMIT_FILTER: admit, _RECEIVE_FILTER: receive}}}
+    return {"metadata": {"filter_metadata": {ADMIT_FILTER: admit, RECEIVE_FILTER: receive}}}
 
 
 def without_transcoder() -> Node:
-    """Return the configuration of a direct response: the transcoder would refuse the path before the route is asked."""
+    """Returns a direct response's configuration: the transcoder would refuse the path before the route is asked."""
     return {TRANSCODER_FILTER: typed("envoy.config.route.v3.FilterConfig", disabled=True)}
 
 
 def _transcoder(config: GatewayConfig, services: list[str], descriptors: Path) -> Node:
     return typed(
-        f"{_FILTERS}.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        f"{FILTERS}.grpc_json_transcoder.v3.GrpcJsonTranscoder",
         proto_descriptor=str(descriptors),
         services=services,
         convert_grpc_status=True,

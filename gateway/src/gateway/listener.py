@@ -10,13 +10,13 @@ from gateway.pages import LARGEST_FILE_BYTES
 from gateway.replies import build_local_replies
 from gateway.routes import build_virtual_host
 
-_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 # No service reads binary metadata, and one that is not base64 would end as an error of gRPC's own.
-_INTERNAL_HEADERS = r"x-(envoy|docuchat)-.*|x-(tenant-id|user-id|role)|.*-bin"
+INTERNAL_HEADERS = r"x-(envoy|docuchat)-.*|x-(tenant-id|user-id|role)|.*-bin"
 
 
 def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files: GeneratedFiles) -> Node:
-    """Return the one listener for gRPC, gRPC-Web and HTTP/JSON."""
+    """Returns the one listener for gRPC, gRPC-Web and HTTP/JSON."""
     manager = {
         "stat_prefix": "gateway",
         "codec_type": "AUTO",
@@ -41,7 +41,7 @@ def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files
                 "filters": [
                     {
                         "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": typed(_MANAGER, **manager),
+                        "typed_config": typed(MANAGER, **manager),
                     }
                 ]
             }
@@ -51,7 +51,7 @@ def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files
 
 def _identity() -> Node:
     """Nobody is trusted for where they connect from: headers that speak for the edge are removed before all else."""
-    mutation = {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": _INTERNAL_HEADERS}}}}
+    mutation = {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": INTERNAL_HEADERS}}}}
     return {
         "use_remote_address": True,
         # An empty list would mean the private networks; the broadcast address means nobody.

@@ -7,8 +7,8 @@ from gateway.filters import without_transcoder
 
 LARGEST_FILE_BYTES = 256 * 1024
 
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_SECURITY_HEADERS = {
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+SECURITY_HEADERS = {
     # Scripts and styles come from here and nowhere else, so text of a document can never become one.
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -21,15 +21,15 @@ _SECURITY_HEADERS = {
 
 
 def build_page_routes(folder: Path) -> list[Node]:
-    """Return a route for each file of the folder, and one from `/` to its index.html."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in _TYPES)
+    """Returns a route for each file of the folder, and one from `/` to its index.html."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in TYPES)
     pages = [_page(f"/console/{file.name}", file) for file in files if file.name != "index.html"]
     return [_page("/", folder / "index.html"), *pages]
 
 
 def _page(path: str, file: Path) -> Node:
     reading = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
-    headers = {"content-type": f"{_TYPES[file.suffix]}; charset=utf-8"} | _SECURITY_HEADERS
+    headers = {"content-type": f"{TYPES[file.suffix]}; charset=utf-8"} | SECURITY_HEADERS
     return {
         "match": {"path": path, "headers": [reading]},
         "direct_response": {"status": 200, "body": {"filename": str(file.resolve())}},

@@ -13,11 +13,11 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.descriptors import list_public_methods, load_files
 
-_METHOD = "ServerReflectionInfo"
+METHOD = "ServerReflectionInfo"
 
 
 def build_reflection_server(services: Sequence[str]) -> grpc.aio.Server:
-    """Return a server that answers reflection, v1 and v1alpha, for the services of these full names."""
+    """Returns a server that answers reflection, v1 and v1alpha, for the services of these full names."""
     server = grpc.aio.server()
     reflection.enable_server_reflection(services, server)
     server.add_generic_rpc_handlers((_reflection_v1(services),))
@@ -33,11 +33,11 @@ def _reflection_v1(services: Sequence[str]) -> grpc.GenericRpcHandler:
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    return grpc.method_handlers_generic_handler("grpc.reflection.v1.ServerReflection", {_METHOD: handler})
+    return grpc.method_handlers_generic_handler("grpc.reflection.v1.ServerReflection", {METHOD: handler})
 
 
 async def serve_reflection(listen: str) -> None:
-    """Serve on host:port until SIGTERM or SIGINT."""
+    """Serves on host:port until SIGTERM or SIGINT."""
     services = sorted({method.service for method in list_public_methods(load_files())})
     server = build_reflection_server(services)
     server.add_insecure_port(listen)

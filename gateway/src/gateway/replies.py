@@ -39,7 +39,7 @@ class Reply:
 
 
 def _details_begin(prefix: str) -> Node:
-    """Match what Envoy notes about where in it a reply was made."""
+    """Matches what Envoy notes about where in it a reply was made."""
     config = typed(
         "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
         expression=f'response.code_details.startsWith("{prefix}")',
@@ -51,9 +51,9 @@ def _refused_by_lua(reason: str) -> Node:
     return {"header_filter": {"header": {"name": "x-docuchat-refusal", "string_match": {"exact": reason}}}}
 
 
-_AT_ITS_LIMIT = "The gateway is at its limit; try again in a few seconds."
-_BAD_QUERY = _details_begin("early_grpc_json_transcode_failure")
-_BAD_BODY = _details_begin("grpc_json_transcode_failure")
+AT_ITS_LIMIT = "The gateway is at its limit; try again in a few seconds."
+BAD_QUERY = _details_begin("early_grpc_json_transcode_failure")
+BAD_BODY = _details_begin("grpc_json_transcode_failure")
 
 
 REPLIES = (
@@ -109,9 +109,9 @@ REPLIES = (
     ),
     Reply("TOKEN_INVALID", 16, "The access token is not valid here; log in to get a new one.", (401, 401)),
     Reply(
-        "INVALID_QUERY", 3, "The path or query does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=_BAD_QUERY
+        "INVALID_QUERY", 3, "The path or query does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=BAD_QUERY
     ),
-    Reply("INVALID_JSON", 3, "The body does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=_BAD_BODY),
+    Reply("INVALID_JSON", 3, "The body does not fit the method: %LOCAL_REPLY_BODY%", (400, 400), when=BAD_BODY),
     Reply(
         "INVALID_HTTP",
         3,
@@ -133,8 +133,8 @@ REPLIES = (
     Reply(
         "HEADERS_TOO_LARGE", 3, "The headers are larger than the gateway takes; send fewer or shorter ones.", (431, 431)
     ),
-    Reply("OVERLOADED", 8, _AT_ITS_LIMIT, (503, 503), ("UO", "OM")),
-    Reply("OVERLOADED", 8, _AT_ITS_LIMIT, (503, 503), when=_details_begin("overload")),
+    Reply("OVERLOADED", 8, AT_ITS_LIMIT, (503, 503), ("UO", "OM")),
+    Reply("OVERLOADED", 8, AT_ITS_LIMIT, (503, 503), when=_details_begin("overload")),
     Reply(
         "UPSTREAM_UNAVAILABLE",
         14,
@@ -151,7 +151,7 @@ REPLIES = (
 
 
 def build_local_replies() -> Node:
-    """Return the local_reply_config: a sentence for gRPC callers, a google.rpc.Status as JSON for all others.
+    """Returns the local_reply_config: a sentence for gRPC callers, a google.rpc.Status as JSON for all others.
 
     Replies that are no errors, such as the console's files, stay as they are.
     """
@@ -159,7 +159,7 @@ def build_local_replies() -> Node:
 
 
 def _grpc_mapper(reply: Reply) -> Node:
-    """Return the answer that consists of headers alone, which gRPC and gRPC-Web read alike.
+    """Returns the answer that consists of headers alone, which gRPC and gRPC-Web read alike.
 
     A body would become grpc-message for the one and stay a body for the other.
     """
@@ -208,7 +208,7 @@ def _conditions(reply: Reply) -> list[Node]:
 
 
 def _speaks_grpc() -> list[Node]:
-    """Tell gRPC callers from JSON callers whose request has been transcoded: only those have an original path."""
+    """Tells gRPC callers from JSON callers whose request has been transcoded: only those have an original path."""
     return [
         {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}},
         {"header_filter": {"header": {"name": "x-envoy-original-path", "present_match": False}}},

@@ -12,43 +12,43 @@ from gateway.filters import buffered, route_metadata, unbuffered, without_transc
 from gateway.pages import build_page_routes
 from gateway.strict_json import find_body_message
 
-_REFLECTION_PATHS = (
+REFLECTION_PATHS = (
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 )
-_HEALTH_PATHS = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
+HEALTH_PATHS = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
 
-_ANSWER_HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+ANSWER_HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 """What tokens and documents are answered with, unless the answer has its own."""
 
-_VARIABLE = re.compile(r"\{[^}]+\}")
-_NOT_GRPC = {
+VARIABLE = re.compile(r"\{[^}]+\}")
+NOT_GRPC = {
     "name": "content-type",
     "string_match": {"prefix": "application/grpc"},
     "invert_match": True,
     "treat_missing_header_as_empty": True,
 }
 
-_CORS_REQUEST_HEADERS = (
+CORS_REQUEST_HEADERS = (
     "authorization,content-type,x-grpc-web,x-user-agent,grpc-timeout,connect-protocol-version,connect-timeout-ms,"
     "traceparent,tracestate"
 )
-_CORS_RESPONSE_HEADERS = "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,retry-after,content-disposition"
+CORS_RESPONSE_HEADERS = "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,retry-after,content-disposition"
 
 
 def build_virtual_host(config: GatewayConfig, methods: Sequence[PublicMethod]) -> Node:
-    """Return the one virtual host: routes for each public method, then the answer to everything else."""
+    """Returns the one virtual host: routes for each public method, then the answer to everything else."""
     limits = config.limits
     routes = [_method_route(method, limits) for method in methods]
     if config.reflection:
-        routes += [_local_route(path, REFLECTION_CLUSTER, limits) for path in _REFLECTION_PATHS]
-        routes += [_local_route(path, "chat", limits) for path in _HEALTH_PATHS]
+        routes += [_local_route(path, REFLECTION_CLUSTER, limits) for path in REFLECTION_PATHS]
+        routes += [_local_route(path, "chat", limits) for path in HEALTH_PATHS]
     pages = build_page_routes(config.console) if config.console else []
     return {
         "name": "docuchat",
         "domains": ["*"],
         "typed_per_filter_config": {"envoy.filters.http.cors": _cors_policy(config.cors_origins)},
-        "response_headers_to_add": [add_header(name, value, "ADD_IF_ABSENT") for name, value in _ANSWER_HEADERS],
+        "response_headers_to_add": [add_header(name, value, "ADD_IF_ABSENT") for name, value in ANSWER_HEADERS],
         "routes": [
             *routes,
             *pages,
@@ -60,21 +60,21 @@ def build_virtual_host(config: GatewayConfig, methods: Sequence[PublicMethod]) -
 
 
 def _method_route(method: PublicMethod, limits: Limits) -> Node:
-    """Return the route of the gRPC path, which calls that were JSON reach once they are whole."""
+    """Returns the route of the gRPC path, which calls that were JSON reach once they are whole."""
     total, idle = _answer_seconds(method, limits)
     times = _times(total, idle, _receive_seconds(_body_bytes(method, limits), limits))
     return _route(method.path, method.cluster, times) | _receives(method, limits, frame=not method.client_streaming)
 
 
 def _answer_seconds(method: PublicMethod, limits: Limits) -> tuple[int, int]:
-    """Return how long the whole of a call may take once it is received, and how long it may be silent."""
+    """Returns how long the whole of a call may take once it is received, and how long it may be silent."""
     if not method.streaming:
         return limits.unary_seconds, limits.unary_seconds
     return limits.stream_seconds, limits.upload_idle_seconds if method.client_streaming else limits.answer_idle_seconds
 
 
 def _receives(method: PublicMethod, limits: Limits, **reads: Any) -> Node:  # noqa: ANN401 (see route_metadata)
-    """Return what a route says about requests on their way in: an upload passes as it comes, the rest is held."""
+    """Returns what a route says about requests on their way in: an upload passes as it comes, the rest is held."""
     size = None if method.client_streaming else _body_bytes(method, limits)
     metadata = route_metadata(token=method.needs_token, body_bytes=size, **reads)
     return {"name": method.path, **metadata, "typed_per_filter_config": buffered(size) if size else unbuffered()}
@@ -128,7 +128,7 @@ def _wrong_verb_route(path: str, verbs: Sequence[str]) -> Node:
     passing = "|".join([*verbs, "OPTIONS"])
     wrong = {"name": ":method", "string_match": {"safe_regex": {"regex": passing}}, "invert_match": True}
     return {
-        "match": {"safe_regex": {"regex": path_pattern(path)}, "headers": [wrong, _NOT_GRPC]},
+        "match": {"safe_regex": {"regex": path_pattern(path)}, "headers": [wrong, NOT_GRPC]},
         "direct_response": {"status": 405},
         "response_headers_to_add": [add_header("allow", ", ".join(verbs))],
         "typed_per_filter_config": without_transcoder(),
@@ -136,23 +136,23 @@ def _wrong_verb_route(path: str, verbs: Sequence[str]) -> Node:
 
 
 def path_pattern(template: str) -> str:
-    """Turn a google.api.http path template into a regular expression."""
-    return "[^/:]+".join(re.escape(part) for part in _VARIABLE.split(template))
+    """Turns a google.api.http path template into a regular expression."""
+    return "[^/:]+".join(re.escape(part) for part in VARIABLE.split(template))
 
 
 def _json_routes(methods: Iterable[PublicMethod], limits: Limits) -> list[Node]:
-    """Return the routes that hold until the transcoder has found the method behind a JSON path.
+    """Returns the routes that hold until the transcoder has found the method behind a JSON path.
 
     The transcoder refuses what it does not know, so nothing is ever sent to their cluster, and it has no hosts.
     A direct response in their place would make the CORS filter pass over the request.
     """
-    rest = _nowhere({"prefix": "/", "headers": [_NOT_GRPC]}, _receive_seconds(limits.smallest_body_bytes, limits))
+    rest = _nowhere({"prefix": "/", "headers": [NOT_GRPC]}, _receive_seconds(limits.smallest_body_bytes, limits))
     return [*(_json_route(method, limits) for method in methods), rest]
 
 
 def _json_route(method: PublicMethod, limits: Limits) -> Node:
     verb = {"name": ":method", "string_match": {"exact": method.http_verb}}
-    match = {"safe_regex": {"regex": path_pattern(method.http_path)}, "headers": [verb, _NOT_GRPC]}
+    match = {"safe_regex": {"regex": path_pattern(method.http_path)}, "headers": [verb, NOT_GRPC]}
     body = find_body_message(method)
     upload = method.client_streaming
     seconds = limits.stream_seconds if upload else _receive_seconds(_body_bytes(method, limits), limits)
@@ -160,7 +160,7 @@ def _json_route(method: PublicMethod, limits: Limits) -> Node:
 
 
 def _nowhere(match: Node, seconds: int) -> Node:
-    """Return a route to no host; a request has so many seconds to become whole on it."""
+    """Returns a route to no host; a request has so many seconds to become whole on it."""
     times = {"max_stream_duration": {"max_stream_duration": f"{seconds}s"}}
     return {"match": match, "route": {"cluster": NOWHERE_CLUSTER, **times}}
 
@@ -170,7 +170,7 @@ def _receive_seconds(size: int, limits: Limits) -> int:
 
 
 def _unknown_method_route() -> Node:
-    """Refuse what is left: gRPC methods that are not public."""
+    """Refuses what is left: gRPC methods that are not public."""
     return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 
@@ -179,8 +179,8 @@ def _cors_policy(origins: Iterable[str]) -> Node:
         "envoy.extensions.filters.http.cors.v3.CorsPolicy",
         allow_origin_string_match=[{"exact": origin} for origin in origins],
         allow_methods="GET,POST,PUT,PATCH,DELETE,OPTIONS",
-        allow_headers=_CORS_REQUEST_HEADERS,
-        expose_headers=_CORS_RESPONSE_HEADERS,
+        allow_headers=CORS_REQUEST_HEADERS,
+        expose_headers=CORS_RESPONSE_HEADERS,
         max_age="600",
         allow_credentials=False,
         forward_not_matching_preflights=False,

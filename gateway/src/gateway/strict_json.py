@@ -8,11 +8,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.descriptors import PublicMethod
 
 # Their JSON has a form of its own: any key may be right.
-_FREE_FORM_PACKAGE = "google.protobuf"
+FREE_FORM_PACKAGE = "google.protobuf"
 
 
 def build_receive_script(methods: Iterable[PublicMethod]) -> str:
-    """Return the Lua source of the filter that sees whole bodies, with its table in front."""
+    """Returns the Lua source of the filter that sees whole bodies, with its table in front."""
     bodies = [body for method in methods if (body := find_body_message(method)) is not None]
     types = {found.full_name: found for body in bodies for found in _reachable_messages(body)}
     table = ["local TYPES = {", *(_lua_type(types[name]) for name in sorted(types)), "}"]
@@ -21,7 +21,7 @@ def build_receive_script(methods: Iterable[PublicMethod]) -> str:
 
 
 def find_body_message(method: PublicMethod) -> Descriptor | None:
-    """Return the message that the method's JSON body holds, or None where there is nothing to check."""
+    """Returns the message that the method's JSON body holds, or None where there is nothing to check."""
     if not method.http_body or method.client_streaming:
         return None
     message: Descriptor | None = method.input_type
@@ -31,11 +31,11 @@ def find_body_message(method: PublicMethod) -> Descriptor | None:
 
 
 def _is_free_form(message: Descriptor) -> bool:
-    return message.file.package == _FREE_FORM_PACKAGE or message.full_name == "google.api.HttpBody"
+    return message.file.package == FREE_FORM_PACKAGE or message.full_name == "google.api.HttpBody"
 
 
 def _reachable_messages(message: Descriptor) -> list[Descriptor]:
-    """Return the message and all that its fields can hold, each once."""
+    """Returns the message and all that its fields can hold, each once."""
     found = {message.full_name: message}
     waiting = [message]
     while waiting:

@@ -25,6 +25,8 @@ def split(text):
         ["یہ پہلا جملہ ہے۔", "یہ دوسرا ہے۔"],
         ["यह पहला है।", "यह दूसरा है।"],
         ["z.B. Haus und Hof.", "Das ist gut."],
+        ["Bis zum 31. Oktober gilt es.", "Der 2. Weltkrieg endete im 20. Jahrhundert.", "Er ist 31.", "Sie auch."],
+        ["He scored 31.", "Then he left on page 12.", "Water boils."],
         ["Version 2.0 is out.", "Then example.org works."],
     ],
 )

@@ -13,21 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from auth.accounts.revocations import RevocationFeed
+from auth.accounts.services import Services
+from auth.accounts.sessions import Sessions
+from auth.accounts.users import Users
 from auth.config import Settings
-from auth.model import (
-    Account,
-    EmailTaken,
-    FailureCount,
-    Me,
-    Membership,
-    RefreshToken,
-    Session,
-    SlugTaken,
-    Trade,
-    Verdict,
-)
-from auth.ports import Needs
-from auth.server import assemble, make_hasher, make_signer, make_verifier, servicers_of
+from auth.errors import EmailTaken, SlugTaken
+from auth.model import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
+from auth.server import CLOCK, add_servicers, build_flows, make_hasher, make_signer, make_verifier
+from auth.stores.sessions import PostgresSessionStore
 from servicekit.identity import Role
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.client import open_channel
@@ -169,20 +162,39 @@ class FakeServiceSecrets:
         return (service_name, secret) == ("ingestion", "the secret of ingestion")
 
 
+@dataclass
+class Needs:
+    """All ports, faked, and the flows over them; the fakes' fields are open to the test."""
+
+    accounts: FakeAccounts = field(default_factory=FakeAccounts)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
+    failures: FakeFailures = field(default_factory=FakeFailures)
+    passwords: FakePasswords = field(default_factory=FakePasswords)
+    guesses: FakeGuesses = field(default_factory=FakeGuesses)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    successors: FakeSuccessors = field(default_factory=FakeSuccessors)
+    clock: FakeClock = field(default_factory=FakeClock)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+
+    @property
+    def flow(self):
+        return Sessions(self.sessions, self.accounts, self.tokens, self.successors, self.clock, self.lifetimes)
+
+    @property
+    def users(self):
+        return Users(self.accounts, self.failures, self.passwords, self.guesses, self.flow, self.clock)
+
+    @property
+    def services(self):
+        return Services(FakeServiceSecrets(), self.tokens, self.clock, self.lifetimes.service_token)
+
+    def feed(self, **options):
+        return RevocationFeed(self.sessions, self.clock, self.lifetimes.access_token, **options)
+
+
 @pytest.fixture
 def needs():
-    """All ports, faked; the fakes' fields are open to the test."""
-    return Needs(
-        accounts=FakeAccounts(),
-        sessions=FakeSessions(),
-        failures=FakeFailures(),
-        passwords=FakePasswords(),
-        guesses=FakeGuesses(),
-        tokens=FakeTokens(),
-        successors=FakeSuccessors(),
-        service_secrets=FakeServiceSecrets(),
-        clock=FakeClock(),
-    )
+    return Needs()
 
 
 def write_key(path, key):
@@ -202,7 +214,11 @@ class Stack:
 
     database: object
     settings: Settings
-    needs: Needs
+    users: Users
+    sessions: Sessions
+    services: Services
+    signer: object
+    hasher: object
     address: str
     channel: object
 
@@ -225,15 +241,15 @@ async def stack(service_database, key_file):
         service_secrets={name: f"the secret of {name}" for name in ("ingestion", "retrieval", "chat")},
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
-    needs = assemble(settings, database.database, hasher, signer)
-    feed = RevocationFeed(needs, interval=0.05)
+    flows = build_flows(settings, database.database, hasher, signer)
+    feed = RevocationFeed(PostgresSessionStore(database.database), CLOCK, Lifetimes().access_token, interval=0.05)
     revoked = RevokedSessions(feed.watch, source="postgresql")
     following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
     server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
-    servicers_of(needs, feed)(server.grpc)
+    add_servicers(server.grpc, flows=flows, signer=signer, feed=feed)
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
-        yield Stack(database, settings, needs, address, channel)
+        yield Stack(database, settings, *flows, signer, hasher, address, channel)
     feed.close()
     # With time to spare: whoever watches must have been let go.
     await asyncio.wait_for(server.stop(10), 5)

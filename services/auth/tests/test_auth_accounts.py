@@ -3,27 +3,19 @@ from datetime import timedelta
 
 import pytest
 
-from auth.accounts.describe_me import describe_me
-from auth.accounts.issue_service_token import issue_service_token
-from auth.accounts.log_in import log_in
-from auth.accounts.log_out import log_out
-from auth.accounts.refresh import refresh
-from auth.accounts.sign_up import sign_up
-from auth.accounts.unlock import unlock
-from auth.model import (
+from auth.accounts.throttle import unlock
+from auth.errors import (
     AddressLocked,
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
     InvalidServiceCredentials,
-    Membership,
-    Registration,
-    Tenant,
     TenantNotFound,
     TooManyAttempts,
     UserGone,
     WeakPassword,
 )
+from auth.model import Membership, Registration, Tenant
 from servicekit.identity import Role
 
 EMAIL = "ann@example.com"
@@ -32,7 +24,7 @@ WRONG = "violet tractor hums at dusk"
 
 
 async def join(needs, email=EMAIL, **names):
-    return await sign_up(needs, Registration(email, PASSWORD, **names))
+    return await needs.users.sign_up(Registration(email, PASSWORD, **names))
 
 
 async def fail(needs, times, email=EMAIL):
@@ -40,7 +32,7 @@ async def fail(needs, times, email=EMAIL):
     for _ in range(times):
         needs.clock.advance(hours=1)
         with pytest.raises(InvalidCredentials):
-            await log_in(needs, email, WRONG)
+            await needs.users.log_in(email, WRONG)
 
 
 async def test_sign_up_makes_a_user_who_owns_a_tenant_and_is_logged_in(needs):
@@ -68,7 +60,7 @@ async def test_two_tenants_of_one_name_get_two_slugs(needs):
 
 async def test_a_weak_password_is_refused_before_anything_is_hashed(needs):
     with pytest.raises(WeakPassword):
-        await sign_up(needs, Registration(EMAIL, "too short"))
+        await needs.users.sign_up(Registration(EMAIL, "too short"))
     assert needs.passwords.calls == []
 
 
@@ -91,13 +83,13 @@ async def test_signing_up_with_a_taken_address_hashes_as_often_as_with_a_free_on
 
 async def test_log_in_ignores_the_case_of_the_address(needs):
     made = await join(needs)
-    await log_in(needs, f" {EMAIL.upper()} ", PASSWORD)
+    await needs.users.log_in(f" {EMAIL.upper()} ", PASSWORD)
     assert needs.tokens.signed[-1]["subject"] == made.user.user_id
 
 
 async def test_each_log_in_is_a_session_of_its_own(needs):
     await join(needs)
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
     assert len({claims["session_id"] for claims in needs.tokens.signed}) == 2
 
 
@@ -107,7 +99,7 @@ async def test_an_unknown_address_and_a_wrong_password_cost_and_answer_the_same(
     for email in (EMAIL, "nobody@example.com"):
         needs.passwords.calls.clear()
         with pytest.raises(InvalidCredentials) as raised:
-            await log_in(needs, email, WRONG)
+            await needs.users.log_in(email, WRONG)
         answers.append((list(needs.passwords.calls), str(raised.value), raised.value.code, raised.value.metadata))
     assert answers[0] == answers[1]
     assert answers[0][0] == ["verify"]
@@ -117,9 +109,9 @@ async def test_log_in_chooses_among_the_own_memberships(needs):
     made = await join(needs)
     other = Tenant("6b8c3e1e-0000-4000-8000-000000000001", "other", "Other", needs.clock())
     needs.accounts.members[made.user.user_id].append(Membership(other, Role.MEMBER))
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
     assert needs.tokens.signed[-1]["tenant_id"] == made.tenant.tenant_id
-    await log_in(needs, EMAIL, PASSWORD, other.tenant_id)
+    await needs.users.log_in(EMAIL, PASSWORD, other.tenant_id)
     assert needs.tokens.signed[-1]["tenant_id"] == other.tenant_id
     assert needs.tokens.signed[-1]["role"] is Role.MEMBER
 
@@ -128,16 +120,16 @@ async def test_a_tenant_of_others_is_not_found(needs):
     await join(needs)
     strangers = await join(needs, email="bob@example.com")
     with pytest.raises(TenantNotFound):
-        await log_in(needs, EMAIL, PASSWORD, strangers.tenant.tenant_id)
+        await needs.users.log_in(EMAIL, PASSWORD, strangers.tenant.tenant_id)
 
 
 async def test_a_hash_of_old_strength_is_renewed_by_a_good_log_in_only(needs):
     await join(needs)
     needs.passwords.generation = 2
     with pytest.raises(InvalidCredentials):
-        await log_in(needs, EMAIL, WRONG)
+        await needs.users.log_in(EMAIL, WRONG)
     assert needs.accounts.accounts[EMAIL].password_hash.startswith("1:")
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
     assert needs.accounts.accounts[EMAIL].password_hash.startswith("2:")
 
 
@@ -147,26 +139,26 @@ async def test_from_ten_failures_on_the_pause_doubles_up_to_an_hour(needs, failu
     await fail(needs, failures)
     needs.passwords.calls.clear()
     with pytest.raises(TooManyAttempts) as raised:
-        await log_in(needs, EMAIL, PASSWORD)
+        await needs.users.log_in(EMAIL, PASSWORD)
     assert raised.value.retry_after_seconds == pause
     assert needs.passwords.calls == []
     needs.clock.advance(seconds=pause)
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
 
 
 async def test_nine_failures_cost_no_pause(needs):
     await join(needs)
     await fail(needs, 9)
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
 
 
 async def test_success_forgets_the_failures(needs):
     await join(needs)
     await fail(needs, 12)
     needs.clock.advance(hours=1)
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
     await fail(needs, 9)
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
 
 
 async def test_a_hundred_failures_in_a_row_lock_the_address_until_the_operator_opens_it(needs):
@@ -174,15 +166,15 @@ async def test_a_hundred_failures_in_a_row_lock_the_address_until_the_operator_o
     await fail(needs, 100)
     needs.clock.advance(days=365)
     with pytest.raises(AddressLocked):
-        await log_in(needs, EMAIL, PASSWORD)
+        await needs.users.log_in(EMAIL, PASSWORD)
     await unlock(needs.failures, EMAIL.upper())
-    await log_in(needs, EMAIL, PASSWORD)
+    await needs.users.log_in(EMAIL, PASSWORD)
 
 
 async def test_an_unknown_address_is_throttled_like_a_known_one(needs):
     await fail(needs, 10, "nobody@example.com")
     with pytest.raises(TooManyAttempts):
-        await log_in(needs, "nobody@example.com", WRONG)
+        await needs.users.log_in("nobody@example.com", WRONG)
 
 
 async def test_a_burst_let_in_together_learns_nothing_after_the_tenth_failure(needs):
@@ -196,12 +188,12 @@ async def test_a_burst_let_in_together_learns_nothing_after_the_tenth_failure(ne
 
     needs.passwords.verify = verify_while_another_guess_fails
     with pytest.raises(TooManyAttempts):
-        await log_in(needs, EMAIL, PASSWORD)
+        await needs.users.log_in(EMAIL, PASSWORD)
 
 
 async def test_a_refresh_gives_new_tokens_of_the_same_session(needs):
     first = (await join(needs)).tokens
-    second = await refresh(needs, first.refresh_token)
+    second = await needs.flow.refresh(first.refresh_token)
     assert second.refresh_token != first.refresh_token
     before, after = needs.tokens.signed
     assert before["session_id"] == after["session_id"]
@@ -216,105 +208,105 @@ async def test_only_hashes_of_refresh_tokens_are_stored(needs):
 
 async def test_within_the_grace_a_repeated_refresh_gives_the_same_successor(needs):
     first = (await join(needs)).tokens
-    answers = [await refresh(needs, first.refresh_token)]
+    answers = [await needs.flow.refresh(first.refresh_token)]
     needs.clock.advance(seconds=10)
-    answers.append(await refresh(needs, first.refresh_token))
+    answers.append(await needs.flow.refresh(first.refresh_token))
     assert answers[0].refresh_token == answers[1].refresh_token
-    await refresh(needs, answers[1].refresh_token)
+    await needs.flow.refresh(answers[1].refresh_token)
 
 
 async def test_a_successor_that_the_store_does_not_know_is_never_handed_out(needs):
     first = (await join(needs)).tokens
-    await refresh(needs, first.refresh_token)
+    await needs.flow.refresh(first.refresh_token)
     # As after an exchange of the key that successors are derived with.
     needs.successors.derive = lambda token: f"another {token}"
     with pytest.raises(InvalidRefreshToken):
-        await refresh(needs, first.refresh_token)
+        await needs.flow.refresh(first.refresh_token)
 
 
 async def test_within_the_grace_a_repetition_after_the_successor_was_used_ends_the_session(needs):
     first = (await join(needs)).tokens
-    second = await refresh(needs, first.refresh_token)
-    third = await refresh(needs, second.refresh_token)
+    second = await needs.flow.refresh(first.refresh_token)
+    third = await needs.flow.refresh(second.refresh_token)
     needs.clock.advance(seconds=1)
     for token in (first.refresh_token, third.refresh_token):
         with pytest.raises(InvalidRefreshToken):
-            await refresh(needs, token)
+            await needs.flow.refresh(token)
 
 
 async def test_a_second_refresh_after_the_grace_ends_the_session(needs):
     first = (await join(needs)).tokens
-    second = await refresh(needs, first.refresh_token)
+    second = await needs.flow.refresh(first.refresh_token)
     needs.clock.advance(seconds=10.5)
     for token in (first.refresh_token, second.refresh_token):
         with pytest.raises(InvalidRefreshToken):
-            await refresh(needs, token)
+            await needs.flow.refresh(token)
 
 
 async def test_repeating_within_the_grace_does_not_prolong_it(needs):
     first = (await join(needs)).tokens
-    await refresh(needs, first.refresh_token)
+    await needs.flow.refresh(first.refresh_token)
     needs.clock.advance(seconds=8)
-    await refresh(needs, first.refresh_token)
+    await needs.flow.refresh(first.refresh_token)
     needs.clock.advance(seconds=8)
     with pytest.raises(InvalidRefreshToken):
-        await refresh(needs, first.refresh_token)
+        await needs.flow.refresh(first.refresh_token)
 
 
 async def test_one_stolen_session_does_not_end_the_others(needs):
     stolen = (await join(needs)).tokens
-    safe = await log_in(needs, EMAIL, PASSWORD)
-    await refresh(needs, stolen.refresh_token)
+    safe = await needs.users.log_in(EMAIL, PASSWORD)
+    await needs.flow.refresh(stolen.refresh_token)
     needs.clock.advance(minutes=1)
     with pytest.raises(InvalidRefreshToken):
-        await refresh(needs, stolen.refresh_token)
-    await refresh(needs, safe.refresh_token)
+        await needs.flow.refresh(stolen.refresh_token)
+    await needs.flow.refresh(safe.refresh_token)
 
 
 async def test_a_session_ends_seven_days_after_log_in_however_often_it_is_refreshed(needs):
     tokens = (await join(needs)).tokens
     for _ in range(6):
         needs.clock.advance(days=1)
-        tokens = await refresh(needs, tokens.refresh_token)
+        tokens = await needs.flow.refresh(tokens.refresh_token)
     needs.clock.advance(days=1, minutes=-5)
-    tokens = await refresh(needs, tokens.refresh_token)
+    tokens = await needs.flow.refresh(tokens.refresh_token)
     assert tokens.expires_in == timedelta(minutes=5)
     needs.clock.advance(minutes=5)
     with pytest.raises(InvalidRefreshToken):
-        await refresh(needs, tokens.refresh_token)
+        await needs.flow.refresh(tokens.refresh_token)
 
 
 async def test_a_refresh_brings_the_role_of_today(needs):
     made = await join(needs)
     memberships = needs.accounts.members[made.user.user_id]
     memberships[:] = [replace(memberships[0], role=Role.MEMBER)]
-    tokens = await refresh(needs, made.tokens.refresh_token)
+    tokens = await needs.flow.refresh(made.tokens.refresh_token)
     assert needs.tokens.signed[-1]["role"] is Role.MEMBER
     memberships.clear()
     with pytest.raises(InvalidRefreshToken):
-        await refresh(needs, tokens.refresh_token)
+        await needs.flow.refresh(tokens.refresh_token)
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
 async def test_log_out_with_any_token_of_the_session_ends_it(needs, which):
     first = (await join(needs)).tokens
-    second = await refresh(needs, first.refresh_token)
-    await log_out(needs, {"first": first, "second": second}[which].refresh_token)
+    second = await needs.flow.refresh(first.refresh_token)
+    await needs.flow.end({"first": first, "second": second}[which].refresh_token)
     for token in (first, second):
         with pytest.raises(InvalidRefreshToken):
-            await refresh(needs, token.refresh_token)
+            await needs.flow.refresh(token.refresh_token)
 
 
 async def test_unknown_refresh_tokens_refresh_nothing_and_log_nobody_out(needs):
     tokens = (await join(needs)).tokens
     with pytest.raises(InvalidRefreshToken):
-        await refresh(needs, "made up")
-    await log_out(needs, "made up")
-    await refresh(needs, tokens.refresh_token)
+        await needs.flow.refresh("made up")
+    await needs.flow.end("made up")
+    await needs.flow.refresh(tokens.refresh_token)
 
 
 def test_a_service_with_its_secret_gets_an_hour(needs):
-    token = issue_service_token(needs, "ingestion", "the secret of ingestion")
+    token = needs.services.issue_token("ingestion", "the secret of ingestion")
     assert token.expires_in == timedelta(hours=1)
     assert needs.tokens.signed[-1]["role"] is Role.SERVICE
     assert needs.tokens.signed[-1]["subject"] == "ingestion"
@@ -323,18 +315,18 @@ def test_a_service_with_its_secret_gets_an_hour(needs):
 @pytest.mark.parametrize(("name", "secret"), [("ingestion", "guess"), ("retrieval", "the secret of ingestion")])
 def test_a_service_without_its_secret_gets_nothing(needs, name, secret):
     with pytest.raises(InvalidServiceCredentials):
-        issue_service_token(needs, name, secret)
+        needs.services.issue_token(name, secret)
     assert needs.tokens.signed == []
 
 
 async def test_me_is_the_user_with_the_memberships(needs):
     made = await join(needs)
-    me = await describe_me(needs, made.user.user_id)
+    me = await needs.users.describe_me(made.user.user_id)
     assert me.user == made.user
     assert [each.tenant for each in me.memberships] == [made.tenant]
 
 
 async def test_a_user_who_is_gone_is_no_longer_known(needs):
     with pytest.raises(UserGone) as raised:
-        await describe_me(needs, "6b8c3e1e-0000-4000-8000-000000000001")
+        await needs.users.describe_me("6b8c3e1e-0000-4000-8000-000000000001")
     assert raised.value.reason == "TOKEN_INVALID"

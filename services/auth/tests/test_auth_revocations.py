@@ -8,11 +8,9 @@ import asyncpg
 import grpc
 import pytest
 
-from auth.accounts.issue_service_token import issue_service_token
-from auth.accounts.log_out import log_out
-from auth.accounts.revocations import BATCH, RevocationFeed
-from auth.accounts.sign_up import sign_up
+from auth.accounts.revocations import BATCH
 from auth.model import Registration
+from auth.server import CLOCK
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1 import user_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
@@ -28,7 +26,7 @@ PASSWORD = "violet tractor hums at dawn"
 
 
 async def join(needs, name="ann"):
-    return (await sign_up(needs, Registration(f"{name}@example.com", PASSWORD))).tokens
+    return (await needs.users.sign_up(Registration(f"{name}@example.com", PASSWORD))).tokens
 
 
 @asynccontextmanager
@@ -45,26 +43,26 @@ async def ended_sessions(needs):
 
 async def test_whoever_watches_hears_of_all_ended_sessions_and_then_of_each_new_one(needs):
     first, second = await join(needs), await join(needs, "bob")
-    await log_out(needs, first.refresh_token)
-    feed = RevocationFeed(needs, interval=0.01)
+    await needs.flow.end(first.refresh_token)
+    feed = needs.feed(interval=0.01)
     async with following(feed.follow):
         heard = feed.watch()
         assert (await anext(heard)).session_ids == await ended_sessions(needs)
-        await log_out(needs, second.refresh_token)
+        await needs.flow.end(second.refresh_token)
         (late,) = (await asyncio.wait_for(anext(heard), 1)).session_ids
         assert late in await ended_sessions(needs)
 
 
 async def test_whoever_watches_is_told_when_all_have_been_named_also_where_there_are_none(needs):
-    feed = RevocationFeed(needs, interval=0.01)
+    feed = needs.feed(interval=0.01)
     async with following(feed.follow):
         assert await asyncio.wait_for(anext(feed.watch()), 1) == Announcement([], caught_up=True)
 
 
 async def test_before_the_store_was_read_nobody_is_told_anything(needs):
     needs.sessions.failure = DependencyUnavailable("postgresql")
-    await log_out(needs, (await join(needs)).refresh_token)
-    feed = RevocationFeed(needs, interval=0.01)
+    await needs.flow.end((await join(needs)).refresh_token)
+    feed = needs.feed(interval=0.01)
     async with following(feed.follow):
         heard = asyncio.ensure_future(anext(feed.watch()))
         await asyncio.sleep(0.05)
@@ -74,16 +72,16 @@ async def test_before_the_store_was_read_nobody_is_told_anything(needs):
 
 
 async def test_a_session_is_no_longer_named_when_its_access_tokens_are_over(needs):
-    await log_out(needs, (await join(needs)).refresh_token)
+    await needs.flow.end((await join(needs)).refresh_token)
     needs.clock.advance(minutes=18)
-    feed = RevocationFeed(needs, interval=0.01)
+    feed = needs.feed(interval=0.01)
     async with following(feed.follow):
         assert (await asyncio.wait_for(anext(feed.watch()), 1)).session_ids == []
 
 
 async def test_a_database_that_is_away_ends_neither_the_feed_nor_who_begins_to_watch(needs):
-    await log_out(needs, (await join(needs)).refresh_token)
-    feed = RevocationFeed(needs, interval=0.01)
+    await needs.flow.end((await join(needs)).refresh_token)
+    feed = needs.feed(interval=0.01)
     async with following(feed.follow) as task:
         needs.sessions.failure = DependencyUnavailable("postgresql")
         late = asyncio.ensure_future(anext(feed.watch()))
@@ -99,7 +97,7 @@ async def test_many_ended_sessions_come_in_messages_of_bounded_size(needs, monke
         return [str(number) for number in range(BATCH + 1)]
 
     monkeypatch.setattr(needs.sessions, "list_revoked", list_revoked)
-    feed = RevocationFeed(needs, interval=0.01)
+    feed = needs.feed(interval=0.01)
     async with following(feed.follow):
         heard = feed.watch()
         told = [await anext(heard), await anext(heard)]
@@ -107,7 +105,7 @@ async def test_many_ended_sessions_come_in_messages_of_bounded_size(needs, monke
 
 
 async def test_the_end_of_the_feed_lets_everyone_go(needs):
-    feed = RevocationFeed(needs, interval=0.01)
+    feed = needs.feed(interval=0.01)
     async with following(feed.follow):
         heard = feed.watch()
         await anext(heard)
@@ -199,12 +197,12 @@ async def test_who_is_no_service_hears_nothing(stack, is_person):
 
 
 async def test_only_the_services_that_are_named_hear_of_ended_sessions(stack):
-    token = issue_service_token(stack.needs, "ingestion", "the secret of ingestion").access_token
-    stranger = stack.needs.tokens.sign(
+    token = stack.services.issue_token("ingestion", "the secret of ingestion").access_token
+    stranger = stack.signer.sign(
         subject="gateway",
         role=Role.SERVICE,
-        now=stack.needs.clock(),
-        expire_time=stack.needs.clock() + timedelta(hours=1),
+        now=CLOCK(),
+        expire_time=CLOCK() + timedelta(hours=1),
     )
     for shown, code in ((token, None), (stranger, grpc.StatusCode.PERMISSION_DENIED)):
         async with stack.channel_with(shown) as channel:

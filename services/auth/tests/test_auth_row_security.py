@@ -6,10 +6,9 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from auth.accounts.log_in import log_in
 from auth.accounts.sessions import hash_refresh_token
-from auth.accounts.sign_up import sign_up
-from auth.model import InvalidCredentials, Registration
+from auth.errors import InvalidCredentials
+from auth.model import Registration
 
 PASSWORD = "violet tractor hums at dawn"
 TABLES = """
@@ -24,10 +23,10 @@ async def people(stack):
     """Ann and Bob, each with a tenant, a session and a failed log-in."""
     made = {}
     for name in ("ann", "bob"):
-        made[name] = await sign_up(stack.needs, Registration(f"{name}@example.com", PASSWORD, tenant_name=name))
+        made[name] = await stack.users.sign_up(Registration(f"{name}@example.com", PASSWORD, tenant_name=name))
         with pytest.raises(InvalidCredentials):
-            await log_in(stack.needs, f"{name}@example.com", "wrong")
-    await lose_membership(stack, await sign_up(stack.needs, Registration("eve@example.com", PASSWORD)))
+            await stack.users.log_in(f"{name}@example.com", "wrong")
+    await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
     return made
 
 

@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from auth import model
+from auth import errors
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1 import error_reason_pb2, tenant_pb2, user_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
@@ -135,7 +135,7 @@ async def test_a_field_out_of_bounds_is_named(stack):
 
 async def test_a_password_of_ten_megabytes_is_never_hashed(stack, monkeypatch):
     hashed = []
-    monkeypatch.setattr(stack.needs.passwords, "run", lambda *args: hashed.append(args))
+    monkeypatch.setattr(stack.hasher, "run", lambda *args: hashed.append(args))
     auth = AuthServiceStub(stack.channel)
     for size in (1_025, 1_000_000, 10_000_000):
         error = await refused(auth.Login(pb.LoginRequest(email=EMAIL, password="x" * size)))
@@ -190,7 +190,7 @@ async def test_neither_passwords_nor_refresh_tokens_are_in_the_database(stack):
 def test_every_reason_is_in_the_contract():
     known = set(error_reason_pb2.ErrorReason.keys()) | set(common_error_reason_pb2.ErrorReason.keys())
     arguments = {"WeakPassword": ["is short"], "TooManyAttempts": [timedelta(seconds=1)]}
-    classes = [each for each in vars(model).values() if isinstance(each, type) and issubclass(each, AppError)]
+    classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, AppError)]
     reasons = {each(*arguments.get(each.__name__, [])).reason for each in classes if each is not AppError}
     assert len(reasons) >= 8
     assert reasons <= known

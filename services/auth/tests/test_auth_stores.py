@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from auth.model import EmailTaken, FailureCount, Session, SlugTaken, Tenant, User, Verdict
+from auth.errors import EmailTaken, SlugTaken
+from auth.model import FailureCount, Session, Tenant, User, Verdict
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.failures import PostgresFailureStore
 from auth.stores.sessions import PostgresSessionStore

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
@@ -15,10 +16,10 @@ from chat.clients.text import GrpcCanonicalText
 from chat.errors import ConversationNotFound
 from chat.model import Exchange, OpenTurn, Owner, Passage, Question
 from chat.providers.extractive import ExtractiveProvider
-from chat.server import servicers_of
+from chat.server import add_servicers
 from chat.stores.conversations import PostgresConversations
 from chat.stores.quotes import PostgresQuotes
-from chat.turn.answer_question import AnswerQuestion, TurnLimits
+from chat.turn.answer_question import Answerer, TurnLimits
 from chat.turn.build_prompt import build_prompt
 from chat.turn.generate import AnswerBounds
 from chat.turn.persist import HeldTurns
@@ -156,7 +157,7 @@ def make_turn(conversations, make_passage, turns):
         make.turns = HeldTurns(conversations)
         make.provider = turns.FakeProvider(*script, pause=pause)
         make.search = search or turns.FakeSearch(make_passage(turns.TEXT))
-        return AnswerQuestion(
+        return Answerer(
             search=make.search,
             canonical=canonical or turns.FakeText(),
             progress=turns.FakeProgress(),
@@ -185,7 +186,7 @@ async def start(rpc, database, tokens, owner, peers):
             channel = await stack.enter_async_context(open_channel(address))
             conversations = PostgresConversations(database)
             turns = HeldTurns(conversations)
-            turn = AnswerQuestion(
+            turn = Answerer(
                 search=GrpcPassageSearch(channel),
                 canonical=GrpcCanonicalText(channel),
                 progress=GrpcDocumentProgress(channel),
@@ -194,10 +195,10 @@ async def start(rpc, database, tokens, owner, peers):
                 count_tokens=lambda text: len(text.split()),
                 limits=TurnLimits(),
             )
-            add_servicers = servicers_of(turn, conversations, PostgresQuotes(database))
+            adding = partial(add_servicers, turn=turn, conversations=conversations, quotes=PostgresQuotes(database))
             token, service_token = tokens.issue(owner.user_id, owner.tenant_id), tokens.issue_service("ingestion")
             chat, stranger, ingestion = [
-                await stack.enter_async_context(rpc(name="chat", add_servicers=add_servicers, token=each))
+                await stack.enter_async_context(rpc(name="chat", add_servicers=adding, token=each))
                 for each in (token, tokens.issue(), service_token)
             ]
             return SimpleNamespace(

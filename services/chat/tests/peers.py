@@ -41,6 +41,7 @@ class Peers(SearchServiceServicer, DocumentServiceServicer):
         hit.page_start, hit.page_end, hit.start_offset, hit.end_offset = 1, 2, START, END
         hit.page_break_offsets.append(TEXT.index("The end"))
         hit.highlights.add(start_offset=START, end_offset=SENTENCE_END, score=1)
+        hit.relevance = 1
         return search_service_pb2.SearchResponse(hits=[hit] if self.has_hits else [])
 
     async def BatchGetDocumentTexts(self, request, context):

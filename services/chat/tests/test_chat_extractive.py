@@ -4,7 +4,14 @@ import pytest
 
 from chat.clients.search import to_passage
 from chat.model import Exchange, FinishReason, Highlight, ProviderFinish, ProviderQuote, ProviderText
-from chat.providers.choose_highlights import LEAST_SCORE, LONGEST, MAX_CHARACTERS, cut_clauses
+from chat.providers.choose_highlights import (
+    ENOUGH_CHARACTERS,
+    LEAST_RELEVANCE,
+    LONGEST,
+    MAX_CHARACTERS,
+    MAX_QUOTES,
+    cut_clauses,
+)
 from chat.providers.extractive import ExtractiveProvider
 from chat.providers.general_requests import ABILITIES, is_general
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE, build_prompt
@@ -21,11 +28,11 @@ BRIDGES = "The city has 12 bridges."
 def lit(make_passage):
     """Makes a passage with sentences of it highlighted."""
 
-    def make(text, *found, marker=1):
+    def make(text, *found, marker=1, relevance=1.0):
         bare = make_passage(text, marker)
         places = [(bare.start_offset + text.index(sentence), sentence, score) for sentence, score in found]
         highlights = tuple(Highlight(start, start + len(sentence), score) for start, sentence, score in places)
-        return make_passage(text, marker, highlights=highlights)
+        return make_passage(text, marker, highlights=highlights, relevance=relevance)
 
     return make
 
@@ -64,10 +71,10 @@ async def test_the_best_highlights_of_all_passages_are_quoted_verbatim_best_firs
     assert parts[-1] == ProviderFinish(FinishReason.STOP)
 
 
-@pytest.mark.parametrize("score", [None, 0.0, LEAST_SCORE - 0.01])
+@pytest.mark.parametrize(("relevance", "found"), [(LEAST_RELEVANCE - 0.01, [(FM, 1.0)]), (0.0, []), (1.0, [])])
 @pytest.mark.parametrize("question", ["What is the boiling point of tungsten?", "نقطهٔ جوش تنگستن چیست؟"])
-async def test_it_says_plainly_when_no_sentence_covers_enough(lit, question, score):
-    parts = await ask(question, lit(RADIO, *([(FM, score)] if score is not None else [])))
+async def test_it_says_plainly_when_no_passage_is_about_the_question(lit, question, relevance, found):
+    parts = await ask(question, lit(RADIO, *found, relevance=relevance))
     assert text_of(parts) in NO_ANSWER_SENTENCE.values()
     assert quotes_of(parts) == []
     assert parts[-1] == ProviderFinish(FinishReason.NO_ANSWER)
@@ -77,12 +84,26 @@ async def test_without_passages_there_is_no_answer():
     assert (await ask("Who invented FM radio?"))[-1] == ProviderFinish(FinishReason.NO_ANSWER)
 
 
-async def test_an_answer_is_three_quotes_and_some_hundred_characters_at_most(lit):
-    sentences = [f"{word} " * 20 + "ends here." for word in ("Alpha", "Beta", "Gamma", "Delta", "Epsilon")]
+async def test_one_relevant_passage_is_enough_and_all_may_be_quoted(lit):
+    passages = lit(RADIO, (FM, 0.1), relevance=LEAST_RELEVANCE), lit(BRIDGES, (BRIDGES, 0.9), marker=2, relevance=0.0)
+    assert [one.quote for one in quotes_of(await ask("Who invented it?", *passages))] == [BRIDGES, FM]
+
+
+async def test_what_the_better_hit_says_comes_first_where_the_words_leave_it_open(lit):
+    passages = lit(BRIDGES, (BRIDGES, 0.5)), lit(RADIO, (FM, 0.52), (NEWS, 0.5), marker=2)
+    assert [one.quote for one in quotes_of(await ask("Which one?", *passages))] == [BRIDGES, FM, NEWS]
+
+
+@pytest.mark.parametrize("repeats", [1, 8, 20, 40])
+async def test_an_answer_has_few_quotes_and_some_hundred_characters(lit, repeats):
+    sentences = [f"{word} " * repeats + "ends." for word in ("Alpha", "Beta", "Gamma", "Delta", "Zeta", "Eta", "Theta")]
     found = [(sentence, 0.9 - place / 10) for place, sentence in enumerate(sentences)]
-    quotes = quotes_of(await ask("What ends?", lit(" ".join(sentences), *found)))
-    assert 1 < len(quotes) <= 3
-    assert sum(len(one.quote) for one in quotes) <= MAX_CHARACTERS
+    quotes = [one.quote for one in quotes_of(await ask("What ends?", lit(" ".join(sentences), *found)))]
+    assert quotes == sentences[: len(quotes)]
+    assert len(quotes) <= MAX_QUOTES
+    assert sum(map(len, quotes)) <= MAX_CHARACTERS
+    assert len(quotes) == MAX_QUOTES or sum(map(len, [*quotes, sentences[len(quotes)]])) > ENOUGH_CHARACTERS
+    assert sum(map(len, quotes[:-1])) < ENOUGH_CHARACTERS
 
 
 async def test_what_would_be_too_long_gives_way_to_what_fits(lit):
@@ -125,10 +146,11 @@ def test_any_long_sentence_is_cut(text):
 
 
 async def test_highlights_come_with_the_hit():
-    hit = hit_pb2.Hit(text=RADIO, start_offset=40, end_offset=40 + len(RADIO), language="en")
+    hit = hit_pb2.Hit(text=RADIO, start_offset=40, end_offset=40 + len(RADIO), language="en", relevance=0.75)
     hit.highlights.add(start_offset=40, end_offset=40 + len(NEWS), score=0.5)
     passage = to_passage(1, hit)
-    assert (passage.language, passage.highlights) == ("en", (Highlight(40, 40 + len(NEWS), 0.5),))
+    assert (passage.language, passage.relevance) == ("en", 0.75)
+    assert passage.highlights == (Highlight(40, 40 + len(NEWS), 0.5),)
     assert [one.quote for one in quotes_of(await ask("What changed?", passage))] == [NEWS]
 
 

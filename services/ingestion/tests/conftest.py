@@ -3,7 +3,7 @@
 import random
 import subprocess
 from collections.abc import Callable
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,11 @@ from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceS
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 from ingestion.config import Settings
 from ingestion.model import Condition
+from ingestion.pipeline.chunk import cut_text
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes
-from ingestion.pipeline.prepare import prepare_text
 from ingestion.pipeline.process import DocumentProcessor
-from ingestion.pipeline.retry import RetryPolicy
+from ingestion.pipeline.retry import JobPolicy
 from ingestion.pipeline.run_jobs import JobRunner
 from ingestion.server import add_servicers
 from ingestion.stores.jobs import PostgresJobQueue
@@ -57,9 +57,9 @@ class FakeIndex:
         if error is not None:
             raise error
 
-    async def index(self, version, prepared):
+    async def index(self, version, chunked):
         self.versions.append(version)
-        for number in range(prepared.indexed_count, len(prepared.chunks)):
+        for number in range(chunked.indexed_count, len(chunked.chunks)):
             self._fail()
             self.sent.append(number)
             if self.before_confirm is not None:
@@ -174,18 +174,17 @@ class Stack:
         channel = await self.exits.enter_async_context(open_channel(self.address, identity=identity))
         return Person(user_id, tenant_id, DocumentServiceStub(channel), CollectionServiceStub(channel))
 
-    def runner(self, **changes):
+    def runner(self, work=None, **changes):
         """A worker's runner on the same database, with a parser and an index that the test holds."""
-        work = PostgresWorkStore(self.database)
-        prepare = partial(prepare_text, tokenizer=WordTokenizer(), size=16, overlap=2)
+        work = work or PostgresWorkStore(self.database)
+        cut = partial(cut_text, tokenizer=WordTokenizer(), size=16, overlap=2)
         parts = {
             "queue": PostgresJobQueue(self.database),
             "work": work,
-            "processor": DocumentProcessor(self.objects, work, self.parser, prepare, self.index, no_span, self.scratch),
+            "processor": DocumentProcessor(self.objects, work, self.parser, cut, self.index, self.scratch),
             "remover": DocumentRemover(self.objects, work, self.index, self.quotes),
-            "open_span": no_span,
             "times": LeaseTimes(lease_seconds=30, heartbeat_seconds=5),
-            "policy": RetryPolicy(first_delay_seconds=0, first_wait_seconds=0, max_wait_seconds=0),
+            "policy": JobPolicy(first_delay_seconds=0, first_wait_seconds=0, max_wait_seconds=0),
             "chance": random.Random(1),
         }
         return JobRunner(**{**parts, **changes})
@@ -201,10 +200,6 @@ class Stack:
 
     async def count(self, table):
         return await self.admin.fetchval(f"SELECT count(*) FROM ingestion.{table}")
-
-
-def no_span(name, carrier=None):
-    return nullcontext()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from docuchat.chat.v1 import source_service_pb2 as chat_pb
 from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceServicer, add_SourceServiceServicer_to_server
 from docuchat.ingestion.v1 import document_pb2
 from docuchat.ingestion.v1 import document_service_pb2 as pb
-from ingestion.clients.chat_quote_store import GrpcQuoteStore
+from ingestion.clients.quote_store import GrpcQuoteStore
 from ingestion.model import JobKind
 from ingestion.stores.jobs import PostgresJobQueue
 from servicekit.errors import AppError, Code

@@ -8,9 +8,8 @@ import pytest_asyncio
 
 from docuchat.retrieval.v1 import index_service_pb2 as pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceServicer, add_IndexServiceServicer_to_server
-from ingestion.clients.retrieval_passage_index import BATCH_CHUNKS, WINDOW_CHUNKS, GrpcPassageIndex
-from ingestion.clients.window import SendWindow
-from ingestion.model import Condition, DocumentState, DocumentVersion, PreparedText, Standing
+from ingestion.clients.passage_index import BATCH_CHUNKS, WINDOW_CHUNKS, GrpcPassageIndex, SendWindow
+from ingestion.model import ChunkedText, Condition, DocumentState, DocumentVersion, Standing
 from ingestion.pipeline.retry import is_outage
 from ingestion.text import Chunk, ContentType, ParsedDocument
 from servicekit.errors import AppError, Code
@@ -19,10 +18,10 @@ IDS = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(5)]
 VERSION = DocumentVersion(*IDS[:4], IDS[4], "book.pdf", ContentType.PDF)
 
 
-def prepared(count, **changes):
+def chunked(count, **changes):
     values = {"heading_path": ("A", "B"), "page_break_offsets": (3,), **changes}
     chunks = tuple(Chunk(number, f"chunk {number}", number, number + 9, 1, 2, 2, **values) for number in range(count))
-    return PreparedText(ParsedDocument("", (), (), "", 1), chunks, "The book", "en", 9)
+    return ChunkedText(ParsedDocument("", (), (), "", 1), chunks, "The book", "en", 9)
 
 
 class FakeRetrieval(IndexServiceServicer):
@@ -82,7 +81,7 @@ async def retrieval(rpc, tokens):
 
 
 async def test_all_chunks_arrive_once_behind_their_header(retrieval):
-    counts = [count async for count in retrieval.index.index(VERSION, prepared(100))]
+    counts = [count async for count in retrieval.index.index(VERSION, chunked(100))]
     assert counts == [32, 64, 96, 100]
     assert [chunk.chunk_index for chunk in retrieval.chunks] == list(range(100))
     header = retrieval.header
@@ -105,7 +104,7 @@ async def test_all_chunks_arrive_once_behind_their_header(retrieval):
 
 
 async def test_what_an_earlier_try_has_sent_is_not_sent_again(retrieval):
-    rest = replace(prepared(100), indexed_count=40)
+    rest = replace(chunked(100), indexed_count=40)
     counts = [count async for count in retrieval.index.index(VERSION, rest)]
     assert counts == [72, 100]
     assert [chunk.chunk_index for chunk in retrieval.chunks] == list(range(40, 100))
@@ -130,7 +129,7 @@ async def test_conditions_come_back_in_order_and_unknown_ones_as_none(retrieval)
 
 
 async def test_descriptions_beyond_the_bounds_of_the_proto_are_cut_and_accepted(retrieval):
-    long = prepared(1, heading_path=("h" * 900,) * 20, page_break_offsets=tuple(range(2000)))
+    long = chunked(1, heading_path=("h" * 900,) * 20, page_break_offsets=tuple(range(2000)))
     assert [count async for count in retrieval.index.index(VERSION, long)] == [1]
     assert len(retrieval.chunks[0].heading_path) == 16
 
@@ -138,7 +137,7 @@ async def test_descriptions_beyond_the_bounds_of_the_proto_are_cut_and_accepted(
 async def test_no_more_is_sent_than_the_window_lets_out(retrieval):
     retrieval.gate.clear()
     with pytest.raises(AppError) as caught:
-        async for _ in retrieval.index.index(VERSION, prepared(3000)):
+        async for _ in retrieval.index.index(VERSION, chunked(3000)):
             pass
     assert caught.value.code is Code.DEADLINE_EXCEEDED
     assert len(retrieval.chunks) <= WINDOW_CHUNKS + BATCH_CHUNKS
@@ -162,7 +161,7 @@ async def test_the_window_opens_with_confirmations_and_lets_go_when_closed():
 async def test_an_error_of_retrieval_keeps_its_code_and_reason(retrieval):
     retrieval.error = AppError(Code.FAILED_PRECONDITION, "DOCUMENT_DELETED", "gone")
     with pytest.raises(AppError) as caught:
-        async for _ in retrieval.index.index(VERSION, prepared(20)):
+        async for _ in retrieval.index.index(VERSION, chunked(20)):
             pass
     assert (caught.value.code, caught.value.reason) == (Code.FAILED_PRECONDITION, "DOCUMENT_DELETED")
     retrieval.error = AppError(Code.FAILED_PRECONDITION, "VERSION_INCOMPLETE", "some are missing")
@@ -187,7 +186,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(retrieval):
 
 
 async def test_leaving_the_stream_half_way_cancels_it(retrieval):
-    counts = retrieval.index.index(VERSION, prepared(3000))
+    counts = retrieval.index.index(VERSION, chunked(3000))
     assert await anext(counts) == BATCH_CHUNKS
     retrieval.gate.clear()
     await counts.aclose()

@@ -12,9 +12,9 @@ from docuchat.ingestion.v1 import document_pb2
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceServicer, add_IndexServiceServicer_to_server
-from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
+from ingestion.clients.passage_index import GrpcPassageIndex
 from ingestion.pipeline.lease import LeaseTimes
-from ingestion.pipeline.retry import RetryPolicy, backoff_seconds
+from ingestion.pipeline.retry import JobPolicy, backoff_seconds
 from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.objects import ObstoreObjectStore
 from servicekit.errors import AppError, Code
@@ -86,7 +86,7 @@ async def test_an_outage_is_waited_for_longer_each_time_up_to_half_a_minute(stac
     ann = await stack.person()
     await ann.upload(TEXT)
     stack.index.failures = [AWAY] * 12
-    runner, delays = stack.runner(policy=RetryPolicy(), chance=random.Random(1)), []
+    runner, delays = stack.runner(policy=JobPolicy(), chance=random.Random(1)), []
     for _ in range(12):
         await runner.run_next()
         delays.append(await stack.admin.fetchval("SELECT run_after - clock_timestamp() FROM ingestion.jobs"))
@@ -99,7 +99,7 @@ async def test_an_outage_of_too_many_hours_fails_the_document_with_its_reason(st
     ann = await stack.person()
     [document] = await ann.upload(TEXT)
     stack.index.failures = [AWAY] * 20
-    runner = stack.runner(policy=RetryPolicy(first_wait_seconds=1, max_wait_seconds=1, max_outage_seconds=3))
+    runner = stack.runner(policy=JobPolicy(first_wait_seconds=1, max_wait_seconds=1, max_outage_seconds=3))
     for _ in range(20):
         await runner.run_next()
         await stack.admin.execute("UPDATE ingestion.jobs SET run_after = now()")
@@ -182,7 +182,7 @@ async def test_a_full_object_store_refuses_uploads_and_goes_on_reading(stack, sm
 
 
 def test_a_delete_that_failed_a_thousand_times_still_knows_how_long_to_wait():
-    assert 0 <= backoff_seconds(RetryPolicy(), 5000, random.Random(1)) <= 60
+    assert 0 <= backoff_seconds(JobPolicy(), 5000, random.Random(1)) <= 60
 
 
 async def test_a_lane_outlives_a_job_that_cannot_be_settled(stack):

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from docuchat.ingestion.v1 import collection_pb2, document_pb2
 from docuchat.ingestion.v1 import collection_service_pb2 as collections_pb
 from docuchat.ingestion.v1 import document_service_pb2 as pb
+from ingestion.library.documents import DocumentReader
 from ingestion.model import Placement
-from ingestion.pipeline.read import DocumentReader
 from ingestion.servicers.documents import DocumentServicer
 from ingestion.stores.texts import SEGMENT_CHARACTERS, PostgresTextStore, replace_text
 from ingestion.stores.workers import PostgresWorkerRegistry

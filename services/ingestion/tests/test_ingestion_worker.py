@@ -11,7 +11,7 @@ from docuchat.ingestion.v1 import document_service_pb2 as pb
 from ingestion.errors import LeaseLost
 from ingestion.model import DocumentState
 from ingestion.pipeline.lease import LeaseTimes
-from ingestion.pipeline.retry import RetryPolicy
+from ingestion.pipeline.retry import JobPolicy
 from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.work import PostgresWorkStore
 from ingestion.text import FailureReason, ParseFailure
@@ -50,8 +50,7 @@ async def test_every_state_on_the_way_can_be_seen(stack):
             seen.append(State.State.Name((await ann.get(document.document_id)).state))
 
     work = Watched(stack.database)
-    runner = stack.runner()
-    runner._processor._work = work
+    runner = stack.runner(work=work)
     await runner.run_next()
     assert seen == ["PARSING", "CHUNKING", "INDEXING"]
     assert (await ann.get(document.document_id)).state == State.READY
@@ -114,7 +113,7 @@ async def test_retries_wait_longer_each_time_and_keep_no_text_of_the_error(stack
     ann = await stack.person()
     await ann.upload(TEXT)
     stack.parser.failures = [RuntimeError("secret")]
-    runner = stack.runner(policy=RetryPolicy(first_delay_seconds=100, max_delay_seconds=1000), chance=random.Random(3))
+    runner = stack.runner(policy=JobPolicy(first_delay_seconds=100, max_delay_seconds=1000), chance=random.Random(3))
     await stack.run_all(runner)
     row = await stack.admin.fetchrow("SELECT *, run_after - clock_timestamp() AS delay FROM ingestion.jobs")
     assert (row["state"], row["attempts"], row["last_error"], row["lease_until"]) == ("QUEUED", 1, "RuntimeError", None)
@@ -135,7 +134,7 @@ async def test_an_index_that_is_away_costs_no_attempt_and_no_second_parse(stack)
 async def test_a_crash_before_or_after_any_write_is_made_good(stack):
     ann = await stack.person()
     chunks = 0
-    for step in ("load", "load_prepared", "enter", "store_prepared", "record_progress", "finish"):
+    for step in ("load", "load_chunked", "enter", "store_chunked", "record_progress", "finish"):
         [document] = await ann.upload(TEXT)
         await crash(stack, step, after=False)
         await crash(stack, step, after=True)
@@ -167,13 +166,12 @@ async def crash(stack, step, *, after):
 
             return die
 
-    runner = stack.runner()
-    runner._processor._work = Crashing(stack.database)
-    job = await runner._queue.claim(0)
+    runner = stack.runner(work=Crashing(stack.database))
+    job = await runner.queue.claim(0)
     if job is None:
         return
     with pytest.raises(Killed):
-        await runner._processor.process(job)
+        await runner.processor.process(job)
 
 
 async def test_a_worker_that_slept_past_its_lease_changes_nothing(stack):
@@ -464,9 +462,9 @@ async def test_the_stream_to_the_index_is_closed_before_a_lost_job_is_left(stack
     closed = []
     index = stack.index.index
 
-    async def watched(version, prepared):
+    async def watched(version, chunked):
         try:
-            async for count in index(version, prepared):
+            async for count in index(version, chunked):
                 yield count
         finally:
             closed.append(True)
@@ -476,9 +474,8 @@ async def test_the_stream_to_the_index_is_closed_before_a_lost_job_is_left(stack
             raise LeaseLost
 
     stack.index.index = watched
-    runner = stack.runner()
-    runner._processor._work = Lost(stack.database)
-    job = await runner._queue.claim(30)
+    runner = stack.runner(work=Lost(stack.database))
+    job = await runner.queue.claim(30)
     with pytest.raises(LeaseLost) as caught:
-        await runner._processor.process(job)
+        await runner.processor.process(job)
     assert closed == [True], caught.value  # the error keeps the frames, and so a stream that nobody closed

@@ -149,7 +149,7 @@ def test_a_locked_word_document_is_encrypted(name):
 
 
 def test_a_word_document_that_inflates_without_end_reaches_the_limit(monkeypatch):
-    monkeypatch.setattr("ingestion.parsers.docx._MAX_INFLATED_BYTES", 1000)
+    monkeypatch.setattr("ingestion.parsers.docx.MAX_INFLATED_BYTES", 1000)
     with pytest.raises(ParseFailure) as caught:
         parse_docx(make_docx([]))
     assert caught.value.reason is FailureReason.PARSE_LIMIT

@@ -14,10 +14,10 @@ from tokenizers import Tokenizer
 
 from retrieval.embedders import minilm_cache
 from retrieval.embedders.lanes import Lane, count_processors
+from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.minilm_cache import locate_graph, open_graph, write_graph
-from retrieval.embedders.minilm_embedder import MiniLmEmbedder
 from retrieval.embedders.minilm_shape import find_model_folder
-from retrieval.embedders.pooling import combine, normalise
+from retrieval.embedders.pieces import combine, normalise
 from retrieval.embedders.token_windows import split_windows
 
 SENTENCE = "The owner of a copyright may forbid others to copy the work. "

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from retrieval.embedders.gemini_embedder import GeminiEmbedder
-from retrieval.embedders.openai_embedder import OpenAIEmbedder
+from retrieval.embedders.gemini import GeminiEmbedder
+from retrieval.embedders.openai import OpenAIEmbedder
 from retrieval.embedders.pieces import Limits, group_batches, split_text
 from retrieval.embedders.retry import BoundedRetryPolicy
-from retrieval.model import EmbedderRefused, EmbedderUnavailable
+from retrieval.errors import EmbedderRefused, EmbedderUnavailable
 
 QUICK = BoundedRetryPolicy(first_limit=0.001, longest_wait=0.2, total_seconds=3)
 LENGTH = 6

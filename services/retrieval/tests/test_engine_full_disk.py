@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from retrieval.engine.disk import UPDATE_BYTES, UPKEEP_BYTES
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
 from retrieval.model import Chunk, DocumentVersion, Point, Scope, SparseVector
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Deadlines, Generation
 from servicekit.errors import StorageFull
 
 GENERATION = Generation("full", 8)
@@ -40,7 +39,7 @@ class EngineOnDisk:
         return self.process.wait(60)
 
     async def find(self):
-        found = await self.index.match(Scope(TENANT, "u"), (), *QUERY)
+        found = await self.index.match(Scope(TENANT, "u"), *QUERY)
         return len(found.dense), len(found.sparse)
 
 

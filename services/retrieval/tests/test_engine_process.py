@@ -21,10 +21,10 @@ from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
-from retrieval.model import Chunk, DocumentVersion, IndexUnavailable, Point, Scope, SparseVector
+from retrieval.errors import IndexUnavailable
+from retrieval.model import Chunk, DocumentVersion, Point, Scope, SparseVector
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Deadlines, Generation
 
 GENERATION = Generation("Test/Model v1", 8)
 TENANT = str(uuid.uuid4())
@@ -120,7 +120,7 @@ async def test_a_kill_in_the_middle_of_writing_loses_nothing_that_was_acknowledg
     async with connect(engine.target) as index:
         counts = [await index.count(TENANT, version_id) for version_id in acknowledged]
         assert counts == [40] * len(acknowledged)
-        found = await index.match(Scope(TENANT, "u"), (), make_points(1)[0].dense, SparseVector((7,), (1.0,)), 5)
+        found = await index.match(Scope(TENANT, "u"), make_points(1)[0].dense, SparseVector((7,), (1.0,)), 5)
         assert (len(found.dense), len(found.sparse)) == (5, 5)
 
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from qdrant_client import AsyncQdrantClient
 
+from retrieval.embedders.bm25 import Bm25TermWeigher
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.server import build_engine, start_engine
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
-from retrieval.index.qdrant_vector_index import QdrantVectorIndex
+from retrieval.errors import IndexUnavailable
 from retrieval.indexing.indexer import name_point
-from retrieval.model import Chunk, DocumentVersion, Hit, IndexUnavailable, Matches, Point, Scope, SparseVector
-from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from retrieval.model import Chunk, DocumentVersion, Hit, Matches, Point, Scope, SparseVector
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Deadlines, Generation
+from retrieval.vectors.qdrant import QdrantVectorIndex
 
 DIMENSIONS = 16
 WEIGHER = Bm25TermWeigher()
@@ -107,9 +107,9 @@ def direction(number, lean=0.0):
     return vector / np.linalg.norm(vector)
 
 
-async def search(index, scope, *, words="fox", versions=(), limit=10, dense=None):
+async def search(index, scope, *, words="fox", limit=10, dense=None):
     dense = direction(0) if dense is None else dense
-    found = await index.match(scope, versions, dense, WEIGHER.weigh_query(words, "en"), limit)
+    found = await index.match(scope, dense, WEIGHER.weigh_query(words, "en"), limit)
     return Matches(await resolve(index, found.dense), await resolve(index, found.sparse))
 
 
@@ -118,14 +118,8 @@ async def resolve(index, leg):
     read = await index.read([match.point_id for match in leg]) if leg else {}
     passages = [read[match.point_id] for match in leg]
     for match, (version, chunk) in zip(leg, passages, strict=True):
-        told = (match.tenant_id, match.version_id, match.private_to_user_id, match.language, match.chunk_index)
-        assert told == (
-            version.tenant_id,
-            version.version_id,
-            version.private_to_user_id,
-            version.language,
-            chunk.chunk_index,
-        )
+        told = (match.version_id, match.language, match.chunk_index)
+        assert told == (version.version_id, version.language, chunk.chunk_index)
     return [Hit(*passage, match.score) for match, passage in zip(leg, passages, strict=True)]
 
 
@@ -149,7 +143,7 @@ async def test_a_match_gives_back_every_field_of_what_was_stored(index):
 async def test_what_comes_with_the_leading_matches_is_what_would_be_read(index):
     version = make_version()
     await index.upsert([make_point(version, make_chunk(number, f"fox {number}")) for number in range(6)])
-    found = await index.match(scope_of(version), (), direction(0), WEIGHER.weigh_query("fox", "en"), 10, 2)
+    found = await index.match(scope_of(version), direction(0), WEIGHER.weigh_query("fox", "en"), 10, 2)
     leading = {match.point_id for match in (*found.dense[:2], *found.sparse[:2])}
     assert set(found.passages) in (leading, set())
     assert await index.read(sorted(leading)) == (found.passages or await index.read(sorted(leading)))
@@ -220,8 +214,6 @@ async def test_no_tenant_finds_or_counts_what_another_has(index):
     for narrowing in ({}, {"document_ids": (theirs.document_id,)}, {"collection_ids": (theirs.collection_id,)}):
         found = await search(index, scope_of(mine, **narrowing), limit=100)
         assert versions_of([*found.dense, *found.sparse]) <= {mine.version_id}
-    found = await search(index, scope_of(mine), versions=[theirs.version_id])
-    assert not [*found.dense, *found.sparse]
     assert await index.count(mine.tenant_id, theirs.version_id) == 0
 
 
@@ -251,26 +243,23 @@ async def test_private_points_are_found_by_their_user_only(index):
         assert versions_of(found.dense) == versions_of(found.sparse) == visible, user
 
 
-@pytest.mark.parametrize("kind", ["collection_ids", "document_ids", "versions"])
+@pytest.mark.parametrize("kind", ["collection_ids", "document_ids"])
 async def test_narrowing_leaves_only_what_was_named(index, kind):
     first = make_version()
     others = [make_version(tenant_id=first.tenant_id) for _ in range(2)]
     await index.upsert([make_point(version, make_chunk()) for version in (first, *others)])
-    named = {"collection_ids": first.collection_id, "document_ids": first.document_id, "versions": first.version_id}
-    narrowing = {kind: (named[kind],)}
-    versions = narrowing.pop("versions", ())
-    found = await search(index, scope_of(first, **narrowing), versions=versions)
+    named = {"collection_ids": first.collection_id, "document_ids": first.document_id}
+    found = await search(index, scope_of(first, **{kind: (named[kind],)}))
     assert versions_of(found.dense) == versions_of(found.sparse) == {first.version_id}
 
 
 async def test_narrowing_takes_thousands_of_ids(index):
     version = make_version()
     await index.upsert([make_point(version, make_chunk())])
-    ids = [*(name() for _ in range(3000)), version.version_id]
-    assert versions_of((await search(index, scope_of(version), versions=ids)).sparse) == {version.version_id}
-    documents = (*(name() for _ in range(3000)), version.document_id)
-    assert (await search(index, scope_of(version, document_ids=documents), versions=ids)).dense
-    assert not (await search(index, scope_of(version), versions=ids[:-1])).dense
+    ids = (*(name() for _ in range(3000)), version.document_id)
+    found = await search(index, scope_of(version, document_ids=ids))
+    assert versions_of(found.dense) == versions_of(found.sparse) == {version.version_id}
+    assert not (await search(index, scope_of(version, document_ids=ids[:-1]))).dense
 
 
 async def test_at_most_limit_matches_come_from_each_leg(index):
@@ -285,7 +274,7 @@ async def test_at_most_limit_matches_come_from_each_leg(index):
 async def test_a_query_without_terms_still_finds_by_meaning(index):
     version = make_version()
     await index.upsert([make_point(version, make_chunk())])
-    found = await index.match(scope_of(version), (), direction(0), NOTHING, 5)
+    found = await index.match(scope_of(version), direction(0), NOTHING, 5)
     assert len(found.dense) == 1
     assert not found.sparse
 

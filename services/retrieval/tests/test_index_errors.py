@@ -9,11 +9,10 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from retrieval.engine.errors import CollectionMismatch, CollectionUnavailable, RequestRefused
 from retrieval.engine.server import build_engine, start_engine
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
-from retrieval.index.qdrant_vector_index import QdrantVectorIndex
-from retrieval.model import IndexRefused, IndexUnavailable
+from retrieval.errors import IndexRefused, IndexUnavailable
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Deadlines, Generation
+from retrieval.vectors.qdrant import QdrantVectorIndex
 from servicekit.errors import AppError, StorageFull
 
 GENERATION = Generation("errors", 8)

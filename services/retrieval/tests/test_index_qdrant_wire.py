@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.generation import Generation
-from retrieval.index.qdrant_vector_index import QdrantVectorIndex
-from retrieval.model import IndexUnavailable, Scope, SparseVector
+from retrieval.errors import IndexUnavailable
+from retrieval.model import Scope, SparseVector
+from retrieval.vectors.generation import Deadlines, Generation
+from retrieval.vectors.qdrant import QdrantVectorIndex
 
 GENERATION = Generation("m", 4)
 QUERY = (np.ones(4, dtype=np.float32), SparseVector((1,), (1.0,)), 5)
@@ -101,12 +101,12 @@ async def test_the_collection_is_made_for_tenants_and_for_bm25(index, server):
 
 async def test_both_legs_travel_in_one_request_behind_both_walls(index, server):
     server.exists = True
-    await index.match(Scope("t1", "u1"), ("v1",), *QUERY)
+    await index.match(Scope("t1", "u1", document_ids=("d1",)), *QUERY)
     (batch,) = server.bodies("/query/batch")
     walls = [
         {"key": "tenant_id", "match": {"any": ["t1"]}},
         {"key": "private_to_user_id", "match": {"any": ["", "u1"]}},
-        {"key": "version_id", "match": {"any": ["v1"]}},
+        {"key": "document_id", "match": {"any": ["d1"]}},
     ]
     assert [search["using"] for search in batch["searches"]] == ["dense", "sparse"]
     assert [search["filter"]["must"] for search in batch["searches"]] == [walls, walls]
@@ -125,9 +125,9 @@ async def test_a_server_that_fails_or_hangs_is_unavailable_within_the_deadline(i
     await index.prepare()
     server.status = 503
     with pytest.raises(IndexUnavailable):
-        await index.match(Scope("t1", "u1"), (), *QUERY)
+        await index.match(Scope("t1", "u1"), *QUERY)
     server.status, server.hang_seconds = 200, 2.0
     started = time.monotonic()
     with pytest.raises(IndexUnavailable):
-        await index.match(Scope("t1", "u1"), (), *QUERY)
+        await index.match(Scope("t1", "u1"), *QUERY)
     assert time.monotonic() - started < 1.5

@@ -6,9 +6,10 @@ from uuid import UUID, uuid4, uuid5
 import numpy as np
 import pytest
 
+from retrieval.errors import DocumentDeleted, IndexUnavailable, VersionIncomplete
 from retrieval.indexing.indexer import Indexer
 from retrieval.indexing.read_ahead import read_ahead
-from retrieval.model import Chunk, DocumentDeleted, DocumentVersion, IndexUnavailable, SparseVector, VersionIncomplete
+from retrieval.model import Chunk, DocumentVersion, SparseVector
 from servicekit.errors import StorageFull
 
 VERSION = DocumentVersion(str(uuid4()), str(uuid4()), str(uuid4()), str(uuid4()), "", "a.pdf", "A", "de")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,13 +21,14 @@ from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
-from retrieval.embedders.minilm_embedder import MiniLmEmbedder
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
-from retrieval.model import IndexUnavailable
-from retrieval.server import IndexPreparation, build_servicers
-from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
-from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from retrieval.embedders.bm25 import Bm25TermWeigher
+from retrieval.embedders.minilm import MiniLmEmbedder
+from retrieval.errors import IndexUnavailable
+from retrieval.indexing.preparation import IndexPreparation
+from retrieval.server import add_servicers
+from retrieval.stores.versions import PostgresVersionRegistry
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Generation
 from servicekit.rpc.client import open_channel
 
 FACTS = (
@@ -78,10 +80,17 @@ async def channels(engine, folder, service_database, rpc, tokens):
     generation = Generation(embedder.model, embedder.dimensions)
     index = EdgeVectorIndex(engine, generation)
     registry = PostgresVersionRegistry((await service_database("retrieval")).database, generation.collection)
-    add_servicers = build_servicers(embedder, Bm25TermWeigher(), index, registry, frozenset({"en"}))
+    adding = partial(
+        add_servicers,
+        embedder=embedder,
+        weigher=Bm25TermWeigher(),
+        index=index,
+        registry=registry,
+        known_languages=frozenset({"en"}),
+    )
     preparing = asyncio.create_task(IndexPreparation(index).keep_prepared())
     opened = []
-    async with rpc.serve(name="retrieval", add_servicers=add_servicers) as address:
+    async with rpc.serve(name="retrieval", add_servicers=adding) as address:
 
         def connect(token):
             async def identity():

@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.engine import make_url
 
-from retrieval.model import DocumentDeleted, DocumentVersion, ExpectedVersion, IndexUnavailable
-from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
+from retrieval.errors import DocumentDeleted, IndexUnavailable
+from retrieval.model import DocumentVersion, ExpectedVersion
+from retrieval.stores.versions import PostgresVersionRegistry
 
 TENANT, OTHER_TENANT = str(uuid4()), str(uuid4())
 GENERATION = "chunks-letters-26-v2"

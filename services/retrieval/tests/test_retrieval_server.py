@@ -8,15 +8,16 @@ from pydantic import ValidationError
 
 from retrieval.__main__ import COMMANDS
 from retrieval.config import EngineSettings, Settings
-from retrieval.embedders.gemini_embedder import GeminiEmbedder
-from retrieval.embedders.minilm_embedder import MiniLmEmbedder
-from retrieval.embedders.openai_embedder import OpenAIEmbedder
+from retrieval.embedders.gemini import GeminiEmbedder
+from retrieval.embedders.minilm import MiniLmEmbedder
+from retrieval.embedders.openai import OpenAIEmbedder
 from retrieval.engine.server import EngineBusy
-from retrieval.index.edge_vector_index import EdgeVectorIndex
-from retrieval.index.generation import Generation
-from retrieval.index.qdrant_vector_index import QdrantVectorIndex
-from retrieval.model import IndexUnavailable
-from retrieval.server import IndexPreparation, check_embedder, connect_index, open_embedder
+from retrieval.errors import IndexUnavailable
+from retrieval.indexing.preparation import IndexPreparation
+from retrieval.server import check_embedder, connect_index, open_embedder
+from retrieval.vectors.edge import EdgeVectorIndex
+from retrieval.vectors.generation import Generation
+from retrieval.vectors.qdrant import QdrantVectorIndex
 from servicekit.program import run_program
 
 DATABASE_URL = "postgresql+asyncpg://docuchat_retrieval:hunter22@db/docuchat"
@@ -221,7 +222,7 @@ def test_a_second_engine_on_the_same_folder_ends_with_a_sentence(environment):
 
 IMPORTS = """
 import sys
-import retrieval.__main__, retrieval.server, retrieval.embedders.minilm_embedder
+import retrieval.__main__, retrieval.server, retrieval.embedders.minilm
 unneeded = {"qdrant_client", "alembic", "openai", "google.genai", "onnx", "opentelemetry.exporter"}
 print(sorted(unneeded & set(sys.modules)))
 """

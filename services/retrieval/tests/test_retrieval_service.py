@@ -2,6 +2,7 @@
 
 import asyncio
 import warnings
+from functools import partial
 from uuid import uuid4
 
 import grpc
@@ -14,12 +15,12 @@ from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
-from retrieval.index.generation import Generation
-from retrieval.index.qdrant_vector_index import QdrantVectorIndex
-from retrieval.model import EmbedderRefused, EmbedderUnavailable, IndexUnavailable
-from retrieval.server import build_servicers
-from retrieval.stores.postgres_version_registry import PostgresVersionRegistry
-from retrieval.weighing.bm25_term_weigher import Bm25TermWeigher
+from retrieval.embedders.bm25 import Bm25TermWeigher
+from retrieval.errors import EmbedderRefused, EmbedderUnavailable, IndexUnavailable
+from retrieval.server import add_servicers
+from retrieval.stores.versions import PostgresVersionRegistry
+from retrieval.vectors.generation import Generation
+from retrieval.vectors.qdrant import QdrantVectorIndex
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.status import read_error
 
@@ -96,8 +97,15 @@ def embedder():
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def address(registry, rpc, index, embedder):
-    add_servicers = build_servicers(embedder, Bm25TermWeigher(), index, registry, None)
-    async with rpc.serve(name="retrieval", add_servicers=add_servicers) as address:
+    adding = partial(
+        add_servicers,
+        embedder=embedder,
+        weigher=Bm25TermWeigher(),
+        index=index,
+        registry=registry,
+        known_languages=None,
+    )
+    async with rpc.serve(name="retrieval", add_servicers=adding) as address:
         yield address
 
 

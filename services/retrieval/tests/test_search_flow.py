@@ -3,7 +3,8 @@ from uuid import uuid4
 
 import pytest
 
-from retrieval.model import Chunk, DocumentVersion, EmptyQuery, Hit, Match, Matches, Scope
+from retrieval.errors import EmptyQuery
+from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.leg_weights import BOTH_LEGS, WORDS_FIRST, knows_script, weigh_legs
 from retrieval.search.searcher import Searcher, is_blank
@@ -23,8 +24,7 @@ def make_match(number, score=1.0, text="", **version):
     made = make_version(**version)
     point_id = f"{made}/{number}"
     PASSAGES[point_id] = (made, Chunk(number, text or f"text {number}", 0, 1, 1, 1))
-    told = (made.tenant_id, made.version_id, made.private_to_user_id, made.language, number)
-    return Match(point_id, *told, score)
+    return Match(point_id, made.version_id, made.language, number, score)
 
 
 def leg(*numbers, **version):
@@ -52,7 +52,7 @@ class FakeIndex:
     def __init__(self, dense, sparse=()):
         self.dense, self.sparse, self.asked, self.read_counts = list(dense), list(sparse), [], []
 
-    async def match(self, scope, version_ids, dense, sparse, limit, leading):
+    async def match(self, scope, dense, sparse, limit, leading):
         self.asked.append(limit)
         known = [
             match.point_id for match in (*self.dense[: self.brings * leading], *self.sparse[: self.brings * leading])

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -43,20 +44,21 @@ def test_the_sentence_that_covers_most_of_the_query_comes_first(language, query,
 
 
 def test_a_hit_has_few_highlights_best_first_within_its_own_text():
-    (hit,) = highlight("pier trams Clara Voss", [make_hit(PIER, start=1000)])
+    text = f"{PIER} The pier rusts. The pier is wet. The pier stands."
+    (hit,) = highlight("pier trams Clara Voss", [make_hit(text, start=1000)])
     scores = [one.score for one in hit.highlights]
     assert len(scores) == MOST
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score <= 1 for score in scores)
-    assert all(1000 <= one.start_offset < one.end_offset <= 1000 + len(PIER) for one in hit.highlights)
+    assert all(1000 <= one.start_offset < one.end_offset <= 1000 + len(text) for one in hit.highlights)
 
 
 def test_the_score_is_the_share_of_the_querys_weight():
     hits = highlight("old pier tungsten", [make_hit("The pier is old."), make_hit("Nothing here.")])
     whole = highlight("old pier", [make_hit("The pier is old."), make_hit("Nothing here.")])
     assert whole[0].highlights[0].score == 1
-    # Held by one of two sentences against none of two: log(1 + 1.5 / 1.5) against log(1 + 2.5 / 0.5).
-    assert hits[0].highlights[0].score == pytest.approx(2 * 0.6931 / (2 * 0.6931 + 1.7918), abs=1e-4)
+    # Held by one sentence against none, of 30: log(1 + 29.5 / 1.5) against log(1 + 30.5 / 0.5).
+    assert hits[0].highlights[0].score == pytest.approx(2 * 3.0285 / (2 * 3.0285 + 4.1271), abs=1e-4)
     assert hits[1].highlights == ()
 
 
@@ -98,14 +100,54 @@ def test_headings_and_questions_give_way_to_statements(weak):
     assert [one.score for one in found[0].highlights] == [1, WEAK]
 
 
-def test_one_word_of_several_is_weak_evidence():
-    alone, together = (
-        highlight("pier rust", [make_hit(text), make_hit("No.")])[0].highlights[0].score
-        for text in ("A pier.", "A pier rusts.")
-    )
-    assert together == 1
-    assert alone == pytest.approx(WEAK * 0.6931 / (0.6931 + 1.7918), abs=1e-4)
-    assert highlight("pier", [make_hit("A pier.")])[0].highlights[0].score == 1
+def relevance(query, text, *, by_meaning=False, similarity=0.0, **version):
+    (hit,) = highlight(query, [replace(make_hit(text, **version), similarity=similarity)], by_meaning=by_meaning)
+    return hit.relevance
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "about", "other"),
+    [
+        ("en", "Who built the pier in 1887?", PIER, "The wall was built of stone. It is high."),
+        ("de", "Wer baute die Seebrücke 1887?", "Die Seebrücke steht seit 1887.", "Er baute viel. Es war 1890."),
+        ("ru", "Кто построил старый мост?", "Мост стар. Его построил Иван.", "Дом построил Иван. Он высокий."),
+        ("fa", "چه کسی اسکلهٔ قدیمی را ساخت؟", "اسکلهٔ قدیمی اینجاست.", "دیوار را علی ساخت."),
+        ("ar", "من بنى الرصيف القديم؟", "الرصيف القديم هنا.", "الجدار من الحجر القديم."),
+        ("zh", "谁建造了旧码头？", "旧码头是沃斯建造的。", "这座墙是石头的，很旧。"),
+    ],
+)
+def test_relevance_tells_what_is_about_the_query_from_what_shares_a_word(language, query, about, other):
+    assert relevance(query, about, language=language) >= 0.5 > relevance(query, other, language=language)
+
+
+@pytest.mark.parametrize(("query", "text"), [("FM", "This is FM."), ("龙", "这是龙。"), ("the pier", "A pier.")])
+def test_what_holds_the_whole_query_is_relevant_however_short_it_is(query, text):
+    assert relevance(query, text) == 1
+    assert relevance(query, "Nothing here.") == 0
+
+
+def test_words_in_sentences_far_apart_do_not_add_up():
+    near, far = (f"The harbour is old. {'It rains. ' * count}Storms came." for count in (1, 3))
+    assert relevance("harbour storms tungsten", near) > relevance("harbour storms tungsten", far)
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [("A pier. The pier is wet.", {}), ("A pier. It is wet.", {"title": "The pier"})],
+    ids=["repeated", "in the title"],
+)
+def test_what_a_passage_is_about_speaks_louder_than_what_it_mentions(text, context):
+    assert relevance("pier tungsten salt", text, **context) > relevance("pier tungsten salt", "A pier. It is wet.")
+
+
+def test_meaning_adds_to_the_words_only_where_the_model_can_judge():
+    words = relevance("pier rust", "A pier.", similarity=0.6)
+    assert words == relevance("pier rust", "A pier.")
+    assert relevance("pier rust", "A pier.", by_meaning=True, similarity=0.6) == pytest.approx(0.6 + words / 2)
+    assert relevance("tungsten", "A pier.", by_meaning=True, similarity=0.6) == pytest.approx(0.6)
+    assert relevance("pier rust", "A pier.", by_meaning=True, similarity=0.95) == 1
+    assert relevance("tungsten", "A pier.", by_meaning=True, similarity=-0.2) == 0
+    assert relevance("what is it", "A pier.") == 0
 
 
 def test_a_rare_word_of_the_query_weighs_more_than_a_frequent_one():
@@ -130,6 +172,7 @@ def test_highlights_go_out_with_their_hit():
     (first, *_) = to_hit_proto(hit).highlights
     assert PIER[first.start_offset - 40 : first.end_offset - 40] == "Clara Voss built the pier in 1887."
     assert first.score == pytest.approx(hit.highlights[0].score)
+    assert to_hit_proto(hit).relevance == pytest.approx(hit.relevance)
 
 
 @pytest.mark.parametrize("text", ["word. " * 1600, "a" * 9_999, "字。" * 4_900, "?! " * 3_300, "x\n" * 4_900])

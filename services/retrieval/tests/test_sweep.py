@@ -1,10 +1,13 @@
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
-from retrieval.indexing.sweep import sweep, sweep_regularly
-from retrieval.model import AbandonedVersion, IndexUnavailable
+from retrieval.errors import IndexUnavailable
+from retrieval.indexing.sweep import sweep
+from retrieval.model import AbandonedVersion
+from servicekit.repeating import repeat
 
 ABANDONED = [AbandonedVersion("t", "d", version, datetime.now(UTC)) for version in ("v1", "v2", "v3")]
 
@@ -74,7 +77,7 @@ async def test_a_sweep_that_finds_the_index_away_forgets_nothing_and_ends_its_ro
 async def test_the_sweep_comes_again_whatever_happened(error):
     fakes = Fakes()
     fakes.errors = {"v1": error}
-    sweeping = asyncio.create_task(sweep_regularly(fakes, fakes, every_seconds=0.001))
+    sweeping = asyncio.create_task(repeat("sweep", partial(sweep, fakes, fakes), every_seconds=0.001))
     async with asyncio.timeout(10):
         while fakes.abandoned and not sweeping.done():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)

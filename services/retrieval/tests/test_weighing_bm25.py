@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.weighing.bm25_term_weigher import STEMMED, Bm25TermWeigher
+from retrieval.embedders.bm25 import STEMMED, Bm25TermWeigher
 
 WEIGHER = Bm25TermWeigher()
 

@@ -18,11 +18,11 @@ from launcher.settings import SettingError, Settings, read_settings
 from launcher.stack import run_stack
 from launcher.state import StackRecord, is_alive, read_state
 
-_STOP_SECONDS = 90
+STOP_SECONDS = 90
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; return the exit status: 0 done, 1 not running or failed, 2 a setting is wrong."""
+    """Runs one command; returns the exit status: 0 done, 1 not running or failed, 2 a setting is wrong."""
     parser = argparse.ArgumentParser(prog="python -m launcher", description="Runs DocuChat on one machine.")
     parser.add_argument("command", nargs="?", default="up", choices=("up", "status", "stop", "url"))
     parser.add_argument("--json", action="store_true", help="status: print JSON instead of a table")
@@ -62,12 +62,12 @@ def _show(record: StackRecord, *, as_json: bool) -> int:
 
 
 def _stop(record: StackRecord) -> int:
-    """Ask the launcher to stop its stack, and wait until it has."""
+    """Asks the launcher to stop its stack, and waits until it has."""
     os.kill(record.launcher.pid or 0, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
+    deadline = time.monotonic() + STOP_SECONDS
     while is_alive(record.launcher):
         if time.monotonic() > deadline:
-            sys.stderr.write(f"It has not stopped within {_STOP_SECONDS} s.\n")
+            sys.stderr.write(f"It has not stopped within {STOP_SECONDS} s.\n")
             return 1
         time.sleep(0.1)
     return 0

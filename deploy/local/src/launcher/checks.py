@@ -15,12 +15,12 @@ from contextlib import suppress
 from launcher.settings import SettingError
 from launcher.spec import ProcessSpec
 
-_SECONDS = 60.0
-_LONGEST_ANSWER = 4000
+SECONDS = 60.0
+LONGEST_ANSWER = 4000
 
 
 async def check_settings(specs: Sequence[ProcessSpec]) -> None:
-    """Ask all services. Raise SettingError with their sentences."""
+    """Asks all services. Raises SettingError with their sentences."""
     asked = [(spec.checked_as, dict(spec.environment)) for spec in specs if spec.checked_as]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "launcher.checks"),
@@ -29,13 +29,13 @@ async def check_settings(specs: Sequence[ProcessSpec]) -> None:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        _, output = await asyncio.wait_for(process.communicate(json.dumps(asked).encode()), _SECONDS)
+        _, output = await asyncio.wait_for(process.communicate(json.dumps(asked).encode()), SECONDS)
     except TimeoutError:
-        raise SettingError(f"The settings could not be checked within {_SECONDS:.0f} s.") from None
+        raise SettingError(f"The settings could not be checked within {SECONDS:.0f} s.") from None
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-    said = output.decode(errors="replace").strip()[-_LONGEST_ANSWER:]
+    said = output.decode(errors="replace").strip()[-LONGEST_ANSWER:]
     match process.returncode:
         case 0:
             return
@@ -47,7 +47,7 @@ async def check_settings(specs: Sequence[ProcessSpec]) -> None:
 
 
 def run_checks(asked: Sequence[tuple[str, Mapping[str, str]]]) -> int:
-    """Run the command of each service in its environment; return the highest exit status."""
+    """Runs the command of each service in its environment; returns the highest exit status."""
     return max((_run_check(service, environment) for service, environment in asked), default=0)
 
 

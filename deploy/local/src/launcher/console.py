@@ -15,7 +15,7 @@ from launcher.spec import Event, State
 from launcher.state import StackRecord, is_alive
 from launcher.supervisor import Member
 
-_COLORS = {
+COLORS = {
     State.READY: "green",
     State.DONE: "green",
     State.STARTING: "yellow",
@@ -34,32 +34,32 @@ class StackConsole:
         self._members: Mapping[str, Member] = {}
 
     def begin(self, members: Mapping[str, Member]) -> None:
-        """Show the table while the stack starts, if there is a terminal to show it on."""
+        """Shows the table while the stack starts, if there is a terminal to show it on."""
         self._members = members
         if self._console.is_terminal:
             self._live = Live(self._table(), console=self._console, refresh_per_second=10)
             self._live.start()
 
     def show(self, event: Event) -> None:
-        """Show a change: in the table while it is there, as a line otherwise."""
+        """Shows a change: in the table while it is there, as a line otherwise."""
         if self._live:
             self._live.update(self._table())
         if self._live is None or event.state in {State.RESTARTING, State.FAILED}:
             self.say(f"{event.name}: {event.state} {event.detail}".rstrip())
 
     def finish_table(self) -> None:
-        """Leave the table as it is and go on with lines."""
+        """Leaves the table as it is and goes on with lines."""
         if self._live:
             self._live.update(self._table())
             self._live.stop()
             self._live = None
 
     def say(self, line: str) -> None:
-        """Print a line with the seconds since the start."""
+        """Prints a line with the seconds since the start."""
         self._print(f"{time.monotonic() - self._started:7.1f} s  {line}")
 
     def welcome(self, settings: Settings, logs: Path) -> None:
-        """Say where things are and what to do next."""
+        """Says where things are and what to do next."""
         seconds = time.monotonic() - self._started
         self.finish_table()
         self._print(_welcome_text(settings.url, settings.home, logs, seconds))
@@ -73,7 +73,7 @@ class StackConsole:
         table = Table("process", "state", "pid", Column("address", overflow="fold"), title="DocuChat")
         for member in self._members.values():
             pid = str(member.running.pid) if member.running else ""
-            state = Text(member.state, style=_COLORS.get(member.state, ""))
+            state = Text(member.state, style=COLORS.get(member.state, ""))
             table.add_row(member.spec.name, state, pid, member.spec.address)
         return table
 
@@ -96,7 +96,7 @@ Ctrl-C stops everything; `.venv/bin/python -m launcher status` in another termin
 
 
 def status_table(record: StackRecord) -> Table:
-    """Return the processes of a state file as a table."""
+    """Returns the processes of a state file as a table."""
     table = Table("process", "state", "pid", "restarts", Column("address", overflow="fold"))
     for process in (record.launcher, *record.processes):
         state = process.state if process.pid is None or is_alive(process) else "gone"

@@ -9,16 +9,16 @@ import os
 import pwd
 import sys
 
-_PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, death_signal: int, user: str, command: list[str]) -> None:
-    """Become the command, as the user if one is named."""
+    """Becomes the command, as the user if one is named."""
     if user:
         _become(user)
     # After the change of user, which would undo it.
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal)
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal)
     # The parent may have died before the line above took effect.
     if os.getppid() != parent:
         sys.exit(1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # sun_path holds 108 bytes on Linux and 104 on macOS.
-_LONGEST_SOCKET_PATH = 100
+LONGEST_SOCKET_PATH = 100
 
 
 class AlreadyRunningError(Exception):
@@ -60,7 +60,7 @@ class Home:
     def socket(self, name: str) -> Path:
         """A path for a unix socket, short enough for the kernel whatever the home is called."""
         path = self.root / "run" / f"{name}.sock"
-        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
             return path
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"docuchat-{os.getuid()}-{digest}"
@@ -68,7 +68,7 @@ class Home:
         return folder / f"{name}.sock"
 
     def create(self) -> None:
-        """Make the folders; others may pass through the root (PostgreSQL may run as another user) but not look."""
+        """Makes the folders; others may pass through the root (PostgreSQL may run as another user) but not look."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711)
         for folder in (self.secrets, self.logs, self.root / "run", self.root / "data", self.envoy):
@@ -78,7 +78,7 @@ class Home:
 
 @contextmanager
 def hold_lock(home: Home) -> Iterator[None]:
-    """Hold the home's lock; raise AlreadyRunningError at once if someone else does.
+    """Holds the home's lock; raises AlreadyRunningError at once if someone else does.
 
     The kernel lets go of it when the holder dies, however it dies.
     """

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from launcher.home import Home
 
 DATABASE_SERVICES = ("auth", "ingestion", "retrieval", "chat")
-_SERVICES_WITH_SECRET = ("ingestion", "retrieval", "chat")
+SERVICES_WITH_SECRET = ("ingestion", "retrieval", "chat")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Keys:
 
 
 def load_keys(home: Home) -> Keys:
-    """Return the home's keys; make those that do not exist yet."""
+    """Returns the home's keys; makes those that do not exist yet."""
     signing_key_file = home.secrets / "signing_key.pem"
     if not signing_key_file.exists():
         _write_private(signing_key_file, _new_signing_key())
@@ -46,7 +46,7 @@ def load_keys(home: Home) -> Keys:
 
 
 def _complete(known: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
-    """Keep what a home has, and add what this release needs beyond it."""
+    """Keeps what a home has, and adds what this release needs beyond it."""
     return {
         name: {**value, **known.get(name, {})} if isinstance(value, dict) else known.get(name, value)
         for name, value in fresh.items()
@@ -71,13 +71,13 @@ def _new_passwords() -> dict[str, Any]:
             postgres_password=secrets.token_urlsafe(32),
             owner_passwords={service: secrets.token_urlsafe(32) for service in DATABASE_SERVICES},
             application_passwords={service: secrets.token_urlsafe(32) for service in DATABASE_SERVICES},
-            service_secrets={service: secrets.token_urlsafe(32) for service in _SERVICES_WITH_SECRET},
+            service_secrets={service: secrets.token_urlsafe(32) for service in SERVICES_WITH_SECRET},
         )
     )
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read; it appears whole or not at all."""
+    """Writes a file that only its owner may read; it appears whole or not at all."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -8,21 +8,21 @@ from contextlib import suppress
 from pathlib import Path
 
 LONGEST_LOG_BYTES = 16 * 1024 * 1024
-_LOOK_SECONDS = 2.0
-_TAIL_BYTES = 8192
+LOOK_SECONDS = 2.0
+TAIL_BYTES = 8192
 
 
 async def keep_small(logs: Iterable[Path]) -> None:
-    """Look at the logs again and again and cut those that have grown too long; never return."""
+    """Looks at the logs again and again and cuts those that have grown too long; never returns."""
     paths = list(logs)
     while True:
         for log in paths:
             await asyncio.to_thread(cut, log)
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def cut(log: Path, limit: int = LONGEST_LOG_BYTES) -> None:
-    """Move the content of a log that is longer than the limit (bytes) to its predecessor.
+    """Moves the content of a log that is longer than the limit (bytes) to its predecessor.
 
     The process goes on writing: its file is open for appending, so it begins
     again at the start. Lines of the moment between are lost. On a full disk the
@@ -39,17 +39,17 @@ def cut(log: Path, limit: int = LONGEST_LOG_BYTES) -> None:
 
 
 def rotate(log: Path) -> None:
-    """Keep the log of the run before, and only that."""
+    """Keeps the log of the run before, and only that."""
     if log.exists():
         log.replace(_before(log))
 
 
 def read_last_lines(log: Path, count: int, limit: int = 300) -> list[str]:
-    """Return the last lines of a log that are not empty, each cut to the limit; none if there is no log."""
+    """Returns the last lines of a log that are not empty, each cut to the limit; none if there is no log."""
     if not log.exists():
         return []
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     return [line[:limit] for line in lines[-count:]]
 

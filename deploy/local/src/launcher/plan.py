@@ -17,10 +17,10 @@ from launcher.probes import GatewayProbe, GrpcProbe, HeartbeatProbe
 from launcher.settings import Settings
 from launcher.spec import ProcessSpec
 
-_PREPARE = "prepare"
-_PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection")
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-_PROVIDERS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_")
+PREPARE = "prepare"
+PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+PROVIDERS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_")
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Plan:
 
 
 def make_plan(settings: Settings, home: Home, keys: Keys, inherited: Mapping[str, str]) -> Plan:
-    """Choose free ports and the common environment."""
-    base = {name: inherited[name] for name in _INHERITED if name in inherited}
+    """Chooses free ports and the common environment."""
+    base = {name: inherited[name] for name in INHERITED if name in inherited}
     # Python writes its logs line by line, and no proxy stands between processes of one machine.
     base |= {"PYTHONUNBUFFERED": "1", "no_grpc_proxy": "127.0.0.1,localhost"}
-    return Plan(settings, home, keys, dict(zip(_PORTS, find_free_ports(len(_PORTS)), strict=True)), base)
+    return Plan(settings, home, keys, dict(zip(PORTS, find_free_ports(len(PORTS)), strict=True)), base)
 
 
 def find_free_ports(count: int) -> list[int]:
-    """Return different ports on which nothing listens now."""
+    """Returns different ports on which nothing listens now."""
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -53,7 +53,7 @@ def find_free_ports(count: int) -> list[int]:
 
 
 def list_processes(plan: Plan) -> list[ProcessSpec]:
-    """Return the processes in an order in which each needs and uses only earlier ones."""
+    """Returns the processes in an order in which each needs and uses only earlier ones."""
     engine = [] if plan.settings.passed_on.get("QDRANT_URL") else [_engine(plan)]
     return [
         postgres.build_spec(plan.home.postgres, plan.keys.postgres_password, plan.ports["postgres"], dict(plan.base)),
@@ -70,7 +70,7 @@ def list_processes(plan: Plan) -> list[ProcessSpec]:
 
 
 def gateway_environment(plan: Plan) -> dict[str, str]:
-    """Return what `gateway.config.read_config` reads."""
+    """Returns what `gateway.config.read_config` reads."""
     targets = {f"DOCUCHAT_{name.upper()}_TARGET": _target(plan, name) for name in DATABASE_SERVICES}
     return _handed_on(plan, "OTEL_", "DOCUCHAT_CORS_", "DOCUCHAT_CONSOLE", "DOCUCHAT_ISSUER", "DOCUCHAT_AUDIENCE") | {
         **targets,
@@ -106,7 +106,7 @@ def _prepare(plan: Plan) -> ProcessSpec:
         environment[f"{prefix}_APPLICATION_PASSWORD"] = plan.keys.application_passwords[service]
         environment[f"{prefix}_OWNER_URL"] = _database_url(plan, f"{service}_owner", plan.keys.owner_passwords[service])
     return ProcessSpec(
-        name=_PREPARE,
+        name=PREPARE,
         command=_python("launcher.prepare"),
         environment=environment,
         needs=frozenset({postgres.NAME}),
@@ -125,7 +125,7 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str], *, uses: set
         command=_python(name),
         environment={**_service_environment(plan, name), "DOCUCHAT_LISTEN": target, **environment},
         probe=GrpcProbe(target),
-        needs=frozenset({_PREPARE}),
+        needs=frozenset({PREPARE}),
         uses=frozenset({postgres.NAME, *uses}),
         checked_as=name,
         address=target,
@@ -133,7 +133,7 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str], *, uses: set
 
 
 def _process_environment(plan: Plan, name: str) -> dict[str, str]:
-    """Return what every process of a service gets; what the user has set goes first, what must fit together last."""
+    """Returns what every process of a service gets; what the user has set goes first, what must fit together last."""
     data = plan.home.data(name)
     data.mkdir(parents=True, exist_ok=True)
     return {
@@ -148,7 +148,7 @@ def _process_environment(plan: Plan, name: str) -> dict[str, str]:
 
 
 def _service_environment(plan: Plan, name: str) -> dict[str, str]:
-    """Return what every service gets beside that."""
+    """Returns what every service gets beside that."""
     return _process_environment(plan, name) | {
         "DOCUCHAT_DATABASE_URL": _database_url(plan, name, plan.keys.application_passwords[name]),
         "DOCUCHAT_AUTH_TARGET": _target(plan, "auth"),
@@ -158,7 +158,7 @@ def _service_environment(plan: Plan, name: str) -> dict[str, str]:
 
 
 def _service_secret(plan: Plan, name: str) -> dict[str, str]:
-    """Return what proves to auth which service calls; auth itself has nothing to prove."""
+    """Returns what proves to auth which service calls; auth itself has nothing to prove."""
     secret = plan.keys.service_secrets.get(name)
     return {"DOCUCHAT_SERVICE_SECRET": secret} if secret else {}
 
@@ -172,7 +172,7 @@ def _auth_environment(plan: Plan) -> dict[str, str]:
 
 def _retrieval_environment(plan: Plan) -> dict[str, str]:
     engine = {"DOCUCHAT_ENGINE_TARGET": f"unix:{plan.home.socket('engine')}"}
-    return _handed_on(plan, *_PROVIDERS, "QDRANT_", "HTTP", "NO_PROXY") | engine
+    return _handed_on(plan, *PROVIDERS, "QDRANT_", "HTTP", "NO_PROXY") | engine
 
 
 def _ingestion_environment(plan: Plan) -> dict[str, str]:
@@ -191,7 +191,7 @@ def _ingestion_environment(plan: Plan) -> dict[str, str]:
 
 
 def _chat_environment(plan: Plan) -> dict[str, str]:
-    return _handed_on(plan, *_PROVIDERS, "HTTP", "NO_PROXY") | {
+    return _handed_on(plan, *PROVIDERS, "HTTP", "NO_PROXY") | {
         "DOCUCHAT_RETRIEVAL_TARGET": _target(plan, "retrieval"),
         "DOCUCHAT_INGESTION_TARGET": _target(plan, "ingestion"),
     }
@@ -214,7 +214,7 @@ def _worker(plan: Plan) -> ProcessSpec:
         command=_python("ingestion", "worker"),
         environment=_service_environment(plan, "ingestion") | _ingestion_environment(plan),
         probe=HeartbeatProbe(plan.home.data("ingestion") / "worker.heartbeat"),
-        needs=frozenset({_PREPARE}),
+        needs=frozenset({PREPARE}),
         uses=frozenset({postgres.NAME, "auth", "retrieval"}),
     )
 
@@ -245,5 +245,5 @@ def _gateway(plan: Plan) -> ProcessSpec:
 
 
 def _workers() -> int:
-    """Return how many threads Envoy shall have: the Python processes need the other cores more."""
+    """Returns how many threads Envoy shall have: the Python processes need the other cores more."""
     return max(1, min(4, (os.cpu_count() or 1) // 2))

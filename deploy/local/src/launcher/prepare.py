@@ -15,12 +15,12 @@ from launcher.postgres import DATABASE
 from servicekit.migrations import run_migrations
 from servicekit.provision import provision_service
 
-_CONNECT_SECONDS = 10
-_TOTAL_SECONDS = 300
+CONNECT_SECONDS = 10
+TOTAL_SECONDS = 300
 
 
 async def prepare(environment: Mapping[str, str]) -> None:
-    """Bring the database up to date; repeating it changes nothing."""
+    """Brings the database up to date; repeating it changes nothing."""
     admin = environment["DOCUCHAT_ADMIN_DSN"]
     await _ensure_database(environment["DOCUCHAT_MAINTENANCE_DSN"])
     for service in DATABASE_SERVICES:
@@ -33,7 +33,7 @@ async def prepare(environment: Mapping[str, str]) -> None:
 
 
 async def _ensure_database(maintenance_dsn: str) -> None:
-    connection = await asyncpg.connect(maintenance_dsn, timeout=_CONNECT_SECONDS)
+    connection = await asyncpg.connect(maintenance_dsn, timeout=CONNECT_SECONDS)
     try:
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
             await connection.execute(f"CREATE DATABASE {DATABASE}")
@@ -42,4 +42,4 @@ async def _ensure_database(maintenance_dsn: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(asyncio.wait_for(prepare(os.environ), _TOTAL_SECONDS))
+    asyncio.run(asyncio.wait_for(prepare(os.environ), TOTAL_SECONDS))

@@ -14,12 +14,12 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-_SECONDS = 1.0
-_NO_ANSWER = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+SECONDS = 1.0
+NO_ANSWER = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 # The beginning of every HTTP/2 connection, which the other side begins with the same kind of frame (RFC 9113, 3.4).
-_HTTP2_SETTINGS = b"\0\0\0\4\0\0\0\0\0"
-_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _HTTP2_SETTINGS
-_CHANNEL_OPTIONS = (
+HTTP2_SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + HTTP2_SETTINGS
+CHANNEL_OPTIONS = (
     # A proxy set for the user's other work must not come between us and our own processes.
     ("grpc.enable_http_proxy", 0),
     # Channels to one target share their connection and its growing pauses between attempts; a probe wants to know now.
@@ -34,7 +34,7 @@ class GrpcProbe:
     target: str
 
     async def is_ready(self) -> bool:
-        """Tell whether it says SERVING."""
+        """Tells whether it says SERVING."""
         try:
             answer = await self._check()
         except grpc.aio.AioRpcError:
@@ -42,17 +42,17 @@ class GrpcProbe:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def is_alive(self) -> bool:
-        """Tell whether it says anything; a refusal is an answer."""
+        """Tells whether it says anything; a refusal is an answer."""
         try:
             await self._check()
         except grpc.aio.AioRpcError as error:
-            return error.code() not in _NO_ANSWER
+            return error.code() not in NO_ANSWER
         return True
 
     async def _check(self) -> health_pb2.HealthCheckResponse:
-        async with grpc.aio.insecure_channel(self.target, options=_CHANNEL_OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(self.target, options=CHANNEL_OPTIONS) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            return await stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+            return await stub.Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class PostgresProbe:
     dsn: str
 
     async def is_ready(self) -> bool:
-        """Tell whether PostgreSQL accepts connections."""
+        """Tells whether PostgreSQL accepts connections."""
         try:
             await self._connect()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -70,7 +70,7 @@ class PostgresProbe:
         return True
 
     async def is_alive(self) -> bool:
-        """Tell whether PostgreSQL says anything; that it starts, or has no connection left, is an answer."""
+        """Tells whether PostgreSQL says anything; that it starts, or has no connection left, is an answer."""
         try:
             await self._connect()
         except asyncpg.PostgresError:
@@ -80,8 +80,8 @@ class PostgresProbe:
         return True
 
     async def _connect(self) -> None:
-        connection = await asyncpg.connect(self.dsn, timeout=_SECONDS)
-        await connection.close(timeout=_SECONDS)
+        connection = await asyncpg.connect(self.dsn, timeout=SECONDS)
+        await connection.close(timeout=SECONDS)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class HeartbeatProbe:
     """Seconds."""
 
     async def is_ready(self) -> bool:
-        """Tell whether a process of ours, and not the one before it, has written it lately."""
+        """Tells whether a process of ours, and not the one before it, has written it lately."""
         try:
             holder, written = self.path.read_text().strip(), self.path.stat().st_mtime
         except FileNotFoundError:
@@ -101,7 +101,7 @@ class HeartbeatProbe:
         return time.time() - written < self.longest_silence and holder.isdecimal() and _is_child(int(holder))
 
     async def is_alive(self) -> bool:
-        """Tell the same: the file says no more."""
+        """Tells the same: the file says no more."""
         return await self.is_ready()
 
 
@@ -112,21 +112,21 @@ class GatewayProbe:
     port: int
 
     async def is_ready(self) -> bool:
-        """Tell whether the answer is SERVING."""
+        """Tells whether the answer is SERVING."""
         try:
-            answer = await asyncio.wait_for(self._get_health(), _SECONDS)
+            answer = await asyncio.wait_for(self._get_health(), SECONDS)
         except (OSError, TimeoutError):
             return False
         head, _, body = answer.partition(b"\r\n\r\n")
         return head.startswith(b"HTTP/1.1 200") and json.loads(body)["status"] == "SERVING"
 
     async def is_alive(self) -> bool:
-        """Tell whether it greets a connection: unlike a request, that asks no service and leaves no line in a log."""
+        """Tells whether it greets a connection: unlike a request, that asks no service and leaves no line in a log."""
         try:
-            answer = await asyncio.wait_for(self._greet(), _SECONDS)
+            answer = await asyncio.wait_for(self._greet(), SECONDS)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             return False
-        return answer[3:4] == _HTTP2_SETTINGS[3:4]
+        return answer[3:4] == HTTP2_SETTINGS[3:4]
 
     async def _get_health(self) -> bytes:
         async with _connect(self.port) as (reader, writer):
@@ -135,8 +135,8 @@ class GatewayProbe:
 
     async def _greet(self) -> bytes:
         async with _connect(self.port) as (reader, writer):
-            writer.write(_HTTP2_PREFACE)
-            return await reader.readexactly(len(_HTTP2_SETTINGS))
+            writer.write(HTTP2_PREFACE)
+            return await reader.readexactly(len(HTTP2_SETTINGS))
 
 
 @asynccontextmanager
@@ -149,7 +149,7 @@ async def _connect(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, async
 
 
 def _is_child(pid: int) -> bool:
-    """Tell whether this process started that one, and it still runs."""
+    """Tells whether this process started that one, and it still runs."""
     try:
         process = psutil.Process(pid)
         return process.ppid() == os.getpid() and process.status() != psutil.STATUS_ZOMBIE

@@ -19,7 +19,7 @@ class RunningProcess:
 
     @classmethod
     async def start(cls, spec: ProcessSpec, log: Path) -> "RunningProcess":
-        """Start it; its output is appended to the log. Raise OSError if it cannot be started at all.
+        """Starts it; its output is appended to the log. Raises OSError if it cannot be started at all.
 
         It writes to the file itself: through a pipe of ours, a launcher that stands still would bring all to a stand.
         """
@@ -43,11 +43,11 @@ class RunningProcess:
         return self._process.pid
 
     async def wait(self) -> int:
-        """Wait until it ends; return its exit status, negative for a signal."""
+        """Waits until it ends; returns its exit status, negative for a signal."""
         return await self._process.wait()
 
     async def stop(self, number: signal.Signals, grace_seconds: float) -> None:
-        """Ask it to end; after the grace time end it, and in any case whatever it has started."""
+        """Asks it to end; after the grace time ends it, and in any case whatever it has started."""
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
             # One that somebody has stopped would not hear it.
@@ -58,6 +58,6 @@ class RunningProcess:
         await self._process.wait()
 
     def kill(self) -> None:
-        """End it and its children at once."""
+        """Ends it and its children at once."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)

@@ -9,8 +9,8 @@ from dotenv import dotenv_values
 
 DEFAULT_PORT = 8080
 DEFAULT_HOME = ".docuchat"
-_PASSED_ON = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_", "QDRANT_", "OTEL_", "AWS_", "DOCUCHAT_")
-_PASSED_ON_EXACTLY = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
+PASSED_ON = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_", "QDRANT_", "OTEL_", "AWS_", "DOCUCHAT_")
+PASSED_ON_EXACTLY = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
 
 
 class SettingError(Exception):
@@ -34,7 +34,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
-    """Read the settings; what the environment says goes before the folder's .env. Raise SettingError."""
+    """Reads the settings; what the environment says goes before the folder's .env. Raises SettingError."""
     file = {name: value for name, value in dotenv_values(folder / ".env").items() if value}
     merged = {**file, **environment}
     home = Path(merged.get("DOCUCHAT_HOME") or DEFAULT_HOME).expanduser()
@@ -46,7 +46,7 @@ def read_settings(environment: Mapping[str, str], folder: Path) -> Settings:
 
 
 def _is_passed_on(name: str) -> bool:
-    return name.upper() in _PASSED_ON_EXACTLY or name.startswith(_PASSED_ON)
+    return name.upper() in PASSED_ON_EXACTLY or name.startswith(PASSED_ON)
 
 
 def _read_port(text: str) -> int:
@@ -56,7 +56,7 @@ def _read_port(text: str) -> int:
 
 
 def check_port_is_free(port: int) -> None:
-    """Raise SettingError if something listens on the port."""
+    """Raises SettingError if something listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -11,11 +11,11 @@ class Probe(Protocol):
     """Tells how a running process is. Each question takes a second or so; what is not there yet is no error."""
 
     async def is_ready(self) -> bool:
-        """Tell whether the process does its work."""
+        """Tells whether the process does its work."""
         ...
 
     async def is_alive(self) -> bool:
-        """Tell whether the process answers at all, be it that it cannot work now: a restart would not help that."""
+        """Tells whether the process answers at all, be it that it cannot work now: a restart would not help that."""
         ...
 
 

@@ -20,14 +20,14 @@ from launcher.spec import Event, ProcessSpec
 from launcher.state import StateFile, end_leftovers, read_state
 from launcher.supervisor import StartFailedError, Supervisor
 
-_PATIENCE_SECONDS = 60
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE_SECONDS = 60
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_stack(settings: Settings) -> int:
-    """Bring the stack up and keep it up until a signal; return the exit status.
+    """Brings the stack up and keeps it up until a signal; returns the exit status.
 
-    Raise AlreadyRunningError, SettingError or PostgresSetupError before anything has been started.
+    Raises AlreadyRunningError, SettingError or PostgresSetupError before anything has been started.
     """
     home = Home(settings.home)
     home.create()
@@ -80,7 +80,7 @@ async def _supervise(plan: Plan, specs: Sequence[ProcessSpec], console: StackCon
 
 
 async def _run_until(stopping: asyncio.Event, supervisor: Supervisor, plan: Plan, console: StackConsole) -> int:
-    """Wait for the stop signal, or for a failure that no restart mends; say meanwhile how it goes."""
+    """Waits for the stop signal, or for a failure that no restart mends; says meanwhile how it goes."""
     stop = asyncio.create_task(stopping.wait())
     failure = asyncio.create_task(supervisor.wait_failure())
     welcome = asyncio.create_task(_welcome(supervisor, plan, console))
@@ -100,7 +100,7 @@ async def _run_until(stopping: asyncio.Event, supervisor: Supervisor, plan: Plan
 async def _welcome(supervisor: Supervisor, plan: Plan, console: StackConsole) -> None:
     while True:
         try:
-            await asyncio.wait_for(supervisor.wait_ready(), _PATIENCE_SECONDS)
+            await asyncio.wait_for(supervisor.wait_ready(), PATIENCE_SECONDS)
         except TimeoutError:
             late = [name for name, member in supervisor.members.items() if not member.ready.is_set()]
             console.say(f"still not ready: {', '.join(late)}; their logs are in {plan.home.logs}")
@@ -109,7 +109,7 @@ async def _welcome(supervisor: Supervisor, plan: Plan, console: StackConsole) ->
 
 
 def _listen_for_signals(supervisor: Supervisor, console: StackConsole) -> asyncio.Event:
-    """Return an event that the first signal sets; the second one ends every process at once."""
+    """Returns an event that the first signal sets; the second one ends every process at once."""
     stopping = asyncio.Event()
 
     def receive() -> None:
@@ -119,6 +119,6 @@ def _listen_for_signals(supervisor: Supervisor, console: StackConsole) -> asynci
             console.say("stopping; once more to end everything at once")
             stopping.set()
 
-    for number in _STOP_SIGNALS:
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, receive)
     return stopping

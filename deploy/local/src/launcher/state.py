@@ -14,8 +14,8 @@ import psutil
 
 from launcher.supervisor import Member
 
-_LEFTOVER_GRACE_SECONDS = 5.0
-_TRY_AGAIN_SECONDS = 2.0
+LEFTOVER_GRACE_SECONDS = 5.0
+TRY_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class StateFile:
         self._stale = False
 
     def update(self) -> None:
-        """Write how things stand now, or say once that it cannot be written."""
+        """Writes how things stand now, or says once that it cannot be written."""
         try:
             write_state(self._path, self._address, self._members)
         except OSError as error:
@@ -61,15 +61,15 @@ class StateFile:
             self._stale = False
 
     async def keep(self) -> None:
-        """Write again and again what could not be written; never return."""
+        """Writes again and again what could not be written; never returns."""
         while True:
-            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
             if self._stale:
                 self.update()
 
 
 def write_state(path: Path, address: str, members: Mapping[str, Member]) -> None:
-    """Replace the state file; a reader sees the old one or the new one, never half of one."""
+    """Replaces the state file; a reader sees the old one or the new one, never half of one."""
     launcher = ProcessRecord("launcher", "ready", os.getpid(), _created(os.getpid()), address, 0)
     record = StackRecord(launcher, tuple(_record(member) for member in members.values()))
     draft = path.with_suffix(".new")
@@ -78,7 +78,7 @@ def write_state(path: Path, address: str, members: Mapping[str, Member]) -> None
 
 
 def read_state(path: Path) -> StackRecord | None:
-    """Return what the last launcher wrote, whether or not it still runs; None if none ever did."""
+    """Returns what the last launcher wrote, whether or not it still runs; None if none ever did."""
     if not path.exists():
         return None
     content = json.loads(path.read_text())
@@ -87,17 +87,17 @@ def read_state(path: Path) -> StackRecord | None:
 
 
 def is_alive(record: ProcessRecord) -> bool:
-    """Tell whether the recorded process still runs; another one that got its pid does not count."""
+    """Tells whether the recorded process still runs; another one that got its pid does not count."""
     return record.pid is not None and record.created is not None and _created(record.pid) == record.created
 
 
 def end_leftovers(records: Iterable[ProcessRecord]) -> list[str]:
-    """End the processes that outlived their launcher; return their names."""
+    """Ends the processes that outlived their launcher; returns their names."""
     alive = [record for record in records if is_alive(record)]
     for record in alive:
         # PostgreSQL takes SIGINT for a fast shutdown; with SIGTERM it would wait for its clients.
         _signal(record, signal.SIGINT if record.name == "postgres" else signal.SIGTERM)
-    deadline = time.monotonic() + _LEFTOVER_GRACE_SECONDS
+    deadline = time.monotonic() + LEFTOVER_GRACE_SECONDS
     while any(is_alive(record) for record in alive) and time.monotonic() < deadline:
         time.sleep(0.05)
     for record in alive:
@@ -127,7 +127,7 @@ def _signal(record: ProcessRecord, number: signal.Signals) -> None:
 
 
 def _kill_group(record: ProcessRecord) -> None:
-    """End what the process has started too: its group has its pid for a name, and outlives it."""
+    """Ends what the process has started too: its group has its pid for a name, and outlives it."""
     if record.pid is not None:
         with suppress(ProcessLookupError):
             os.killpg(record.pid, signal.SIGKILL)

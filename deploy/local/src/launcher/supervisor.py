@@ -10,8 +10,8 @@ from launcher.logs import keep_small, read_last_lines, rotate
 from launcher.process import RunningProcess
 from launcher.spec import Event, Probe, ProcessSpec, State
 
-_PATIENCE_SECONDS = 5.0
-_WELL = "ended with status 0"
+PATIENCE_SECONDS = 5.0
+WELL = "ended with status 0"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Backoff:
     """So many deaths in a row before it was ever ready end the start; what has worked once is always started again."""
 
     def delay(self, failures: int) -> float:
-        """Return the wait after so many failures in a row (1 for the first)."""
+        """Returns the wait after so many failures in a row (1 for the first)."""
         return min(self.first * 2.0 ** min(failures - 1, 16), self.longest)
 
 
@@ -89,7 +89,7 @@ class Supervisor:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self) -> None:
-        """Begin to start everything."""
+        """Begins to start everything."""
         for name, member in self.members.items():
             rotate(self.log_path(name))
             self._tasks[name] = asyncio.create_task(self._run(member), name=name)
@@ -100,26 +100,26 @@ class Supervisor:
         return self._logs / f"{name}.log"
 
     async def wait_ready(self) -> None:
-        """Wait until everything has been ready once."""
+        """Waits until everything has been ready once."""
         for member in self.members.values():
             await member.ready.wait()
 
     async def wait_failure(self) -> None:
-        """Wait for ever, or until something happens that a restart cannot mend; then raise it."""
+        """Waits for ever, or until something happens that a restart cannot mend; then raises it."""
         await asyncio.shield(self._failure)
 
     async def keep_logs_small(self) -> None:
-        """Cut logs that have grown too long; never return."""
+        """Cuts logs that have grown too long; never returns."""
         await keep_small([self.log_path(name) for name in self.members])
 
     async def stop(self) -> None:
-        """Stop all, side by side; but each only when those that need or use it have stopped."""
+        """Stops all, side by side; but each only when those that need or use it have stopped."""
         async with asyncio.TaskGroup() as group:
             for member in self.members.values():
                 group.create_task(self._stop_member(member))
 
     def kill(self) -> None:
-        """End every process at once."""
+        """Ends every process at once."""
         for member in self.members.values():
             if member.running:
                 member.running.kill()
@@ -151,7 +151,7 @@ class Supervisor:
         while True:
             started = time.monotonic()
             end = await self._run_once(member)
-            if member.spec.once and end == _WELL:
+            if member.spec.once and end == WELL:
                 self._change(member, State.DONE)
                 return member.ready.set()
             failures = 1 if time.monotonic() - started >= self._backoff.forget_after else failures + 1
@@ -160,7 +160,7 @@ class Supervisor:
             await self._pause(member, end, self._backoff.delay(failures))
 
     async def _run_once(self, member: Member) -> str:
-        """Start it, watch it, and return how it ended, for people."""
+        """Starts it, watches it, and returns how it ended, for people."""
         try:
             member.running = await RunningProcess.start(member.spec, self.log_path(member.spec.name))
         except OSError as error:
@@ -178,7 +178,7 @@ class Supervisor:
         return self._describe(member, status)
 
     async def _watch_over(self, member: Member, running: RunningProcess) -> None:
-        """Say when it is ready, and end it when it gives no sign of life any more."""
+        """Says when it is ready, and ends it when it gives no sign of life any more."""
         member.silent = False
         probe = member.spec.probe
         if probe is None:
@@ -191,7 +191,7 @@ class Supervisor:
         running.kill()
 
     async def _becomes_ready(self, probe: Probe) -> bool:
-        """Wait until it is ready; False if it stays without a sign of life for too long."""
+        """Waits until it is ready; False if it stays without a sign of life for too long."""
         latest = time.monotonic() + self._watch.longest_start
         while not await _hears(probe.is_ready()):
             if time.monotonic() > latest and not await _hears(probe.is_alive()):
@@ -201,7 +201,7 @@ class Supervisor:
         return True
 
     async def _falls_silent(self, probe: Probe) -> None:
-        """Wait until several looks in a row have found no sign of life."""
+        """Waits until several looks in a row have found no sign of life."""
         silent = 0
         while silent < self._watch.silent_looks:
             await asyncio.sleep(self._watch.running)
@@ -223,7 +223,7 @@ class Supervisor:
 
     def _describe(self, member: Member, status: int) -> str:
         if status == 0:
-            return _WELL
+            return WELL
         if member.silent:
             return "gave no sign of life and was killed"
         if status < 0:
@@ -237,15 +237,15 @@ class Supervisor:
 
 
 async def _hears(question: Awaitable[bool]) -> bool:
-    """Return a probe's answer; one that fails, or takes too long, has heard nothing."""
+    """Returns a probe's answer; one that fails, or takes too long, has heard nothing."""
     try:
-        return await asyncio.wait_for(question, _PATIENCE_SECONDS)
+        return await asyncio.wait_for(question, PATIENCE_SECONDS)
     except Exception:  # noqa: BLE001 - whatever a library raises, the watch goes on
         return False
 
 
 def check_order(specs: Sequence[ProcessSpec]) -> None:
-    """Raise ValueError if a process needs or uses one that does not stand before it: it would wait for ever."""
+    """Raises ValueError if a process needs or uses one that does not stand before it: it would wait for ever."""
     placed: set[str] = set()
     for spec in specs:
         missing = (spec.needs | spec.uses) - placed

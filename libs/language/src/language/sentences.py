@@ -42,6 +42,12 @@ _BEFORE_NUMBERS = frozenset(
 )
 _DOTTED = re.compile(r"[A-Z][a-z]?(?:\.[A-Za-z]{1,2})+")  # U.S., Ph.D.
 _LONGEST_WORD = 24
+# German numbers the days and centuries with a full stop, and its nouns have capitals: "am 31. Oktober". These words
+# stand before such a number and hardly before one that ends a sentence.
+_ORDINAL = re.compile(
+    r"\b(?:am|im|vom|zum|beim|bis|ab|seit|der|die|das|dem|den|des|ihr(?:e[mnrs]?)?|sein(?:e[mnrs]?)?)\s\d{1,2}\Z",
+    re.IGNORECASE,
+)
 
 
 def paragraph_spans(text: str, start: int, end: int) -> Iterator[Span]:
@@ -83,7 +89,7 @@ def piece_spans(text: str, start: int, end: int, longest: int) -> Iterator[Span]
 
 
 def _ends_sentence(text: str, start: int, mark: int, after: int, end: int) -> bool:
-    """Whether whether the punctuation text[mark:after] ends the sentence that began at start."""
+    """Whether the punctuation text[mark:after] ends the sentence that began at start."""
     if text[mark] in "\n。！？｡":
         return True
     following = text[after : min(after + 60, end)].lstrip()[:1]
@@ -102,7 +108,8 @@ def _is_abbreviation(text: str, start: int, mark: int, *, before_number: bool) -
     initial = (len(word) == 1 and word.isupper()) or _DOTTED.fullmatch(word) is not None
     opens_item = word.isdecimal() and mark - len(word) <= start + 1
     named = word.lower() in _ABBREVIATIONS or (before_number and word.lower() in _BEFORE_NUMBERS)
-    return initial or opens_item or named
+    ordinal = word.isdecimal() and _ORDINAL.search(text, max(start, mark - _LONGEST_WORD), mark) is not None
+    return initial or opens_item or named or ordinal
 
 
 def _find_cut(text: str, start: int, limit: int) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from servicekit.config import ServiceSettings
 from servicekit.errors import AppError, Code, DependencyUnavailable, StorageFull
 from servicekit.telemetry import get_logger
 
@@ -27,6 +28,17 @@ AWAY = (
     # Class 53: out of memory, too many connections; a full disk is told apart.
     asyncpg.InsufficientResourcesError,
 )
+
+
+@asynccontextmanager
+async def open_database(settings: ServiceSettings, *, name: str) -> AsyncIterator["Database"]:
+    """Yields the pool that a process's settings describe, known to PostgreSQL by `name`; closes it behind the block."""
+    url = settings.database_url.get_secret_value()
+    database = Database.connect(url, name=name, pool_size=settings.database_pool_size)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 class UnfitValue(AppError):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from io import RawIOBase
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeAlias, cast
 
 import orjson
 import structlog
@@ -26,6 +26,8 @@ from structlog.tracebacks import ExceptionDictTransformer
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 EXPORT_TIMEOUT_SECONDS = 5
 NO_SPAN = nullcontext(trace.INVALID_SPAN)
+
+Logger: TypeAlias = structlog.stdlib.BoundLogger
 
 
 def configure_telemetry(service_name: str, version: str, log_level: str = "INFO") -> None:
@@ -117,9 +119,9 @@ def add_trace_id(_logger: object, _method: str, event: structlog.typing.EventDic
     return event
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> Logger:
     """Returns a logger whose events carry its name."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(component=name)
+    logger: Logger = structlog.get_logger(component=name)
     return logger
 
 

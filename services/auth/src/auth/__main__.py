@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from auth.accounts.unlock import unlock
+from auth.accounts.throttle import unlock
 from auth.config import Settings, UnlockSettings
 from auth.server import make_signer, serve
 from auth.stores.failures import PostgresFailureStore

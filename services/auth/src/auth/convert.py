@@ -7,21 +7,21 @@ from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2,
 from servicekit.revocation import Announcement
 
 
-def read_registration(request: auth_service_pb2.SignUpRequest) -> Registration:
+def to_registration(request: auth_service_pb2.SignUpRequest) -> Registration:
     """Returns what a sign-up says."""
     return Registration(request.email, request.password, request.display_name, request.tenant_name)
 
 
-def write_sign_up(signed_up: SignedUp) -> auth_service_pb2.SignUpResponse:
+def to_sign_up_proto(signed_up: SignedUp) -> auth_service_pb2.SignUpResponse:
     """Returns the answer to a sign-up."""
     return auth_service_pb2.SignUpResponse(
-        user=write_user(signed_up.user),
-        tenant=write_tenant(signed_up.tenant),
-        tokens=write_tokens(signed_up.tokens),
+        user=to_user_proto(signed_up.user),
+        tenant=to_tenant_proto(signed_up.tenant),
+        tokens=to_tokens_proto(signed_up.tokens),
     )
 
 
-def write_user(user: User) -> user_pb2.User:
+def to_user_proto(user: User) -> user_pb2.User:
     """Returns the user's message."""
     return user_pb2.User(
         user_id=user.user_id,
@@ -31,7 +31,7 @@ def write_user(user: User) -> user_pb2.User:
     )
 
 
-def write_tenant(tenant: Tenant) -> tenant_pb2.Tenant:
+def to_tenant_proto(tenant: Tenant) -> tenant_pb2.Tenant:
     """Returns the tenant's message."""
     return tenant_pb2.Tenant(
         tenant_id=tenant.tenant_id,
@@ -41,42 +41,42 @@ def write_tenant(tenant: Tenant) -> tenant_pb2.Tenant:
     )
 
 
-def write_membership(membership: Membership) -> tenant_pb2.Membership:
+def to_membership_proto(membership: Membership) -> tenant_pb2.Membership:
     """Returns the membership's message."""
-    return tenant_pb2.Membership(tenant=write_tenant(membership.tenant), role=membership.role.value)
+    return tenant_pb2.Membership(tenant=to_tenant_proto(membership.tenant), role=membership.role.value)
 
 
-def write_tokens(tokens: Tokens) -> tokens_pb2.Tokens:
+def to_tokens_proto(tokens: Tokens) -> tokens_pb2.Tokens:
     """Returns the tokens' message."""
     return tokens_pb2.Tokens(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
-        expires_in_seconds=write_seconds(tokens.expires_in),
+        expires_in_seconds=to_seconds(tokens.expires_in),
     )
 
 
-def write_service_token(token: ServiceToken) -> auth_service_pb2.IssueServiceTokenResponse:
+def to_service_token_proto(token: ServiceToken) -> auth_service_pb2.IssueServiceTokenResponse:
     """Returns the answer to a service."""
     return auth_service_pb2.IssueServiceTokenResponse(
-        access_token=token.access_token, expires_in_seconds=write_seconds(token.expires_in)
+        access_token=token.access_token, expires_in_seconds=to_seconds(token.expires_in)
     )
 
 
-def write_me(me: Me, tenant_id: str) -> user_service_pb2.GetMeResponse:
+def to_me_proto(me: Me, tenant_id: str) -> user_service_pb2.GetMeResponse:
     """Returns the answer to a caller who asks who they are."""
     return user_service_pb2.GetMeResponse(
-        user=write_user(me.user),
+        user=to_user_proto(me.user),
         tenant_id=tenant_id,
-        memberships=[write_membership(membership) for membership in me.memberships],
+        memberships=[to_membership_proto(membership) for membership in me.memberships],
     )
 
 
-def write_seconds(duration: timedelta) -> int:
+def to_seconds(duration: timedelta) -> int:
     """Returns whole seconds, rounded down so that no one counts on more time than there is."""
     return int(duration.total_seconds())
 
 
-def write_announcement(announcement: Announcement) -> auth_service_pb2.WatchRevocationsResponse:
+def to_announcement_proto(announcement: Announcement) -> auth_service_pb2.WatchRevocationsResponse:
     """Returns the message that names ended sessions."""
     return auth_service_pb2.WatchRevocationsResponse(
         session_ids=announcement.session_ids, caught_up=announcement.caught_up

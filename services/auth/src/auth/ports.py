@@ -1,14 +1,12 @@
 """What the flows need from outside, and nothing about how it is done."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from auth.model import (
     Account,
     FailureCount,
-    Lifetimes,
     Me,
     Membership,
     RefreshToken,
@@ -152,19 +150,3 @@ class ServiceSecrets(Protocol):
     def matches(self, service_name: str, secret: str) -> bool:
         """Tells whether they belong together, in the same time either way."""
         ...
-
-
-@dataclass(frozen=True)
-class Needs:
-    """All of it, put together once by the composition root."""
-
-    accounts: AccountStore
-    sessions: SessionStore
-    failures: FailureStore
-    passwords: PasswordHasher
-    guesses: GuessCounter
-    tokens: TokenSigner
-    successors: Successors
-    service_secrets: ServiceSecrets
-    clock: Callable[[], datetime]
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)

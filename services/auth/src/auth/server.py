@@ -1,17 +1,20 @@
 """Puts auth together and serves it."""
 
-from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
 import grpc
 
 from auth.accounts.revocations import RevocationFeed
+from auth.accounts.services import Services
+from auth.accounts.sessions import Sessions
+from auth.accounts.users import Users
 from auth.config import Settings
 from auth.model import Lifetimes
-from auth.ports import Needs
-from auth.security.guesses import ZxcvbnGuesses
 from auth.security.keys import load_published_key, load_signing_key
-from auth.security.passwords import Argon2PasswordHasher
+from auth.security.passwords import Argon2PasswordHasher, ZxcvbnGuesses
 from auth.security.service_secrets import ConfiguredServiceSecrets
 from auth.security.tokens import Ed25519TokenSigner
 from auth.servicers.auth import AuthServicer
@@ -21,37 +24,44 @@ from auth.stores.failures import PostgresFailureStore
 from auth.stores.sessions import PostgresSessionStore
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
-from servicekit.database import Database
+from servicekit.database import Database, open_database
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.server import run_service
 from servicekit.tokens import Revocations, StaticKeys, TokenVerifier
+
+CLOCK = partial(datetime.now, UTC)
+
+
+class Flows(NamedTuple):
+    """What auth does, with everything plugged in."""
+
+    users: Users
+    sessions: Sessions
+    services: Services
 
 
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM. Raises KeyFileError before anything is opened if a key file is not usable."""
     # Keys first: a process that cannot sign should not look healthy for a moment.
     signer = make_signer(settings)
-    hasher = make_hasher(settings)
-    database = Database.connect(
-        settings.database_url.get_secret_value(), name="auth", pool_size=settings.database_pool_size
-    )
-    needs = assemble(settings, database, hasher, signer)
-    feed = RevocationFeed(needs)
-    # auth judges its own tokens by its own store, as every other service judges them by auth.
-    revoked = RevokedSessions(feed.watch, source="postgresql")
-    try:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, name="auth"))
+        hasher = make_hasher(settings)
+        stack.callback(hasher.close)
+        feed = RevocationFeed(PostgresSessionStore(database), CLOCK, read_lifetimes(settings).access_token)
+        # auth judges its own tokens by its own store, as every other service judges them by auth.
+        revoked = RevokedSessions(feed.watch, source="postgresql")
         await run_service(
             settings,
             name="auth",
-            add_servicers=servicers_of(needs, feed),
+            add_servicers=partial(
+                add_servicers, flows=build_flows(settings, database, hasher, signer), signer=signer, feed=feed
+            ),
             checks={"postgresql": database.ping},
             verifier=make_verifier(settings, signer, revoked),
             background=[feed.follow, revoked.follow],
             on_stop=[feed.close],
         )
-    finally:
-        hasher.close()
-        await database.close()
 
 
 def make_signer(settings: Settings) -> Ed25519TokenSigner:
@@ -79,23 +89,12 @@ def make_verifier(settings: Settings, signer: Ed25519TokenSigner, revoked: Revoc
     return TokenVerifier(StaticKeys(signer.public_keys), settings.issuer, settings.audience, revoked=revoked)
 
 
-def assemble(settings: Settings, database: Database, hasher: Argon2PasswordHasher, signer: Ed25519TokenSigner) -> Needs:
-    """Chooses an adapter for every port."""
-    return Needs(
-        accounts=PostgresAccountStore(database),
-        sessions=PostgresSessionStore(database),
-        failures=PostgresFailureStore(database),
-        passwords=hasher,
-        guesses=ZxcvbnGuesses(hasher.run),
-        tokens=signer,
-        successors=signer.successors,
-        service_secrets=ConfiguredServiceSecrets(read_secrets(settings)),
-        clock=lambda: datetime.now(UTC),
-        lifetimes=Lifetimes(
-            access_token=timedelta(seconds=settings.access_token_seconds),
-            session=timedelta(seconds=settings.session_seconds),
-            refresh_grace=timedelta(seconds=settings.refresh_grace_seconds),
-        ),
+def read_lifetimes(settings: Settings) -> Lifetimes:
+    """Returns how long things live."""
+    return Lifetimes(
+        access_token=timedelta(seconds=settings.access_token_seconds),
+        session=timedelta(seconds=settings.session_seconds),
+        refresh_grace=timedelta(seconds=settings.refresh_grace_seconds),
     )
 
 
@@ -104,11 +103,19 @@ def read_secrets(settings: Settings) -> dict[str, str]:
     return {name: secret.get_secret_value() for name, secret in settings.service_secrets.items()}
 
 
-def servicers_of(needs: Needs, feed: RevocationFeed) -> Callable[[grpc.aio.Server], None]:
-    """Returns what adds both services to a server."""
+def build_flows(
+    settings: Settings, database: Database, hasher: Argon2PasswordHasher, signer: Ed25519TokenSigner
+) -> Flows:
+    """Chooses an adapter for every port."""
+    accounts, lifetimes = PostgresAccountStore(database), read_lifetimes(settings)
+    sessions = Sessions(PostgresSessionStore(database), accounts, signer, signer.successors, CLOCK, lifetimes)
+    users = Users(accounts, PostgresFailureStore(database), hasher, ZxcvbnGuesses(hasher.run), sessions, CLOCK)
+    secrets = ConfiguredServiceSecrets(read_secrets(settings))
+    return Flows(users, sessions, Services(secrets, signer, CLOCK, lifetimes.service_token))
 
-    def add(server: grpc.aio.Server) -> None:
-        add_AuthServiceServicer_to_server(AuthServicer(needs, feed), server)
-        add_UserServiceServicer_to_server(UserServicer(needs), server)
 
-    return add
+def add_servicers(server: grpc.aio.Server, *, flows: Flows, signer: Ed25519TokenSigner, feed: RevocationFeed) -> None:
+    """Adds both services to a server."""
+    auth = AuthServicer(flows.users, flows.sessions, flows.services, signer, feed)
+    add_AuthServiceServicer_to_server(auth, server)
+    add_UserServiceServicer_to_server(UserServicer(flows.users), server)

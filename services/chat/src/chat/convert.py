@@ -1,5 +1,7 @@
 """Chat's protos to nouns and back."""
 
+from typing import assert_never
+
 from chat.model import (
     Citation,
     Completed,
@@ -35,7 +37,7 @@ def to_question(request: chat_service_pb2.AskRequest, owner: Owner) -> Question:
     )
 
 
-def to_event(sequence: int, event: Event) -> ask_event_pb2.AskEvent:
+def to_event_proto(sequence: int, event: Event) -> ask_event_pb2.AskEvent:
     """Returns an event of the turn with its number in the stream."""
     numbered = ask_event_pb2.AskEvent(sequence=sequence)
     match event:
@@ -43,22 +45,24 @@ def to_event(sequence: int, event: Event) -> ask_event_pb2.AskEvent:
             numbered.started.conversation_id = event.conversation_id
             numbered.started.message_id = event.message_id
         case Sources():
-            numbered.sources.CopyFrom(ask_event_pb2.AskSources(passages=map(to_passage, event.passages)))
+            numbered.sources.CopyFrom(ask_event_pb2.AskSources(passages=map(to_passage_proto, event.passages)))
         case TextDelta():
             numbered.text_delta.text = event.text
         case Citation():
-            numbered.citation.CopyFrom(to_citation(event))
+            numbered.citation.CopyFrom(to_citation_proto(event))
         case Usage():
-            numbered.usage.CopyFrom(to_usage(event))
+            numbered.usage.CopyFrom(to_usage_proto(event))
         case Completed():
-            numbered.completed.CopyFrom(to_completed(event))
+            numbered.completed.CopyFrom(to_completed_proto(event))
         case Failed():
             error = ask_event_pb2.AskError(code=event.code, reason=event.reason, message=event.message)
             numbered.error.CopyFrom(error)
+        case _:
+            assert_never(event)
     return numbered
 
 
-def to_passage(passage: Passage) -> citation_pb2.Passage:
+def to_passage_proto(passage: Passage) -> citation_pb2.Passage:
     """Returns a passage as the client sees it."""
     return citation_pb2.Passage(
         marker=passage.marker,
@@ -76,7 +80,7 @@ def to_passage(passage: Passage) -> citation_pb2.Passage:
     )
 
 
-def to_citation(citation: Citation) -> citation_pb2.Citation:
+def to_citation_proto(citation: Citation) -> citation_pb2.Citation:
     """Returns a checked citation."""
     return citation_pb2.Citation(
         marker=citation.marker,
@@ -93,7 +97,7 @@ def to_citation(citation: Citation) -> citation_pb2.Citation:
     )
 
 
-def to_usage(usage: Usage) -> usage_pb2.Usage:
+def to_usage_proto(usage: Usage) -> usage_pb2.Usage:
     """Returns the tokens of an answer."""
     return usage_pb2.Usage(
         input_tokens=usage.input_tokens,
@@ -102,7 +106,7 @@ def to_usage(usage: Usage) -> usage_pb2.Usage:
     )
 
 
-def to_completed(completed: Completed) -> ask_event_pb2.AskCompleted:
+def to_completed_proto(completed: Completed) -> ask_event_pb2.AskCompleted:
     """Returns the end of a whole answer."""
     return ask_event_pb2.AskCompleted(
         conversation_id=completed.conversation_id,
@@ -116,7 +120,7 @@ def to_completed(completed: Completed) -> ask_event_pb2.AskCompleted:
     )
 
 
-def to_conversation(conversation: Conversation) -> conversation_pb2.Conversation:
+def to_conversation_proto(conversation: Conversation) -> conversation_pb2.Conversation:
     """Returns a conversation."""
     return conversation_pb2.Conversation(
         conversation_id=conversation.conversation_id,
@@ -126,15 +130,15 @@ def to_conversation(conversation: Conversation) -> conversation_pb2.Conversation
     )
 
 
-def to_message(message: Message) -> conversation_pb2.Message:
+def to_message_proto(message: Message) -> conversation_pb2.Message:
     """Returns a message."""
     return conversation_pb2.Message(
         message_id=message.message_id,
         role=message.role.value,
         state=message.state.value,
         text=message.text,
-        citations=[to_citation(citation) for citation in message.citations],
-        usage=to_usage(message.usage) if message.usage else None,
+        citations=[to_citation_proto(citation) for citation in message.citations],
+        usage=to_usage_proto(message.usage) if message.usage else None,
         provider=message.provider,
         model=message.model,
         latency_ms=message.latency_ms,

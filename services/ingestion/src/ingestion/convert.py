@@ -3,17 +3,30 @@
 from urllib.parse import quote
 
 from docuchat.ingestion.v1 import collection_pb2, document_pb2, document_service_pb2
-from ingestion.model import Caller, Collection, Document, DocumentState, TextRange, Visibility
+from ingestion.model import (
+    Caller,
+    Collection,
+    Document,
+    DocumentId,
+    DocumentState,
+    TenantId,
+    TextRange,
+    UserId,
+    VersionId,
+    Visibility,
+)
 from ingestion.text import Chunk
 from servicekit.identity import Principal
 
 
 def to_caller(principal: Principal) -> Caller:
     """Returns who calls, as the flows know people."""
-    return Caller(tenant_id=principal.tenant_id, user_id=principal.subject, is_admin=principal.is_admin)
+    return Caller(
+        tenant_id=TenantId(principal.tenant_id), user_id=UserId(principal.subject), is_admin=principal.is_admin
+    )
 
 
-def to_collection_message(collection: Collection) -> collection_pb2.Collection:
+def to_collection_proto(collection: Collection) -> collection_pb2.Collection:
     """Maps a collection."""
     return collection_pb2.Collection(
         collection_id=collection.collection_id,
@@ -30,7 +43,7 @@ def to_visibility(value: collection_pb2.Collection.Visibility) -> Visibility:
     return Visibility.TENANT if value == collection_pb2.Collection.TENANT else Visibility.PRIVATE
 
 
-def to_document_message(document: Document) -> document_pb2.Document:
+def to_document_proto(document: Document) -> document_pb2.Document:
     """Maps a document."""
     return document_pb2.Document(
         document_id=document.document_id,
@@ -61,7 +74,7 @@ def to_state(value: document_pb2.Document.State) -> DocumentState | None:
     return DocumentState(document_pb2.Document.State.Name(value)) if value else None
 
 
-def to_chunk_message(chunk: Chunk) -> document_pb2.Chunk:
+def to_chunk_proto(chunk: Chunk) -> document_pb2.Chunk:
     """Maps a chunk."""
     return document_pb2.Chunk(
         chunk_index=chunk.chunk_index,
@@ -77,10 +90,12 @@ def to_chunk_message(chunk: Chunk) -> document_pb2.Chunk:
 
 def to_text_range(wanted: document_service_pb2.TextRange) -> TextRange:
     """Returns the range as noun."""
-    return TextRange(wanted.document_id, wanted.version_id, wanted.start_offset, wanted.end_offset)
+    return TextRange(
+        DocumentId(wanted.document_id), VersionId(wanted.version_id), wanted.start_offset, wanted.end_offset
+    )
 
 
-def to_range_text(text: str | None) -> document_service_pb2.RangeText:
+def to_range_text_proto(text: str | None) -> document_service_pb2.RangeText:
     """Maps what a range holds; None is missing."""
     return document_service_pb2.RangeText(text=text or "", is_missing=text is None)
 

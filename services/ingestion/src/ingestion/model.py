@@ -4,11 +4,17 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NewType
 from uuid import UUID
 
 from ingestion.text import Chunk, ContentType, ParsedDocument
 
 INCOMING_PREFIX = "incoming/"
+
+TenantId = NewType("TenantId", str)
+DocumentId = NewType("DocumentId", str)
+VersionId = NewType("VersionId", str)
+UserId = NewType("UserId", str)
 
 
 class Visibility(StrEnum):
@@ -43,8 +49,8 @@ class JobKind(StrEnum):
 class Caller:
     """The person a call is for, as the verified token names them."""
 
-    tenant_id: str
-    user_id: str
+    tenant_id: TenantId
+    user_id: UserId
     is_admin: bool
 
 
@@ -52,8 +58,8 @@ class Caller:
 class TextRange:
     """Characters [start, end) of a version's canonical text, in code points."""
 
-    document_id: str
-    version_id: str
+    document_id: DocumentId
+    version_id: VersionId
     start: int
     end: int
 
@@ -86,9 +92,9 @@ class IncomingFile:
 class Placement:
     """Where a version of a document lies in the object store."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
 
     @property
     def incoming_key(self) -> str:
@@ -106,7 +112,8 @@ class Placement:
         ids = key.removeprefix(INCOMING_PREFIX).split("/")
         if len(ids) != 3 or any(str(UUID(each)) != each for each in ids):
             raise ValueError("no upload has such a key")
-        return cls(*ids)
+        tenant_id, document_id, version_id = ids
+        return cls(TenantId(tenant_id), DocumentId(document_id), VersionId(version_id))
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ class UploadLimits:
 class Document:
     """An uploaded file and what became of it; counts are those of version_id."""
 
-    document_id: str
+    document_id: DocumentId
     collection_id: str
     filename: str
     state: DocumentState
@@ -148,7 +155,7 @@ class Document:
     character_count: int
     language: str
     title: str
-    version_id: str
+    version_id: VersionId
     has_text: bool
     create_time: datetime
     update_time: datetime
@@ -173,10 +180,10 @@ class Job:
     """
 
     job_id: int
-    tenant_id: str
+    tenant_id: TenantId
     kind: JobKind
-    document_id: str
-    version_id: str
+    document_id: DocumentId
+    version_id: VersionId
     attempts: int
     lost_leases: int
     waited_seconds: float
@@ -202,9 +209,9 @@ class Condition(StrEnum):
 class Standing:
     """How a document stands in the rows; version_id is the one that searches should see, or the first on its way."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     state: DocumentState
     chunk_count: int
     is_active: bool  # whether searches should see the version
@@ -215,17 +222,17 @@ class Standing:
 class Place:
     """How far a walk over all documents has come: behind this document of this tenant."""
 
-    tenant_id: str
-    document_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
 
 
 @dataclass(frozen=True)
 class DocumentVersion:
     """What processing must know of a version before it has read it."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     collection_id: str
     private_to_user_id: str  # empty if the whole tenant may see it
     filename: str
@@ -233,7 +240,7 @@ class DocumentVersion:
 
 
 @dataclass(frozen=True)
-class PreparedText:
+class ChunkedText:
     """A version's text cut into chunks, ready to be indexed."""
 
     document: ParsedDocument
@@ -244,6 +251,6 @@ class PreparedText:
     indexed_count: int = 0  # the first so many chunks are in the index, as far as an earlier try knows
 
 
-def document_prefix(tenant_id: str, document_id: str) -> str:
+def document_prefix(tenant_id: TenantId, document_id: DocumentId) -> str:
     """Returns what the keys of all objects of a document begin with."""
     return f"{tenant_id}/{document_id}/"

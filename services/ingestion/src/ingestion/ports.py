@@ -1,27 +1,29 @@
 """What the flows of ingestion need from the outside world."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from ingestion.model import (
     Caller,
+    ChunkedText,
     Collection,
     Condition,
     Document,
     DocumentFilter,
+    DocumentId,
     DocumentState,
     DocumentVersion,
     IncomingFile,
     Job,
     JobKind,
     Place,
-    PreparedText,
     Standing,
     StoredFile,
+    TenantId,
     TextRange,
+    VersionId,
     Visibility,
 )
 from ingestion.text import Chunk, ContentType, ParsedDocument
@@ -51,14 +53,6 @@ class Inspector(Protocol):
 
     def confirm(self) -> bool:
         """Tells whether the whole file is what its head promised; may take a tenth of a second."""
-        ...
-
-
-class OpenSpan(Protocol):
-    """Opens a span of the trace; with a carrier it continues the trace the carrier was taken from."""
-
-    def __call__(self, name: str, carrier: Mapping[str, str] | None = None) -> AbstractContextManager[object]:
-        """Returns the span, to be entered."""
         ...
 
 
@@ -131,7 +125,7 @@ class DocumentStore(Protocol):
         """Raises CollectionNotFound unless the caller may put documents there."""
         ...
 
-    async def find(self, caller: Caller, document_id: str) -> Document | None:
+    async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
         """Returns a document that the caller may see."""
         ...
 
@@ -141,15 +135,15 @@ class DocumentStore(Protocol):
         """Returns at most limit documents, newest first, that are older than `before`."""
         ...
 
-    async def require_deletable(self, caller: Caller, document_id: str) -> None:
+    async def require_deletable(self, caller: Caller, document_id: DocumentId) -> None:
         """Raises DocumentNotFound unless the caller may delete the document."""
         ...
 
-    async def begin_delete(self, caller: Caller, document_id: str, carrier: Mapping[str, str]) -> None:
+    async def begin_delete(self, caller: Caller, document_id: DocumentId, carrier: Mapping[str, str]) -> None:
         """Hides a document, stops work on it and queues its removal. Raises DocumentNotFound."""
         ...
 
-    async def has_version(self, tenant_id: str, version_id: str) -> bool:
+    async def has_version(self, tenant_id: TenantId, version_id: VersionId) -> bool:
         """Tells whether an upload was committed."""
         ...
 
@@ -157,7 +151,7 @@ class DocumentStore(Protocol):
 class TextStore(Protocol):
     """Canonical texts and the chunks cut from them."""
 
-    async def read_range(self, tenant_id: str, version_id: str, start: int, end: int) -> str:
+    async def read_range(self, tenant_id: TenantId, version_id: VersionId, start: int, end: int) -> str:
         """Returns characters [start, end) of a text, in code points."""
         ...
 
@@ -165,7 +159,7 @@ class TextStore(Protocol):
         """Returns what each range holds; None where the caller does not see the document with that version and text."""
         ...
 
-    async def list_chunks(self, tenant_id: str, version_id: str, first: int, limit: int) -> list[Chunk]:
+    async def list_chunks(self, tenant_id: TenantId, version_id: VersionId, first: int, limit: int) -> list[Chunk]:
         """Returns at most limit chunks from chunk number `first` on."""
         ...
 
@@ -193,7 +187,7 @@ class WorkStore(Protocol):
         """Returns what the job is about."""
         ...
 
-    async def load_prepared(self, job: Job) -> PreparedText | None:
+    async def load_chunked(self, job: Job) -> ChunkedText | None:
         """Returns the text and chunks that an earlier attempt stored."""
         ...
 
@@ -201,7 +195,7 @@ class WorkStore(Protocol):
         """Shows the state the work has reached."""
         ...
 
-    async def store_prepared(self, job: Job, prepared: PreparedText) -> None:
+    async def store_chunked(self, job: Job, chunked: ChunkedText) -> None:
         """Replaces the version's text and chunks with these."""
         ...
 
@@ -245,7 +239,7 @@ class PassageIndex(Protocol):
     code of the failure; UNAVAILABLE means wait and try again.
     """
 
-    def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncGenerator[int, None]:
+    def index(self, version: DocumentVersion, chunked: ChunkedText) -> AsyncGenerator[int, None]:
         """Sends the chunks that are not indexed yet and yields how many are; the last value counts all."""
         ...
 
@@ -253,11 +247,11 @@ class PassageIndex(Protocol):
         """Makes the version the one that searches see."""
         ...
 
-    async def hide(self, tenant_id: str, document_id: str) -> None:
+    async def hide(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search at once and for good."""
         ...
 
-    async def delete(self, tenant_id: str, document_id: str) -> None:
+    async def delete(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search and removes its vectors."""
         ...
 
@@ -269,7 +263,7 @@ class PassageIndex(Protocol):
 class QuoteStore(Protocol):
     """What answers quote, which chat owns. Raises AppError."""
 
-    async def erase(self, tenant_id: str, document_id: str) -> None:
+    async def erase(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Erases what answers hold of the document; doing it again changes nothing."""
         ...
 

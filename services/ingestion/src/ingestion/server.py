@@ -1,18 +1,18 @@
 """The composition root of the server: what is plugged into what."""
 
+from contextlib import AsyncExitStack
 from functools import partial
 
 import grpc
 
 from docuchat.ingestion.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from docuchat.ingestion.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
-from ingestion.clients.identity import build_identity
-from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
+from ingestion.clients.passage_index import GrpcPassageIndex
 from ingestion.config import Settings
+from ingestion.library.documents import DocumentReader
 from ingestion.model import UploadLimits
 from ingestion.parsers.sniff import inspect, sniff_content_type
 from ingestion.pipeline.discard import UploadDiscarder
-from ingestion.pipeline.read import DocumentReader
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import PassageIndex
 from ingestion.servicers.collections import CollectionServicer
@@ -23,9 +23,10 @@ from ingestion.stores.documents import PostgresDocumentStore
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.texts import PostgresTextStore
 from ingestion.stores.workers import PostgresWorkerRegistry
-from servicekit.database import Database
+from servicekit.config import reveal_service_secret
+from servicekit.database import Database, open_database
 from servicekit.repeating import repeat
-from servicekit.rpc.client import open_channel
+from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.server import run_service
 from servicekit.rpc.status_service import Finding
 from servicekit.telemetry import record_level
@@ -38,15 +39,14 @@ SILENCE_SECONDS = 4.0
 
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM."""
-    database = Database.connect(
-        settings.database_url.get_secret_value(), name="ingestion", pool_size=settings.database_pool_size
-    )
-    objects = ObstoreObjectStore.connect(settings.object_store_url)
-    auth = open_channel(settings.auth_target)
-    retrieval = open_channel(settings.retrieval_target, identity=build_identity(settings, auth))
-    index = GrpcPassageIndex(retrieval, call_seconds=HIDE_SECONDS)
-    discarder = UploadDiscarder(objects, PostgresDocumentStore(database))
-    try:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, name="ingestion"))
+        objects = ObstoreObjectStore.connect(settings.object_store_url)
+        auth = await stack.enter_async_context(open_channel(settings.auth_target))
+        identity = ServiceIdentity(auth, "ingestion", reveal_service_secret(settings))
+        retrieval = await stack.enter_async_context(open_channel(settings.retrieval_target, identity=identity))
+        index = GrpcPassageIndex(retrieval, call_seconds=HIDE_SECONDS)
+        discarder = UploadDiscarder(objects, PostgresDocumentStore(database))
         await run_service(
             settings,
             name="ingestion",
@@ -55,10 +55,6 @@ async def serve(settings: Settings) -> None:
             companions={"worker": partial(check_workers, PostgresWorkerRegistry(database))},
             background=[partial(repeat, "sweep", discarder.sweep, every_seconds=settings.sweep_seconds)],
         )
-    finally:
-        await retrieval.close()
-        await auth.close()
-        await database.close()
 
 
 def add_servicers(
@@ -72,7 +68,9 @@ def add_servicers(
     """Adds the services of ingestion to a server."""
     documents = PostgresDocumentStore(database)
     limits = UploadLimits(max_file_bytes=settings.max_upload_bytes, max_files=settings.max_upload_files)
-    receiver = UploadReceiver(objects, documents, sniff_content_type, inspect, limits)
+    receiver = UploadReceiver(
+        objects, documents, UploadDiscarder(objects, documents), sniff_content_type, inspect, limits
+    )
     reader = DocumentReader(documents, PostgresTextStore(database), objects)
     pace = Pace(idle_seconds=settings.upload_idle_seconds, total_seconds=settings.upload_total_seconds)
     add_DocumentServiceServicer_to_server(DocumentServicer(receiver, reader, documents, index, pace), server)

@@ -1,11 +1,21 @@
-"""The nouns of text: what a parser hands to the chunker, and what the chunker hands on.
+"""The nouns of text, which parsers hand to the chunker and the chunker hands on, and the form that all text takes.
 
 Every offset counts Unicode code points in the canonical text of one document version, the same
 string that ``GET /v1/documents/{id}/text`` returns, so anyone can check a quote with a slice.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+
+NEWLINES = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+# Controls, surrogates, noncharacters, soft hyphens, byte-order marks and the bidirectional overrides
+# that would let a quote reorder the answer around it. Joiners stay: Persian spelling needs them.
+UNWANTED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ufffe\uffff\ufff9-\ufffb\ud800-\udfff]"
+)
+WORD_CHARACTER = re.compile(r"[^\W_]")
 
 
 class ContentType(StrEnum):
@@ -93,5 +103,15 @@ class ParseFailure(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        """Return the reason and the sentence for people."""
+        """Returns the reason and the sentence for people."""
         return f"{self.reason}: {self.message}"
+
+
+def canonicalise(text: str) -> str:
+    r"""Returns text in NFC with ``\n`` newlines and no control characters; tabs stay."""
+    return unicodedata.normalize("NFC", UNWANTED.sub("", NEWLINES.sub("\n", text)))
+
+
+def has_words(text: str) -> bool:
+    """Tells whether text holds a letter or digit of any script."""
+    return WORD_CHARACTER.search(text) is not None

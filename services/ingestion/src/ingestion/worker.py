@@ -11,18 +11,17 @@ from pathlib import Path
 from shutil import rmtree
 from time import time
 
-from ingestion.clients.chat_quote_store import GrpcQuoteStore
-from ingestion.clients.identity import build_identity
-from ingestion.clients.retrieval_passage_index import GrpcPassageIndex
+from ingestion.clients.passage_index import GrpcPassageIndex
+from ingestion.clients.quote_store import GrpcQuoteStore
 from ingestion.config import Settings
 from ingestion.parsers.child import ChildProcessParser
 from ingestion.parsers.limits import ParseLimits
+from ingestion.pipeline.chunk import cut_text
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes
-from ingestion.pipeline.prepare import prepare_text
-from ingestion.pipeline.process import DocumentProcessor, Prepare
+from ingestion.pipeline.process import Cut, DocumentProcessor
 from ingestion.pipeline.reconcile import Reconciler
-from ingestion.pipeline.retry import RetryPolicy
+from ingestion.pipeline.retry import JobPolicy
 from ingestion.pipeline.run_jobs import JobRunner
 from ingestion.ports import PassageIndex, QuoteStore
 from ingestion.stores.jobs import PostgresJobQueue
@@ -32,11 +31,12 @@ from ingestion.stores.standings import PostgresStandingStore
 from ingestion.stores.work import PostgresWorkStore
 from ingestion.stores.workers import PostgresWorkerRegistry
 from ingestion.text import ParsedDocument
-from servicekit.database import Database
+from servicekit.config import reveal_service_secret
+from servicekit.database import Database, open_database
 from servicekit.errors import AppError
 from servicekit.repeating import repeat
-from servicekit.rpc.client import open_channel
-from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger, span
+from servicekit.rpc.client import ServiceIdentity, open_channel
+from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
 from servicekit.tokenization import Cl100kTokenizer
 
 ABANDONED_SECONDS = 3600.0
@@ -49,25 +49,22 @@ WARM_UP_TEXT = "The worker reads this sentence before the first document comes."
 async def work(settings: Settings) -> None:
     """Works until SIGTERM or SIGINT."""
     configure_telemetry("ingestion-worker", settings.version, settings.log_level)
-    async with AsyncExitStack() as exits:
-        exits.callback(flush_telemetry)
-        database = Database.connect(
-            settings.database_url.get_secret_value(), name="ingestion-worker", pool_size=settings.database_pool_size
-        )
-        exits.push_async_callback(database.close)
-        auth = await exits.enter_async_context(open_channel(settings.auth_target))
-        identity = build_identity(settings, auth)
+    async with AsyncExitStack() as stack:
+        stack.callback(flush_telemetry)
+        database = await stack.enter_async_context(open_database(settings, name="ingestion-worker"))
+        auth = await stack.enter_async_context(open_channel(settings.auth_target))
+        identity = ServiceIdentity(auth, "ingestion", reveal_service_secret(settings))
         # The jobs' own retries stand above these calls.
-        retrieval = await exits.enter_async_context(
+        retrieval = await stack.enter_async_context(
             open_channel(settings.retrieval_target, identity=identity, retries=False)
         )
-        chat = await exits.enter_async_context(open_channel(settings.chat_target, identity=identity, retries=False))
+        chat = await stack.enter_async_context(open_channel(settings.chat_target, identity=identity, retries=False))
         await work_with(settings, database, GrpcPassageIndex(retrieval), GrpcQuoteStore(chat))
 
 
 async def work_with(settings: Settings, database: Database, index: PassageIndex, quotes: QuoteStore) -> None:
     """Runs the lanes and what goes on beside them: signs of life and the reconciler."""
-    prepare, workers = build_prepare(settings), settings.data_dir / "workers"
+    cut, workers = build_cutter(settings), settings.data_dir / "workers"
     await build_parser(settings).report_gaps()
     objects = ObstoreObjectStore.connect(settings.object_store_url)
     registry = PostgresWorkerRegistry(database)
@@ -75,7 +72,7 @@ async def work_with(settings: Settings, database: Database, index: PassageIndex,
     with announce(workers) as name:
         queue = PostgresJobQueue(database, name)
         await free_jobs_of_the_dead(queue, workers)
-        build = partial(build_runner, settings, database, objects, prepare, index, quotes)
+        build = partial(build_runner, settings, database, objects, cut, index, quotes)
         deletes = build(PostgresJobQueue(database, name, deletes_only=True))
         background = [
             partial(
@@ -85,24 +82,24 @@ async def work_with(settings: Settings, database: Database, index: PassageIndex,
             partial(repeat, "reconciler", reconciler.run_round, every_seconds=settings.reconcile_seconds),
         ]
         async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.to_thread(warm_up, prepare))
+            group.create_task(asyncio.to_thread(warm_up, cut))
             await run_until_signalled([build(queue)] * settings.worker_concurrency + [deletes], background, settings)
         await sign_off(registry, name)
 
 
-def build_prepare(settings: Settings) -> Prepare:
+def build_cutter(settings: Settings) -> Cut:
     """Returns what cuts a parsed document into chunks of the sizes in the settings."""
     return partial(
-        prepare_text,
+        cut_text,
         tokenizer=Cl100kTokenizer(),
         size=settings.chunk_tokens,
         overlap=settings.chunk_overlap_tokens,
     )
 
 
-def warm_up(prepare: Prepare) -> None:
+def warm_up(cut: Cut) -> None:
     """Loads the vocabulary and the model of languages, 0.8 s that the first document would wait for otherwise."""
-    prepare(ParsedDocument(text=WARM_UP_TEXT, pages=(), headings=(), title="", page_count=0), "")
+    cut(ParsedDocument(text=WARM_UP_TEXT, pages=(), headings=(), title="", page_count=0), "")
 
 
 async def free_jobs_of_the_dead(queue: PostgresJobQueue, workers: Path) -> None:
@@ -122,7 +119,7 @@ def build_runner(
     settings: Settings,
     database: Database,
     objects: ObstoreObjectStore,
-    prepare: Prepare,
+    cut: Cut,
     index: PassageIndex,
     quotes: QuoteStore,
     queue: PostgresJobQueue,
@@ -134,11 +131,10 @@ def build_runner(
     return JobRunner(
         queue,
         store,
-        DocumentProcessor(objects, store, build_parser(settings), prepare, index, span, scratch),
+        DocumentProcessor(objects, store, build_parser(settings), cut, index, scratch),
         DocumentRemover(objects, store, index, quotes),
-        span,
         times=LeaseTimes(settings.lease_seconds, settings.heartbeat_seconds),
-        policy=RetryPolicy(max_attempts=settings.max_attempts, max_outage_seconds=settings.max_outage_hours * 3600),
+        policy=JobPolicy(max_attempts=settings.max_attempts, max_outage_seconds=settings.max_outage_hours * 3600),
         chance=random.Random(),  # noqa: S311 - spreads retries, guards nothing
     )
 

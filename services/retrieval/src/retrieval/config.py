@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from servicekit.config import ServiceSettings
+from servicekit.config import EnvironmentSettings, ServiceSettings
 
 DEFAULT_ENGINE_TARGET = "unix:/run/docuchat/engine.sock"
 
@@ -20,12 +19,8 @@ class EmbedderName(StrEnum):
     GEMINI = "gemini"
 
 
-class EngineSettings(BaseSettings):
+class EngineSettings(EnvironmentSettings):
     """What the engine process reads; it knows no database and no one else's secrets."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="DOCUCHAT_", extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
 
     engine_target: str = DEFAULT_ENGINE_TARGET
     """Where the engine listens: unix:/path. Only a file's rights guard it."""
@@ -45,9 +40,6 @@ class EngineSettings(BaseSettings):
 
 class Settings(ServiceSettings):
     """Read from environment variables with the prefix DOCUCHAT_, or from well-known names such as QDRANT_URL."""
-
-    # A wrong setting must not print the others, database passwords among them.
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     engine_target: str = DEFAULT_ENGINE_TARGET
     """Where the embedded engine listens. Not used with QDRANT_URL."""

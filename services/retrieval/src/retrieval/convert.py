@@ -5,7 +5,19 @@ from collections.abc import AsyncIterator, Sequence
 from docuchat.retrieval.v1 import hit_pb2
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
-from retrieval.model import Chunk, Condition, DocumentVersion, ExpectedVersion, Hit, InvalidIndexStream, Scope
+from retrieval.errors import InvalidIndexStream
+from retrieval.model import (
+    Chunk,
+    Condition,
+    DocumentId,
+    DocumentVersion,
+    ExpectedVersion,
+    Hit,
+    Scope,
+    TenantId,
+    UserId,
+    VersionId,
+)
 
 CONDITIONS = {
     Condition.INTACT: index_pb2.CheckVersionsResponse.INTACT,
@@ -17,7 +29,7 @@ CONDITIONS = {
 
 def to_scope(request: search_pb2.SearchRequest, tenant_id: str, user_id: str) -> Scope:
     """Returns the scope of a search; the walls come from the caller's token, never from the request."""
-    return Scope(tenant_id, user_id, tuple(request.collection_ids), tuple(request.document_ids))
+    return Scope(TenantId(tenant_id), UserId(user_id), tuple(request.collection_ids), tuple(request.document_ids))
 
 
 def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
@@ -44,12 +56,15 @@ def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
             for one in hit.highlights
         ],
         token_count=chunk.token_count,
+        relevance=hit.relevance,
     )
 
 
 def to_expected(version: index_pb2.ExpectedVersion) -> ExpectedVersion:
     """Returns a version that is to be compared."""
-    return ExpectedVersion(version.tenant_id, version.document_id, version.version_id, version.chunk_count)
+    return ExpectedVersion(
+        TenantId(version.tenant_id), DocumentId(version.document_id), VersionId(version.version_id), version.chunk_count
+    )
 
 
 def to_condition_proto(condition: Condition) -> index_pb2.CheckVersionsResponse.Condition:
@@ -75,9 +90,9 @@ async def read_batches(requests: AsyncIterator[index_pb2.IndexChunksRequest]) ->
 
 def _to_version(header: index_pb2.IndexHeader) -> DocumentVersion:
     return DocumentVersion(
-        tenant_id=header.tenant_id,
-        document_id=header.document_id,
-        version_id=header.version_id,
+        tenant_id=TenantId(header.tenant_id),
+        document_id=DocumentId(header.document_id),
+        version_id=VersionId(header.version_id),
         collection_id=header.collection_id,
         private_to_user_id=header.private_to_user_id,
         filename=header.filename,

@@ -1,16 +1,20 @@
-"""The nouns of retrieval and the errors its flows raise."""
+"""The nouns of retrieval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NewType
 
 import numpy as np
 import numpy.typing as npt
 
-from servicekit.errors import AppError, Code
-
 Vector = npt.NDArray[np.float32]
+
+TenantId = NewType("TenantId", str)
+DocumentId = NewType("DocumentId", str)
+VersionId = NewType("VersionId", str)
+UserId = NewType("UserId", str)
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class SparseVector:
 class DocumentVersion:
     """The version of a document that chunks belong to, and who may see it."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     collection_id: str
     private_to_user_id: str  # empty if every member of the tenant may see it
     filename: str
@@ -39,9 +43,9 @@ class DocumentVersion:
 class AbandonedVersion:
     """A version that may still have points and will never be shown, as it was recorded."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     begin_time: datetime
 
 
@@ -49,9 +53,9 @@ class AbandonedVersion:
 class ExpectedVersion:
     """A version that searches should see, and how many chunks it has."""
 
-    tenant_id: str
-    document_id: str
-    version_id: str
+    tenant_id: TenantId
+    document_id: DocumentId
+    version_id: VersionId
     chunk_count: int
 
 
@@ -103,23 +107,22 @@ class Point:
 class Scope:
     """What one caller may search: the tenant wall, the user wall and the caller's own narrowing."""
 
-    tenant_id: str
-    user_id: str
+    tenant_id: TenantId
+    user_id: UserId
     collection_ids: tuple[str, ...] = ()
     document_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Match:
-    """A point that a search found, with what ranking and the walls need of it; higher scores are better."""
+    """A point that a search found, with what its rank and visibility hang on; higher scores are better."""
 
     point_id: str
-    tenant_id: str
-    version_id: str
-    private_to_user_id: str
+    version_id: VersionId
     language: str
     chunk_index: int
     score: float
+    similarity: float = 0.0  # the cosine to the query, where the dense leg found it
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,18 @@ class Highlight:
 
 @dataclass(frozen=True)
 class Hit:
-    """A visible passage with its fused score from 0 to 1 and its best sentences, best first."""
+    """A visible passage with its fused score from 0 to 1 and its best sentences, best first.
+
+    similarity is the cosine to the query, 0 where the dense leg did not find the passage; relevance says how surely
+    the passage is about what the query asks, from 0 to 1, and is comparable between queries.
+    """
 
     version: DocumentVersion
     chunk: Chunk
     score: float
     highlights: tuple[Highlight, ...] = ()
+    similarity: float = 0.0
+    relevance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,90 +157,3 @@ class Matches:
     dense: Sequence[Match]
     sparse: Sequence[Match]
     passages: Mapping[str, tuple[DocumentVersion, Chunk]] = field(default_factory=dict)
-
-
-class EmptyQuery(AppError):
-    """Raised when a query holds nothing to search for."""
-
-    def __init__(self) -> None:
-        super().__init__(Code.INVALID_ARGUMENT, "EMPTY_QUERY", "The query is blank: send the words to search for.")
-
-
-class IndexUnavailable(AppError):
-    """Raised when the vector index does not answer in time."""
-
-    retried = True  # the call waited for the index, or was repeated by the channel to it
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.UNAVAILABLE,
-            "INDEX_UNAVAILABLE",
-            "The vector index does not answer; try again in a moment.",
-            retry_after_seconds=1,
-        )
-
-
-class IndexRefused(AppError):
-    """Raised when the vector index refuses what it was sent."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.FAILED_PRECONDITION,
-            "INDEX_REFUSED",
-            "The vector index refuses the request, and would again: see the log of retrieval.",
-        )
-
-
-class EmbedderUnavailable(AppError):
-    """Raised when the embedding model or its provider does not answer in time."""
-
-    retried = True  # by the one retry policy of embedders/
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.UNAVAILABLE,
-            "EMBEDDER_UNAVAILABLE",
-            "The embedding model does not answer; try again in a moment.",
-            retry_after_seconds=1,
-        )
-
-
-class EmbedderRefused(AppError):
-    """Raised when the provider of the embedding model refuses the key, the model's name or the text."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(
-            Code.FAILED_PRECONDITION,
-            "EMBEDDER_REFUSED",
-            f"The embedding model refuses the request with status {status}, and would again: "
-            "check its key, its name and its limits.",
-            metadata={"status": str(status)},
-        )
-
-
-class VersionIncomplete(AppError):
-    """Raised when a version is to be activated before all its chunks are indexed."""
-
-    def __init__(self, expected: int, found: int) -> None:
-        super().__init__(
-            Code.FAILED_PRECONDITION,
-            "VERSION_INCOMPLETE",
-            f"{found} of {expected} chunks are indexed: send the missing ones, then activate.",
-            metadata={"expected": str(expected), "found": str(found)},
-        )
-
-
-class InvalidIndexStream(AppError):
-    """Raised when an index stream lacks its header or sends a second one."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(Code.INVALID_ARGUMENT, "INVALID_INDEX_STREAM", message)
-
-
-class DocumentDeleted(AppError):
-    """Raised when a document that is being deleted is written to."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.FAILED_PRECONDITION, "DOCUMENT_DELETED", "The document is being deleted and takes no more chunks."
-        )

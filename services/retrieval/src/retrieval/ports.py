@@ -6,6 +6,7 @@ from typing import Protocol
 from retrieval.model import (
     AbandonedVersion,
     Chunk,
+    DocumentId,
     DocumentVersion,
     ExpectedVersion,
     Matches,
@@ -13,7 +14,9 @@ from retrieval.model import (
     Scope,
     SparseVector,
     Standing,
+    TenantId,
     Vector,
+    VersionId,
 )
 
 
@@ -68,7 +71,6 @@ class VectorIndex(Protocol):
     async def match(
         self,
         scope: Scope,
-        version_ids: Sequence[str],
         dense: Vector,
         sparse: SparseVector,
         limit: int,
@@ -76,8 +78,7 @@ class VectorIndex(Protocol):
     ) -> Matches:
         """Returns both legs, best first, at most limit each. The one place that builds the tenant filter.
 
-        version_ids, if not empty, narrows to these versions. What the `leading` ones of each leg stand for may come
-        along; the rest is for read().
+        What the `leading` ones of each leg stand for may come along; the rest is for read().
         """
         ...
 
@@ -85,15 +86,15 @@ class VectorIndex(Protocol):
         """Returns what points stand for, by their ids; without those that are gone. For ids that match() gave."""
         ...
 
-    async def count(self, tenant_id: str, version_id: str) -> int:
+    async def count(self, tenant_id: TenantId, version_id: VersionId) -> int:
         """Returns the exact number of points of a version."""
         ...
 
-    async def delete_document(self, tenant_id: str, document_id: str, *, keep_version_id: str = "") -> None:
+    async def delete_document(self, tenant_id: TenantId, document_id: DocumentId, *, keep_version_id: str = "") -> None:
         """Removes the points of a document, except those of one version."""
         ...
 
-    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+    async def delete_version(self, tenant_id: TenantId, version_id: VersionId) -> None:
         """Removes the points of one version."""
         ...
 
@@ -127,11 +128,11 @@ class VersionRegistry(Protocol):
         """
         ...
 
-    async def check_writable(self, tenant_id: str, document_id: str) -> None:
+    async def check_writable(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Raises DocumentDeleted if the document has its tombstone."""
         ...
 
-    async def activate_version(self, tenant_id: str, document_id: str, version_id: str) -> bool:
+    async def activate_version(self, tenant_id: TenantId, document_id: DocumentId, version_id: VersionId) -> bool:
         """Makes one version the visible one, in one transaction.
 
         Raises DocumentDeleted; IndexUnavailable while a sweep removes the version's points.
@@ -140,11 +141,11 @@ class VersionRegistry(Protocol):
         """
         ...
 
-    async def forget_retired_versions(self, tenant_id: str, document_id: str) -> None:
+    async def forget_retired_versions(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Drops the records of versions that were visible once and whose points are gone."""
         ...
 
-    async def bury_document(self, tenant_id: str, document_id: str) -> None:
+    async def bury_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Sets the tombstone: invisible from the commit on, and closed to new chunks for good."""
         ...
 
@@ -168,6 +169,6 @@ class VersionRegistry(Protocol):
         """Returns every index generation that a version is recorded in; None if one is recorded without."""
         ...
 
-    async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:
+    async def find_visible(self, tenant_id: TenantId, version_ids: Sequence[VersionId]) -> frozenset[str]:
         """Returns those of the versions that are active in the present index generation."""
         ...

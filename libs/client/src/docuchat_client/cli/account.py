@@ -35,7 +35,7 @@ def sign_up(
     tenant: Annotated[str, typer.Option(help="Your organisation's name.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Create an account and log in."""
+    """Creates an account and logs in."""
     password = ask_password(confirm=True)
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
@@ -55,7 +55,7 @@ def log_in(
     tenant_id: Annotated[str, typer.Option(help="The tenant to work in; your oldest if absent.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Log in; the tokens are stored for this gateway."""
+    """Logs in; the tokens are stored for this gateway."""
     password = ask_password(confirm=False)
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
@@ -69,7 +69,7 @@ def log_in(
 
 
 def log_out(*, as_json: JsonFlag = False) -> None:
-    """End the session and forget its tokens."""
+    """Ends the session and forgets its tokens."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         # First here: a gateway that does not answer must not keep anyone logged in on this machine.
@@ -84,7 +84,7 @@ def log_out(*, as_json: JsonFlag = False) -> None:
 
 
 def show_me(*, as_json: JsonFlag = False) -> None:
-    """Show who you are and which tenants you belong to."""
+    """Shows who you are and which tenants you belong to."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         me = await client.me()

@@ -26,7 +26,7 @@ def build_app() -> typer.Typer:
 
 
 def show_status(*, as_json: JsonFlag = False) -> None:
-    """Show every service; fails if one does not serve."""
+    """Shows every service; fails if one does not serve."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         components = await client.status()

@@ -21,7 +21,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def show_demo(*, as_json: JsonFlag = False) -> None:
-    """Upload two samples to a new account and ask them."""
+    """Uploads two samples to a new account and asks them."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         await sign_up_for_demo(client, terminal)

@@ -39,7 +39,7 @@ def upload(
     limit: Annotated[float, typer.Option(help="Seconds to wait for each.")] = READY_SECONDS,
     as_json: JsonFlag = False,
 ) -> None:
-    """Upload files and wait until they can be asked."""
+    """Uploads files and waits until they can be asked."""
 
     sizes = [(path, path.stat().st_size) for path in files]
 
@@ -120,7 +120,7 @@ def list_documents(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """List your documents, newest first."""
+    """Lists your documents, newest first."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         found = list[Document]()
@@ -136,7 +136,7 @@ def list_documents(
 
 
 def get_document(document_id: DocumentId, *, as_json: JsonFlag = False) -> None:
-    """Show one document."""
+    """Shows one document."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         document = await client.document(document_id)
@@ -152,7 +152,7 @@ def get_document(document_id: DocumentId, *, as_json: JsonFlag = False) -> None:
 
 
 def delete_document(document_id: DocumentId, *, as_json: JsonFlag = False) -> None:
-    """Delete a document."""
+    """Deletes a document."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         await client.delete_document(document_id)

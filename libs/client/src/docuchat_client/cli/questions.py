@@ -27,7 +27,7 @@ def search(
     document: OnlyDocuments = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find passages, best first."""
+    """Finds passages, best first."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         hits = await client.search(query, top_k=top_k, document_ids=document or ())
@@ -51,7 +51,7 @@ def ask(
     document: OnlyDocuments = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask your documents; every claim names its source."""
+    """Asks your documents; every claim names its source."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         events = client.ask(question, conversation_id=conversation, document_ids=document or ())
@@ -65,7 +65,7 @@ def show_conversations(
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """List your conversations, or show one."""
+    """Lists your conversations, or shows one."""
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
         if conversation_id:

@@ -9,7 +9,7 @@ from opentelemetry import propagate
 from opentelemetry.trace import SpanKind, StatusCode
 
 from servicekit.rpc.call import Call
-from servicekit.telemetry import record_seconds, span
+from servicekit.telemetry import Logger, record_seconds, span
 
 BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 CARRIER_KEYS = frozenset(propagate.get_global_textmap().fields)
@@ -29,7 +29,7 @@ class Observation:
 
     __slots__ = ("_call", "_log", "_name", "_scope", "_span", "_started", "_tokens")
 
-    def __init__(self, call: Call, log: structlog.stdlib.BoundLogger) -> None:
+    def __init__(self, call: Call, log: Logger) -> None:
         self._call = call
         self._log = log
         self._name = call.method[1:]

@@ -1,6 +1,8 @@
 """AppError to google.rpc.Status and back (AIP-193)."""
 
-from contextlib import suppress
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -17,6 +19,8 @@ TOKEN_REFUSED = {"TOKEN_EXPIRED", "TOKEN_INVALID"}
 # A client's retry policy heeds it (gRFC A6, pushback).
 NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 NUMBERS = {code.name: code for code in grpc.StatusCode}
+
+Answer = TypeVar("Answer")
 
 
 def to_grpc_code(code: Code) -> grpc.StatusCode:
@@ -52,6 +56,23 @@ def status_metadata(status: status_pb2.Status, error: AppError) -> tuple[tuple[s
 def choose_challenge(error: AppError) -> str:
     """Returns the challenge that RFC 9110 wants with every 401, with the error of RFC 6750 where a token was sent."""
     return f'{CHALLENGE}, error="invalid_token"' if error.reason in TOKEN_REFUSED else CHALLENGE
+
+
+async def ask(call: Awaitable[Answer]) -> Answer:
+    """Returns what a peer answers to a call. Raises AppError."""
+    with translated():
+        return await call
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raises AppError for what grpc and clocks raise."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise read_error(error) from error
+    except TimeoutError as error:
+        raise AppError(Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "A service stopped answering; try again.") from error
 
 
 def read_error(error: grpc.aio.AioRpcError) -> AppError:

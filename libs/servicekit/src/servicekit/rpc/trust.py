@@ -11,7 +11,7 @@ from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from servicekit.config import ServiceSettings, reveal_service_secret
 from servicekit.revocation import Announcement, RevokedSessions
 from servicekit.rpc.client import ServiceIdentity, open_channel
-from servicekit.rpc.status import read_error
+from servicekit.rpc.status import ask, read_error
 from servicekit.tokens import RemoteJwks, TokenVerifier
 
 # A stream that lost its peer without a word is replaced after this.
@@ -44,10 +44,7 @@ async def trust_auth(settings: ServiceSettings, name: str) -> AsyncIterator[Trus
 
 async def fetch_keys(channel: grpc.aio.Channel) -> bytes:
     """Returns auth's JWK Set. Raises AppError."""
-    try:
-        return bytes((await AuthServiceStub(channel).GetJwks(auth_service_pb2.GetJwksRequest())).data)
-    except grpc.aio.AioRpcError as error:
-        raise read_error(error) from error
+    return bytes((await ask(AuthServiceStub(channel).GetJwks(auth_service_pb2.GetJwksRequest()))).data)
 
 
 async def watch(channel: grpc.aio.Channel, identity: ServiceIdentity) -> AsyncIterator[Announcement]:

@@ -1,1 +1,1 @@
-"""The verbs of auth: sign up, log in, refresh, log out, issue a service token, describe me."""
+"""The verbs of auth, by whom they serve: users, their sessions, services; and whoever asks what has ended."""

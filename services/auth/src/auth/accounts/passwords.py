@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 from auth.accounts.common_passwords import COMMON_PASSWORDS
-from auth.model import WeakPassword
+from auth.errors import WeakPassword
 from auth.ports import GuessCounter
 
 MIN_CHARACTERS = 15

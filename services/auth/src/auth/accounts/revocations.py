@@ -1,10 +1,10 @@
 """Telling other services which sessions have ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 
-from auth.ports import Needs
+from auth.ports import SessionStore
 from servicekit.errors import AppError
 from servicekit.repeating import repeat
 from servicekit.revocation import Announcement
@@ -19,8 +19,17 @@ MARGIN = timedelta(minutes=2)
 class RevocationFeed:
     """The sessions that ended lately, read from the store every second, so that replicas hear of each other's."""
 
-    def __init__(self, needs: Needs, *, interval: float = INTERVAL_SECONDS) -> None:
-        self._needs = needs
+    def __init__(
+        self,
+        sessions: SessionStore,
+        clock: Callable[[], datetime],
+        access_token_lifetime: timedelta,
+        *,
+        interval: float = INTERVAL_SECONDS,
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._remembered = access_token_lifetime + MARGIN
         self._interval = interval
         self._ended: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
@@ -54,9 +63,8 @@ class RevocationFeed:
             await asyncio.sleep(self._interval)
 
     async def _look(self) -> bool:
-        since = self._needs.clock() - self._needs.lifetimes.access_token - MARGIN
         try:
-            ended = frozenset(await self._needs.sessions.list_revoked(since))
+            ended = frozenset(await self._sessions.list_revoked(self._clock() - self._remembered))
         except AppError as error:
             get_logger("auth").warning("revocations not read", reason=error.reason)
             return False

@@ -1,14 +1,90 @@
-"""Opening sessions and making their tokens."""
+"""Sessions: opened with tokens, kept going by refreshes, ended by the user or by a stolen token."""
 
 import hashlib
 import secrets
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from auth.model import Membership, RefreshToken, Session, Tokens, Verdict
-from auth.ports import Needs
+from auth.errors import InvalidRefreshToken
+from auth.model import Lifetimes, Membership, RefreshToken, Session, Tokens, Verdict
+from auth.ports import AccountStore, SessionStore, Successors, TokenSigner
+from servicekit.telemetry import get_logger
 
 REFRESH_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Opens sessions, trades their refresh tokens and ends them."""
+
+    store: SessionStore
+    accounts: AccountStore
+    tokens: TokenSigner
+    successors: Successors
+    clock: Callable[[], datetime]
+    lifetimes: Lifetimes
+
+    async def open(self, user_id: str, membership: Membership) -> Tokens:
+        """Starts a session of a user in one tenant and returns its tokens."""
+        now = self.clock()
+        session = Session(
+            session_id=str(uuid.uuid4()),
+            user_id=user_id,
+            tenant_id=membership.tenant.tenant_id,
+            create_time=now,
+            expire_time=now + self.lifetimes.session,
+        )
+        refresh_token = make_refresh_token()
+        await self.store.open(session, hash_refresh_token(refresh_token))
+        return self._sign(session, membership, refresh_token)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """Uses a refresh token up and returns its session's next tokens. Raises InvalidRefreshToken."""
+        successor = self.successors.derive(refresh_token)
+        session = await self._trade(refresh_token, successor)
+        # Read anew each time: whoever lost the membership or the role loses it with the next refresh.
+        membership = await self.accounts.find_membership(session.user_id, session.tenant_id)
+        if membership is None:
+            raise InvalidRefreshToken
+        return self._sign(session, membership, successor)
+
+    async def end(self, refresh_token: str) -> None:
+        """Ends the session of a refresh token, used or not; an unknown one ends nothing."""
+        await self.store.revoke(hash_refresh_token(refresh_token), self.clock())
+
+    async def _trade(self, refresh_token: str, successor: str) -> Session:
+        """Returns the session that goes on with the successor. Raises InvalidRefreshToken."""
+        now, grace = self.clock(), self.lifetimes.refresh_grace
+        traded = await self.store.trade(
+            hash_refresh_token(refresh_token),
+            hash_refresh_token(successor),
+            now,
+            lambda session, token, known: judge_refresh(session, token, known, now=now, grace=grace),
+        )
+        if traded is None:
+            raise InvalidRefreshToken
+        # The store has committed the revocation by now; raising earlier would have rolled it back.
+        if traded.verdict is Verdict.REVOKE:
+            get_logger("auth").warning("refresh token reused", session_id=traded.session.session_id)
+        if traded.verdict not in {Verdict.ROTATE, Verdict.REPEAT}:
+            raise InvalidRefreshToken
+        return traded.session
+
+    def _sign(self, session: Session, membership: Membership, refresh_token: str) -> Tokens:
+        """Returns a session's tokens; the access token never outlives the session."""
+        now = self.clock()
+        expire_time = min(now + self.lifetimes.access_token, session.expire_time)
+        access_token = self.tokens.sign(
+            subject=session.user_id,
+            tenant_id=session.tenant_id,
+            session_id=session.session_id,
+            role=membership.role,
+            now=now,
+            expire_time=expire_time,
+        )
+        return Tokens(access_token, refresh_token, expires_in=expire_time - now)
 
 
 def make_refresh_token() -> str:
@@ -19,36 +95,6 @@ def make_refresh_token() -> str:
 def hash_refresh_token(token: str) -> str:
     """Returns SHA-256 in hex; 256 random bits need neither salt nor slowness."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-async def open_session(needs: Needs, user_id: str, membership: Membership) -> Tokens:
-    """Starts a session of a user in one tenant and returns its tokens."""
-    now = needs.clock()
-    session = Session(
-        session_id=str(uuid.uuid4()),
-        user_id=user_id,
-        tenant_id=membership.tenant.tenant_id,
-        create_time=now,
-        expire_time=now + needs.lifetimes.session,
-    )
-    refresh_token = make_refresh_token()
-    await needs.sessions.open(session, hash_refresh_token(refresh_token))
-    return sign_tokens(needs, session, membership, refresh_token)
-
-
-def sign_tokens(needs: Needs, session: Session, membership: Membership, refresh_token: str) -> Tokens:
-    """Returns a session's tokens; the access token never outlives the session."""
-    now = needs.clock()
-    expire_time = min(now + needs.lifetimes.access_token, session.expire_time)
-    access_token = needs.tokens.sign(
-        subject=session.user_id,
-        tenant_id=session.tenant_id,
-        session_id=session.session_id,
-        role=membership.role,
-        now=now,
-        expire_time=expire_time,
-    )
-    return Tokens(access_token, refresh_token, expires_in=expire_time - now)
 
 
 def judge_refresh(

@@ -2,7 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from auth.model import AddressLocked, FailureCount, TooManyAttempts
+from auth.accounts.names import normalise_email
+from auth.errors import AddressLocked, TooManyAttempts
+from auth.model import FailureCount
+from auth.ports import FailureStore
 
 FREE_FAILURES = 10
 MAX_FAILURES = 100
@@ -38,3 +41,8 @@ def settle_attempt(count: FailureCount, now: datetime, *, succeeded: bool) -> Fa
     """
     check_attempt(count, now)
     return FailureCount() if succeeded else FailureCount(count.failures + 1, now)
+
+
+async def unlock(failures: FailureStore, email: str) -> None:
+    """Forgets the failed log-ins of an address that they have locked; the operator's decision."""
+    await failures.change(normalise_email(email), lambda _count: FailureCount())

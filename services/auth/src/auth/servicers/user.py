@@ -5,8 +5,7 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from auth import convert
-from auth.accounts.describe_me import describe_me
-from auth.ports import Needs
+from auth.accounts.users import Users
 from docuchat.auth.v1 import user_service_pb2
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer
 from servicekit.identity import current_principal
@@ -15,12 +14,12 @@ from servicekit.identity import current_principal
 class UserServicer(UserServiceServicer):
     """Tells users about themselves."""
 
-    def __init__(self, needs: Needs) -> None:
-        self._needs = needs
+    def __init__(self, users: Users) -> None:
+        self._users = users
 
     async def GetMe(
         self, request: user_service_pb2.GetMeRequest, context: ServicerContext[Any, Any]
     ) -> user_service_pb2.GetMeResponse:
         """Describes the caller."""
         principal = current_principal()
-        return convert.write_me(await describe_me(self._needs, principal.subject), principal.tenant_id)
+        return convert.to_me_proto(await self._users.describe_me(principal.subject), principal.tenant_id)

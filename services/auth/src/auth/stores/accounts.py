@@ -6,7 +6,8 @@ from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.model import Account, EmailTaken, Me, Membership, SlugTaken, Tenant, User
+from auth.errors import EmailTaken, SlugTaken
+from auth.model import Account, Me, Membership, Tenant, User
 from auth.stores.tables import CREDENTIALS, MEMBERSHIPS, TENANTS, USERS
 from servicekit.database import Database
 from servicekit.identity import Role

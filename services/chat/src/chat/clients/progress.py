@@ -7,7 +7,7 @@ import grpc
 
 from docuchat.ingestion.v1 import document_pb2, document_service_pb2
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
-from servicekit.rpc.status import read_error
+from servicekit.rpc.status import ask
 
 TIMEOUT_SECONDS = 1.5
 MOST = 100  # what one page holds
@@ -27,10 +27,7 @@ class GrpcDocumentProgress:
 
     async def count_in_progress(self, *, document_ids: Sequence[str], collection_ids: Sequence[str]) -> int:
         """Returns how many documents cannot be searched yet: the newest hundred of each state are looked at."""
-        try:
-            pages = await asyncio.gather(*map(self._list, UNDER_WAY))
-        except grpc.aio.AioRpcError as error:
-            raise read_error(error) from error
+        pages = await asyncio.gather(*map(self._list, UNDER_WAY))
         # One that goes from state to state between two of the calls is counted once.
         found = {
             document.document_id
@@ -43,4 +40,4 @@ class GrpcDocumentProgress:
 
     async def _list(self, state: document_pb2.Document.State) -> Sequence[document_pb2.Document]:
         request = document_service_pb2.ListDocumentsRequest(page_size=MOST, state=state)
-        return (await self._stub.ListDocuments(request, timeout=TIMEOUT_SECONDS)).documents
+        return (await ask(self._stub.ListDocuments(request, timeout=TIMEOUT_SECONDS))).documents

@@ -9,8 +9,8 @@ from chat.model import Highlight, Passage
 from chat.turn.clean_text import clean
 from docuchat.retrieval.v1 import hit_pb2, search_service_pb2
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
-from servicekit.errors import Code
-from servicekit.rpc.status import read_error
+from servicekit.errors import AppError, Code
+from servicekit.rpc.status import ask
 
 TIMEOUT_SECONDS = 10.0
 CALLERS_FAULT = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.INVALID_ARGUMENT, Code.NOT_FOUND})
@@ -30,10 +30,11 @@ class GrpcPassageSearch:
             query=query, top_k=top_k, document_ids=document_ids, collection_ids=collection_ids
         )
         try:
-            response = await self._stub.Search(request, timeout=TIMEOUT_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            found = read_error(error)
-            raise (found if found.code in CALLERS_FAULT else RetrievalUnavailable()) from error
+            response = await ask(self._stub.Search(request, timeout=TIMEOUT_SECONDS))
+        except AppError as error:
+            if error.code in CALLERS_FAULT:
+                raise
+            raise RetrievalUnavailable from error
         return tuple(to_passage(number, hit) for number, hit in enumerate(response.hits, start=1))
 
 
@@ -56,4 +57,5 @@ def to_passage(marker: int, hit: hit_pb2.Hit) -> Passage:
         language=hit.language,
         highlights=tuple(Highlight(one.start_offset, one.end_offset, one.score) for one in hit.highlights),
         token_count=hit.token_count,
+        relevance=hit.relevance,
     )

@@ -10,9 +10,11 @@ from language.sentences import piece_spans
 from language.spans import Span
 from language.words import find_terms
 
-LEAST_SCORE = 0.24  # share of the question that the best sentence must cover, or nothing fits
-MAX_QUOTES = 3
-MAX_CHARACTERS = 440  # of all quotes
+LEAST_RELEVANCE = 0.5  # of the best passage, or nothing fits
+# What the best passage is ahead of all others, where the words leave it open; the second has half of it.
+RANK_WORTH = 0.1
+MAX_QUOTES = 6
+ENOUGH_CHARACTERS, MAX_CHARACTERS = 300, 450  # of all quotes: no further one after so many, none that passes so many
 LONGEST = 300  # characters of one quote; a longer sentence is cut at a clause
 SAME = 0.7  # Jaccard
 CLAUSE_END = re.compile(r"[,;:،؛、，；：—–]\s*|\s+[-(]\s*|\n")
@@ -28,13 +30,13 @@ class Quote:
 
 
 def choose_highlights(question: str, passages: Sequence[Passage]) -> list[Quote]:
-    """Returns one to three quotes, best first; none where no sentence covers enough of the question."""
+    """Returns one to six quotes, best first; none where no passage is about what is asked."""
+    if max((passage.relevance for passage in passages), default=0.0) < LEAST_RELEVANCE:
+        return []
     found = sorted(
         ((one, passage) for passage in passages for one in passage.highlights),
-        key=lambda pair: (-pair[0].score, pair[1].marker, pair[0].start_offset),
+        key=lambda pair: (-pair[0].score - RANK_WORTH / pair[1].marker, pair[1].marker, pair[0].start_offset),
     )
-    if not found or found[0][0].score < LEAST_SCORE:
-        return []
     return _pick_different(_quote(question, passage, one) for one, passage in found)
 
 
@@ -68,12 +70,12 @@ def _join_clauses(sentence: str) -> Iterator[Span]:
 
 def _pick_different(quotes: Iterator[Quote]) -> list[Quote]:
     picked: list[Quote] = []
-    left = MAX_CHARACTERS
+    length = 0
     for one in quotes:
-        if len(one.text) <= left and not any(_is_same(one, other) for other in picked):
+        if length + len(one.text) <= MAX_CHARACTERS and not any(_is_same(one, other) for other in picked):
             picked.append(one)
-            left -= len(one.text)
-        if len(picked) == MAX_QUOTES:
+            length += len(one.text)
+        if len(picked) == MAX_QUOTES or length >= ENOUGH_CHARACTERS:
             break
     return picked
 

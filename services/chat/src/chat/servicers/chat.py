@@ -4,9 +4,9 @@ from typing import Any
 
 import grpc
 
-from chat.convert import to_event, to_owner, to_question
+from chat.convert import to_event_proto, to_owner, to_question
 from chat.model import Event
-from chat.turn.answer_question import AnswerQuestion
+from chat.turn.answer_question import Answerer
 from docuchat.chat.v1 import chat_service_pb2
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceServicer
 from servicekit.identity import current_principal
@@ -17,7 +17,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ChatServicer(ChatServiceServicer):
     """Serves ChatService."""
 
-    def __init__(self, turn: AnswerQuestion) -> None:
+    def __init__(self, turn: Answerer) -> None:
         self._turn = turn
 
     async def Ask(  # type: ignore[override]  # the other shape that grpc.aio knows: it writes by itself
@@ -31,7 +31,7 @@ class ChatServicer(ChatServiceServicer):
 
         async def send(event: Event) -> None:
             nonlocal sequence
-            message = to_event(sequence + 1, event)
+            message = to_event_proto(sequence + 1, event)
             sequence += 1
             await context.write(message)
 

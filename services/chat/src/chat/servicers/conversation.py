@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from chat.convert import to_conversation, to_message, to_owner
+from chat.convert import to_conversation_proto, to_message_proto, to_owner
 from chat.ports import Conversations
 from docuchat.chat.v1 import conversation_service_pb2 as pb
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceServicer
@@ -29,7 +29,7 @@ class ConversationServicer(ConversationServiceServicer):
     ) -> pb.GetConversationResponse:
         """Returns one conversation."""
         found = await self._conversations.get(to_owner(current_principal()), request.conversation_id)
-        return pb.GetConversationResponse(conversation=to_conversation(found))
+        return pb.GetConversationResponse(conversation=to_conversation_proto(found))
 
     async def ListConversations(
         self,
@@ -41,7 +41,7 @@ class ConversationServicer(ConversationServiceServicer):
         after = decode_row_key(CONVERSATIONS, request.page_token)
         rows = await self._conversations.list_page(to_owner(current_principal()), limit=size + 1, after=after)
         page, more = cut_page(CONVERSATIONS, rows, size, lambda row: (row.update_time, row.conversation_id))
-        return pb.ListConversationsResponse(conversations=map(to_conversation, page), next_page_token=more)
+        return pb.ListConversationsResponse(conversations=map(to_conversation_proto, page), next_page_token=more)
 
     async def DeleteConversation(
         self,
@@ -63,4 +63,4 @@ class ConversationServicer(ConversationServiceServicer):
         owner = to_owner(current_principal())
         rows = await self._conversations.list_messages(owner, request.conversation_id, limit=size + 1, after=after)
         page, more = cut_page(kind, rows, size, lambda row: (row.position,))
-        return pb.ListMessagesResponse(messages=map(to_message, page), next_page_token=more)
+        return pb.ListMessagesResponse(messages=map(to_message_proto, page), next_page_token=more)

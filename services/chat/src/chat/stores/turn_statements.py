@@ -71,39 +71,39 @@ def touch() -> sa.Update:
     return sa.update(CONVERSATIONS).values(update_time=NOW)
 
 
-_OPENED = [CONVERSATIONS.c[name] for name in ("conversation_id", *OWNER)]
-_NEW = {name: given(CONVERSATIONS.c[name]) for name in ("conversation_id", *OWNER, "title")}
-BEGIN_CONVERSATION = add_messages(sa.insert(CONVERSATIONS).values(**_NEW).returning(*_OPENED).cte("opened"))
+OPENED = [CONVERSATIONS.c[name] for name in ("conversation_id", *OWNER)]
+NEW = {name: given(CONVERSATIONS.c[name]) for name in ("conversation_id", *OWNER, "title")}
+BEGIN_CONVERSATION = add_messages(sa.insert(CONVERSATIONS).values(**NEW).returning(*OPENED).cte("opened"))
 """new_conversation_id, new_tenant_id, new_user_id, new_title, question_id, question, answer_id, lease."""
 
-_KNOWN = CONVERSATIONS.c.conversation_id == given(CONVERSATIONS.c.conversation_id)
-CONTINUE_CONVERSATION = add_messages(touch().where(_KNOWN).returning(*_OPENED).cte("opened"))
+KNOWN = CONVERSATIONS.c.conversation_id == given(CONVERSATIONS.c.conversation_id)
+CONTINUE_CONVERSATION = add_messages(touch().where(KNOWN).returning(*OPENED).cte("opened"))
 """new_conversation_id, question_id, question, answer_id, lease; stores nothing where there is no such conversation."""
 
-_IS_GIVEN_UP = (MESSAGES.c.state == MessageState.FAILED) & MESSAGES.c.lease_until.is_not(None)
-_IS_OPEN = (MESSAGES.c.state == MessageState.STREAMING) | _IS_GIVEN_UP
-_ENDED = (
+IS_GIVEN_UP = (MESSAGES.c.state == MessageState.FAILED) & MESSAGES.c.lease_until.is_not(None)
+IS_OPEN = (MESSAGES.c.state == MessageState.STREAMING) | IS_GIVEN_UP
+ENDED = (
     sa.update(MESSAGES)
-    .where(MESSAGES.c.message_id == given(MESSAGES.c.message_id), _IS_OPEN)
+    .where(MESSAGES.c.message_id == given(MESSAGES.c.message_id), IS_OPEN)
     .values(**{name: given(MESSAGES.c[name]) for name in OUTCOME}, lease_until=None)
     .returning(*(MESSAGES.c[name] for name in ("message_id", "conversation_id", *OWNER)))
     .cte("ended")
 )
-_CITED_COLUMNS = [column for column in CITATIONS.c if column.name not in {"message_id", *OWNER}]
-_CITED = (
+CITED_COLUMNS = [column for column in CITATIONS.c if column.name not in {"message_id", *OWNER}]
+CITED = (
     sa.func.jsonb_to_recordset(sa.bindparam("citations", type_=JSONB))
-    .table_valued(*(sa.column(column.name, column.type) for column in _CITED_COLUMNS))
+    .table_valued(*(sa.column(column.name, column.type) for column in CITED_COLUMNS))
     .render_derived(name="cited", with_types=True)
 )
-_ADDED = (
+ADDED = (
     sa.insert(CITATIONS)
     .from_select(
-        ["message_id", *OWNER, *(column.name for column in _CITED_COLUMNS)],
-        sa.select(*(_ENDED.c[name] for name in ("message_id", *OWNER)), *_CITED.c).select_from(
-            _ENDED.join(_CITED, sa.true())
+        ["message_id", *OWNER, *(column.name for column in CITED_COLUMNS)],
+        sa.select(*(ENDED.c[name] for name in ("message_id", *OWNER)), *CITED.c).select_from(
+            ENDED.join(CITED, sa.true())
         ),
     )
     .cte("added")
 )
-END_TURN = touch().where(CONVERSATIONS.c.conversation_id == _ENDED.c.conversation_id).add_cte(_ADDED)
+END_TURN = touch().where(CONVERSATIONS.c.conversation_id == ENDED.c.conversation_id).add_cte(ADDED)
 """new_message_id, new_<each of OUTCOME>, citations (a list of rows); does nothing to a turn that has ended."""

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from chat.errors import EmptyQuestion
 from chat.model import (
@@ -15,6 +16,7 @@ from chat.model import (
     ProviderFinish,
     ProviderPart,
     ProviderQuote,
+    ProviderText,
     Question,
     Sources,
     Started,
@@ -49,27 +51,17 @@ class TurnLimits:
     answer: AnswerBounds = field(default_factory=AnswerBounds)
 
 
-class AnswerQuestion:
+@dataclass(frozen=True, kw_only=True)
+class Answerer:
     """Answers questions. Holds no database connection while an answer streams."""
 
-    def __init__(
-        self,
-        *,
-        search: PassageSearch,
-        canonical: CanonicalText,
-        progress: DocumentProgress,
-        provider: AnswerProvider,
-        turns: HeldTurns,
-        count_tokens: TokenCounter,
-        limits: TurnLimits,
-    ) -> None:
-        self._search = search
-        self._canonical = canonical
-        self._progress = progress
-        self._provider = provider
-        self._turns = turns
-        self._count_tokens = count_tokens
-        self._limits = limits
+    search: PassageSearch
+    canonical: CanonicalText
+    progress: DocumentProgress
+    provider: AnswerProvider
+    turns: HeldTurns
+    count_tokens: TokenCounter
+    limits: TurnLimits
 
     async def answer(self, question: Question, send: Send) -> None:
         """Sends Started, Sources, TextDelta and Citation, Usage, Completed; or Failed as the last.
@@ -80,11 +72,11 @@ class AnswerQuestion:
         """
         if not ANY_WORD.search(question.text):
             raise EmptyQuestion
-        draft = Draft(self._provider, self._count_tokens)
+        draft = Draft(self.provider, self.count_tokens)
         opened: asyncio.Future[OpenTurn] = asyncio.get_running_loop().create_future()
         async with (
             beside(self._find(question, opened)) as finding,
-            self._turns.open(question, history_limit=HISTORY_LIMIT) as turn,
+            self.turns.open(question, history_limit=HISTORY_LIMIT) as turn,
         ):
             opened.set_result(turn)
             try:
@@ -100,19 +92,19 @@ class AnswerQuestion:
     async def _find(self, question: Question, opened: asyncio.Future[OpenTurn]) -> tuple[Passage, ...]:
         """Searches while the question is stored, unless what to search for stands in what was asked before."""
         history = (await opened).history if needs_history(question) else ()
-        return await retrieve(self._search, question, condense(question.text, history))
+        return await retrieve(self.search, question, condense(question.text, history))
 
     async def _write(
         self, question: Question, turn: OpenTurn, finding: asyncio.Task[tuple[Passage, ...]], draft: Draft, send: Send
     ) -> Completed:
         """Sends the answer and returns the event to send when it is stored."""
         await send(Started(turn.conversation_id, turn.message_id))
-        found, budget = await finding, self._limits.prompt_tokens
-        prompt = build_prompt(question.text, turn.history, found, count_tokens=self._count_tokens, budget=budget)
+        found, budget = await finding, self.limits.prompt_tokens
+        prompt = build_prompt(question.text, turn.history, found, count_tokens=self.count_tokens, budget=budget)
         draft.prompt = prompt
         async with (
-            generate(self._provider, prompt, self._limits.answer) as backlog,
-            beside(fetch_texts(self._canonical, prompt.passages)) as fetching,
+            generate(self.provider, prompt, self.limits.answer) as backlog,
+            beside(fetch_texts(self.canonical, prompt.passages)) as fetching,
         ):
             await send(Sources(prompt.passages))
             scanner = AnswerScanner(SourceLinks([passage.text for passage in prompt.passages]))
@@ -130,7 +122,7 @@ class AnswerQuestion:
         """Returns how many documents may know more soon, and says so; 0 where the question is answered."""
         if draft.finish_reason is not FinishReason.NO_ANSWER or draft.prompt is None:
             return 0
-        count = await count_in_progress(self._progress, question)
+        count = await count_in_progress(self.progress, question)
         if count:
             text = " " + IN_PROGRESS_SENTENCE[draft.prompt.language].format(count=count)
             draft.add_text(text)
@@ -140,7 +132,7 @@ class AnswerQuestion:
     async def _keep(self, turn: OpenTurn, outcome: TurnOutcome) -> Failed | None:
         """Stores how a turn ended; returns what kept it from being stored."""
         try:
-            await self._turns.persist(turn, outcome)
+            await self.turns.persist(turn, outcome)
         except Exception as error:  # noqa: BLE001 - an answer that was sent ends with an event all the same
             return explain(error, turn)
         return None
@@ -161,5 +153,7 @@ def read_part(scanner: AnswerScanner, part: ProviderPart | ProviderFinish) -> li
             return [*scanner.finish(), Marker(marker, quote)]
         case ProviderFinish():
             return scanner.finish()
+        case ProviderText(text):
+            return scanner.feed(text)
         case _:
-            return scanner.feed(part.text)
+            assert_never(part)

@@ -55,7 +55,7 @@ def build_prompt(
     """
     language = choose_template(question)
     fence = f"{secrets.randbelow(10**FENCE_DIGITS):0{FENCE_DIGITS}}"
-    left = budget - count_instructions(language, count_tokens) - count_tokens(fence)
+    left = budget - count_instructions(language, count_tokens)
     left -= count_tokens(render_request(language, question, (), fence))
     if left < 0:
         raise ContextTooLong
@@ -64,7 +64,7 @@ def build_prompt(
     rendered, left = fit_passages(passages, count_tokens, left, fence)
     return Prompt(
         language=language,
-        instructions=INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=fence),
+        instructions=write_instructions(language, fence),
         history=kept_history,
         question=question,
         request=render_request(language, question, rendered, fence),
@@ -75,8 +75,13 @@ def build_prompt(
 
 @lru_cache(maxsize=8)
 def count_instructions(language: Language, count_tokens: TokenCounter) -> int:
-    """Returns the tokens of the instructions, which are always the same but for the code in their tags."""
-    return count_tokens(INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=""))
+    """Returns the tokens of the instructions, which are as many with every code."""
+    return count_tokens(write_instructions(language, "0" * FENCE_DIGITS))
+
+
+def write_instructions(language: Language, fence: str) -> str:
+    """Returns what the provider is told to do."""
+    return INSTRUCTIONS[language].format(no_answer=NO_ANSWER_SENTENCE[language], fence=fence)
 
 
 def choose_template(question: str) -> Language:

@@ -2,8 +2,11 @@
 
 import math
 from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+from language.scripts import guess_language
 from language.sentences import split_sentences
 from language.spans import Span
 from language.words import find_terms
@@ -14,40 +17,55 @@ PAIR_GAIN = 0.2  # what a second sentence must add to be worth quoting
 MIN_TERMS = 2
 
 
-def find_support(claim: str, canonical: str) -> Span | None:
+@dataclass(frozen=True)
+class Place:
+    """A sentence, or two neighbouring ones, with those of the claim's terms that it holds."""
+
+    span: Span
+    held: frozenset[str]
+
+    def up_to(self, other: "Place") -> "Place":
+        """Returns this place and the next as one."""
+        return Place(Span(self.span.start, other.span.end), self.held | other.held)
+
+
+def find_support(claim: str, canonical: str, language: str = "") -> Span | None:
     """Returns the sentence, or two neighbouring ones, that hold most of a claim's words; None if none holds half.
 
     Words weigh by their rarity in the passage, and numbers weigh most: a claim with another number is another claim.
+    language is the passage's (ISO 639-1); "" is guessed.
     """
-    wanted = set(find_terms(claim))
+    spoken = language or guess_language(canonical)
+    wanted = frozenset(find_terms(claim, spoken))
     if len(wanted) < MIN_TERMS:
         return None
-    singles = split_sentences(canonical)
-    pairs = [Span(first.start, second.end) for first, second in pairwise(singles)]
-    weights = weigh_terms(wanted, [set(find_terms(canonical[span.start : span.end])) for span in singles])
-    single, pair = best_cover(weights, canonical, singles), best_cover(weights, canonical, pairs)
+    singles = [
+        Place(span, wanted.intersection(find_terms(canonical[span.start : span.end], spoken)))
+        for span in split_sentences(canonical)
+    ]
+    weights = weigh_terms(wanted, [place.held for place in singles])
+    single = best_cover(weights, singles)
+    pair = best_cover(weights, [first.up_to(second) for first, second in pairwise(singles)])
     share, span = pair if pair[0] >= single[0] + PAIR_GAIN else single
     return span if share >= THRESHOLD else None
 
 
-def best_cover(weights: dict[str, float], canonical: str, spans: list[Span]) -> tuple[float, Span | None]:
-    """Returns the span that holds most of the weights, the first of equals, with its share."""
-    shares = [(cover(weights, canonical[span.start : span.end]), span) for span in spans]
+def best_cover(weights: dict[str, float], places: Sequence[Place]) -> tuple[float, Span | None]:
+    """Returns the place that holds most of the weights, the first of equals, with its share."""
+    shares = [(cover(weights, place.held), place.span) for place in places]
     return max(shares, key=lambda pair: pair[0], default=(0.0, None))
 
 
-def weigh_terms(wanted: set[str], sentences: list[set[str]]) -> dict[str, float]:
+def weigh_terms(wanted: Collection[str], sentences: Sequence[Collection[str]]) -> dict[str, float]:
     """Returns each wanted term's weight: its inverse frequency over the sentences, more for numbers."""
-    counts = Counter(term for terms in sentences for term in terms & wanted)
+    counts = Counter(term for held in sentences for term in held)
+    # In a fixed order: that of sets differs between processes, and so would sums and ties.
     return {
         term: math.log(1 + (len(sentences) + 1) / (counts[term] + 0.5)) * (NUMBER_WEIGHT if term.isdigit() else 1)
-        for term in wanted
+        for term in sorted(wanted)
     }
 
 
-def cover(weights: dict[str, float], text: str) -> float:
-    """Returns the share of the weights that a text holds, from 0 to 1."""
-    total = sum(weights.values())
-    held = set(find_terms(text))
-    # Summed in a fixed order: set order differs between processes, and so would ties.
-    return sum(weights[term] for term in sorted(weights) if term in held) / total if total else 0.0
+def cover(weights: dict[str, float], held: Collection[str]) -> float:
+    """Returns the share of the weights that some of the terms have, from 0 to 1."""
+    return sum(weight for term, weight in weights.items() if term in held) / sum(weights.values())

@@ -37,7 +37,7 @@ class CitationVerifier:
         claim = SHOWN_MARKERS.sub("", answer[start:]).strip()
         passage = self._passages.get(marker)
         canonical = await self._texts.read(passage) if passage else None
-        finding = check_claim(claim, quote, canonical) if canonical is not None else None
+        finding = check_claim(claim, quote, canonical, passage.language) if passage and canonical is not None else None
         if passage is None or canonical is None or finding is None:
             return reject(marker, claim if quote is None else quote, Span(start, len(answer)), passage)
         span, origin = finding.span, passage.start_offset
@@ -56,14 +56,14 @@ class CitationVerifier:
         )
 
 
-def check_claim(claim: str, quote: str | None, canonical: str) -> Finding | None:
+def check_claim(claim: str, quote: str | None, canonical: str, language: str) -> Finding | None:
     """Returns what in the text a citation rests on: the quote given, or else what stands for the claim."""
     if quote is not None:
         return find_quote(quote, canonical)
     for words in (claim, *QUOTED.findall(claim)):
         if finding := find_quote(words, canonical):
             return finding
-    support = find_support(claim, canonical)
+    support = find_support(claim, canonical, language)
     return Finding(support, Check.EXACT) if support else None
 
 

@@ -17,14 +17,14 @@ from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFail
 from servicekit.errors import AppError, DependencyUnavailable, StorageFull
 from servicekit.telemetry import count_event, get_logger
 
-_READ_BYTES = 1024**2
+READ_BYTES = 1024**2
 # SIGXCPU and SIGKILL end a child at its CPU limit (the second also one that the kernel picks for lack of
 # memory); the others are how PDFium ends when it gets no more memory.
-_LIMIT_SIGNALS = frozenset(
+LIMIT_SIGNALS = frozenset(
     {signal.SIGXCPU, signal.SIGKILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV}
 )
 # Ends that say nothing about the document: it waits, and no attempt is lost.
-_OUTAGES: dict[int, Callable[[], AppError]] = {
+OUTAGES: dict[int, Callable[[], AppError]] = {
     OUT_OF_SPACE: lambda: StorageFull("the machine that reads documents"),
     BROKEN_MACHINE: lambda: DependencyUnavailable("file of the document"),
     UNCONFINED: lambda: DependencyUnavailable("sandbox for documents"),
@@ -38,7 +38,7 @@ class ChildProcessParser:
         self._limits = limits
 
     async def parse(self, path: Path, content_type: ContentType) -> ParsedDocument:
-        """Return the document's canonical text and the places in it.
+        """Returns the document's canonical text and the places in it.
 
         Raises ParseFailure, and for what is no document's fault StorageFull and DependencyUnavailable.
         Cancelling the call, or reaching a limit, kills the child before it returns.
@@ -55,7 +55,7 @@ class ChildProcessParser:
         return _judge(raw, status)
 
     async def report_gaps(self) -> None:
-        """Say in the log and in a metric which protections this machine does not give a child; once, at the start."""
+        """Says in the log and in a metric which protections this machine does not give a child; once, at the start."""
         log = get_logger(__name__)
         try:
             gaps = await self._find_gaps()
@@ -82,7 +82,7 @@ class ChildProcessParser:
 
     async def _read_report(self, process: Process) -> bytes:
         report = bytearray()
-        while block := await _stdout(process).read(_READ_BYTES):
+        while block := await _stdout(process).read(READ_BYTES):
             report += block
             if len(report) > self._limits.max_result_bytes:
                 raise ParseFailure(FailureReason.PARSE_LIMIT, "The document holds more text than can be read.")
@@ -108,21 +108,21 @@ def _stdout(process: Process) -> asyncio.StreamReader:
 
 
 async def _kill(process: Process) -> None:
-    """End the child for certain, also when the caller is being cancelled again meanwhile."""
+    """Ends the child for certain, also when the caller is being cancelled again meanwhile."""
     if process.returncode is None:
         process.kill()
         await asyncio.shield(_bury(process))
 
 
 async def _bury(process: Process) -> None:
-    """Wait for a killed child. A pipe left full would hide its end from asyncio, so it is emptied."""
-    while await _stdout(process).read(_READ_BYTES):
+    """Waits for a killed child. A pipe left full would hide its end from asyncio, so it is emptied."""
+    while await _stdout(process).read(READ_BYTES):
         pass
     await process.wait()
 
 
 def _judge(raw: bytes, status: int) -> ParsedDocument:
-    """Return the document in a child's report; raise for a reported failure or a crash."""
+    """Returns the document in a child's report; raises for a reported failure or a crash."""
     if status != 0:
         raise _explain_crash(status)
     try:
@@ -137,9 +137,9 @@ def _judge(raw: bytes, status: int) -> ParsedDocument:
 
 def _explain_crash(status: int) -> ParseFailure | AppError:
     get_logger(__name__).warning("parser_crashed", status=status)
-    if status in _OUTAGES:
-        return _OUTAGES[status]()
-    if -status in _LIMIT_SIGNALS or status == OUT_OF_MEMORY:
+    if status in OUTAGES:
+        return OUTAGES[status]()
+    if -status in LIMIT_SIGNALS or status == OUT_OF_MEMORY:
         return ParseFailure(
             FailureReason.PARSE_LIMIT, "Reading the document takes more memory or time than is allowed."
         )

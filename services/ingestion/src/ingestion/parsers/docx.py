@@ -16,22 +16,21 @@ from lxml import etree  # type: ignore[import-untyped]  # ships no types
 
 from ingestion.parsers.sniff import OLE_MAGIC
 from ingestion.parsers.word_styles import WordStyles
-from ingestion.pipeline.canonical import canonicalise
-from ingestion.text import FailureReason, Heading, ParsedDocument, ParseFailure
+from ingestion.text import FailureReason, Heading, ParsedDocument, ParseFailure, canonicalise
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_BREAKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
-_NOTE_PARTS = ("/footnotes", "/endnotes")
-_MAX_INFLATED_BYTES = 512 * 1024**2
+MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
+FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+BREAKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+NOTE_PARTS = ("/footnotes", "/endnotes")
+MAX_INFLATED_BYTES = 512 * 1024**2
 # What an Office package may use (ECMA-376-2). zipfile inflates others a whole block at a time, without a bound.
-_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_NO_TITLES = frozenset({"", "word document"})
+COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+NO_TITLES = frozenset({"", "word document"})
 
 
 def parse_docx(raw: bytes) -> ParsedDocument:
-    """Return the text of body and notes with its headings; Word files have no fixed pages.
+    """Returns the text of body and notes with its headings; Word files have no fixed pages.
 
     Raises ParseFailure ENCRYPTED, CORRUPT, or PARSE_LIMIT for an archive that inflates to too much.
     """
@@ -40,7 +39,7 @@ def parse_docx(raw: bytes) -> ParsedDocument:
     for block in (*_walk_blocks(document.element.body), *_walk_notes(document)):
         composer.add(block)
     title = canonicalise(document.core_properties.title or "").strip()
-    if title.lower() in _NO_TITLES:
+    if title.lower() in NO_TITLES:
         title = composer.title or next((heading.title for heading in composer.headings), "")
     return ParsedDocument("".join(composer.parts), (), tuple(composer.headings), title, 0)
 
@@ -74,17 +73,17 @@ def _locked() -> ParseFailure:
 def _refuse_parts(parts: list[zipfile.ZipInfo]) -> None:
     if any(part.flag_bits & 1 for part in parts):
         raise _locked()
-    if any(part.compress_type not in _COMPRESSIONS for part in parts):
+    if any(part.compress_type not in COMPRESSIONS for part in parts):
         raise ParseFailure(
             FailureReason.CORRUPT,
             "The Word document is compressed in a way that Word does not use. Save it with Word and upload it again.",
         )
-    if sum(part.file_size for part in parts) > _MAX_INFLATED_BYTES:
+    if sum(part.file_size for part in parts) > MAX_INFLATED_BYTES:
         raise ParseFailure(FailureReason.PARSE_LIMIT, "The Word document inflates to more than can be read.")
 
 
 def _walk_blocks(body: etree._Element) -> Iterator[etree._Element]:
-    """Yield paragraphs and tables in order, those inside content controls too."""
+    """Yields paragraphs and tables in order, those inside content controls too."""
     stack = [iter(body)]
     while stack:
         for element in stack[-1]:
@@ -98,9 +97,9 @@ def _walk_blocks(body: etree._Element) -> Iterator[etree._Element]:
 
 
 def _walk_notes(document: Any) -> Iterator[etree._Element]:  # noqa: ANN401 - python-docx is untyped
-    """Yield the paragraphs of the footnotes and endnotes, which follow the body's text."""
+    """Yields the paragraphs of the footnotes and endnotes, which follow the body's text."""
     for relation in document.part.rels.values():
-        if not relation.is_external and relation.reltype.endswith(_NOTE_PARTS):
+        if not relation.is_external and relation.reltype.endswith(NOTE_PARTS):
             notes = parse_xml(relation.target_part.blob)
             for note in notes:
                 # Those with a type are the lines that separate notes from text.
@@ -140,7 +139,7 @@ class _Composer:
             self.title = " ".join(text.split())
 
     def _append(self, text: str, *, tight: bool) -> int:
-        """Add a block after a blank line, or after a line break if tight; return where it starts."""
+        """Adds a block after a blank line, or after a line break if tight; returns where it starts."""
         if not text:
             return self._length
         separator = "" if not self.parts else "\n" if tight else "\n\n"
@@ -159,16 +158,16 @@ def _read_rows(table: etree._Element) -> Iterator[str]:
 
 
 def _read_text(element: etree._Element) -> str:
-    """Return the visible text below an element, paragraphs inside it on lines of their own."""
+    """Returns the visible text below an element, paragraphs inside it on lines of their own."""
     parts: list[str] = []
     stack = [iter(element)]
     while stack:
         for child in stack[-1]:
-            if child.tag in {f"{_W}t", _MATH_TEXT}:
+            if child.tag in {f"{_W}t", MATH_TEXT}:
                 parts.append(child.text or "")
-            elif child.tag in _BREAKS:
-                parts.append(_BREAKS[child.tag])
-            elif child.tag not in {f"{_W}pPr", f"{_W}rPr", f"{_W}del", f"{_W}instrText", _FALLBACK}:
+            elif child.tag in BREAKS:
+                parts.append(BREAKS[child.tag])
+            elif child.tag not in {f"{_W}pPr", f"{_W}rPr", f"{_W}del", f"{_W}instrText", FALLBACK}:
                 if child.tag == f"{_W}p" and parts:
                     parts.append("\n")
                 stack.append(iter(child))

@@ -15,15 +15,15 @@ from statistics import median
 
 from ingestion.parsers.lines import Line
 
-_WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
-_LAST_FRAGMENT = re.compile(r"[^\W\d_]+\Z")
-_FIRST_FRAGMENT = re.compile(r"[^\W\d_]+")
-_LIST_ITEM = re.compile(r"(?:[•◦▪‣·●■–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)])\s")
-_BULLET = re.compile(r"[•◦▪‣●■]")
+WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+LAST_FRAGMENT = re.compile(r"[^\W\d_]+\Z")
+FIRST_FRAGMENT = re.compile(r"[^\W\d_]+")
+LIST_ITEM = re.compile(r"(?:[•◦▪‣·●■–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)])\s")
+BULLET = re.compile(r"[•◦▪‣●■]")
 # Mean width of a character in ems, over Latin text fonts.
-_CHARACTER_EMS = 0.5
+CHARACTER_EMS = 0.5
 # Characters; what is narrower is a label or a margin.
-_SHORTEST_COLUMN = 25
+SHORTEST_COLUMN = 25
 
 
 class Lexicon:
@@ -33,14 +33,14 @@ class Lexicon:
         self._words: Counter[str] = Counter()
         after_hyphen = False
         for line in lines:
-            words = _WORD.findall(line.text.lower())
+            words = WORD.findall(line.text.lower())
             # Halves of broken words are no words.
             self._words.update(words[after_hyphen : len(words) - line.hyphen])
             after_hyphen = line.hyphen
 
     def joint(self, before: str, after: str) -> str:
-        """Return what stood between two halves of a word at a line's end: nothing, or a hyphen."""
-        first, second = _LAST_FRAGMENT.search(before), _FIRST_FRAGMENT.match(after)
+        """Returns what stood between two halves of a word at a line's end: nothing, or a hyphen."""
+        first, second = LAST_FRAGMENT.search(before), FIRST_FRAGMENT.match(after)
         if not first or not second:
             return "-"
         left, right = first.group().lower(), second.group().lower()
@@ -62,7 +62,7 @@ class PageText:
 
 
 def compose_page(lines: Sequence[Line], lexicon: Lexicon) -> PageText:
-    """Return the text of a page whose lines are clean and in reading order."""
+    """Returns the text of a page whose lines are clean and in reading order."""
     if not lines:
         return PageText("", ())
     joints = _find_joints(lines, lexicon)
@@ -107,7 +107,7 @@ def _find_joint(before: Line, after: Line, edge: float, pitch: float, *, starts_
         return "" if after.left - before.right < 0.1 * size else " "
     if before.bold != after.bold or abs(before.size - after.size) > 0.12 * size:
         return "\n\n"
-    if _LIST_ITEM.match(after.text) and (before.ends_sentence or _is_short(before, after, edge) or _is_bullet(after)):
+    if LIST_ITEM.match(after.text) and (before.ends_sentence or _is_short(before, after, edge) or _is_bullet(after)):
         return "\n"
     if before.ends_sentence and _is_new_paragraph(before, after, edge, drop, starts_paragraph=starts_paragraph):
         return "\n\n"
@@ -117,8 +117,8 @@ def _find_joint(before: Line, after: Line, edge: float, pitch: float, *, starts_
 
 
 def _goes_on_above(before: Line, after: Line) -> bool:
-    """Tell whether a line higher up is where a column of running text goes on."""
-    wide = len(before.text) > _SHORTEST_COLUMN and len(after.text) > _SHORTEST_COLUMN
+    """Tells whether a line higher up is where a column of running text goes on."""
+    wide = len(before.text) > SHORTEST_COLUMN and len(after.text) > SHORTEST_COLUMN
     return after.text[:1].islower() or (wide and after.text[:1].isalpha())
 
 
@@ -133,15 +133,15 @@ def _is_new_paragraph(before: Line, after: Line, edge: float, drop: float, *, st
 
 def _is_short(before: Line, after: Line, edge: float) -> bool:
     first_word = after.text.split(" ", 1)[0]
-    return before.right + (len(first_word) + 1) * _CHARACTER_EMS * before.size < edge - 0.5 * before.size
+    return before.right + (len(first_word) + 1) * CHARACTER_EMS * before.size < edge - 0.5 * before.size
 
 
 def _is_bullet(line: Line) -> bool:
-    return _BULLET.match(line.text) is not None
+    return BULLET.match(line.text) is not None
 
 
 def _column_edges(lines: Sequence[Line]) -> list[float]:
-    """Return for each line how far right the lines of its column reach."""
+    """Returns for each line how far right the lines of its column reach."""
     edges: list[float] = []
     column: list[Line] = []
     for line in lines:
@@ -166,6 +166,6 @@ def _line_pitch(lines: Sequence[Line]) -> float:
 
 
 def _keep_canonical(before: str, joint: str, after: str) -> str:
-    """Return joint, or a blank where touching characters would compose and shift every offset."""
+    """Returns joint, or a blank where touching characters would compose and shift every offset."""
     seam = before[-1:] + joint + after[:1]
     return joint if unicodedata.is_normalized("NFC", seam) else " "

@@ -4,19 +4,19 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
-from ingestion.pipeline.canonical import canonicalise
+from ingestion.text import canonicalise
 
-_BLANKS = re.compile(r"[\s\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
+BLANKS = re.compile(r"[\s\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
 # Right-to-left scripts; the first strong letter decides a line's direction.
-_STRONG = re.compile(r"([^\W\d_])")
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+STRONG = re.compile(r"([^\W\d_])")
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 # Typographic ligatures, Arabic presentation forms and Word's symbol-font bullets: shapes, not letters.
-_SHAPES = re.compile("[\ufb00-\ufb06\ufb50-\ufdff\ufe70-\ufefc\uf0a7\uf0b7]")
-_BULLETS = frozenset("\uf0a7\uf0b7")
+SHAPES = re.compile("[\ufb00-\ufb06\ufb50-\ufdff\ufe70-\ufefc\uf0a7\uf0b7]")
+BULLETS = frozenset("\uf0a7\uf0b7")
 # TeX sets an accent of its own before its letter, and an i without its dot.
-_ACCENTS = {"¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c"}
-_ACCENTED = re.compile("([¨ˆ˜ˇ])([A-Za-zı])")
-_LINE_END_HYPHEN = re.compile(r"(?<=[^\W_])[-\u2010]\Z")
+ACCENTS = {"¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c"}
+ACCENTED = re.compile("([¨ˆ˜ˇ])([A-Za-zı])")
+LINE_END_HYPHEN = re.compile(r"(?<=[^\W_])[-\u2010]\Z")
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Line:
 
 
 def clean_line(line: Line) -> Line:
-    """Return a line with canonical text, single blanks, letters for shapes, and its hyphen set apart."""
-    text = _SHAPES.sub(_replace_shape, line.text) if _SHAPES.search(line.text) else line.text
-    text = _BLANKS.sub(" ", canonicalise(_ACCENTED.sub(_compose_accent, text))).strip()
-    if _LINE_END_HYPHEN.search(text):
+    """Returns a line with canonical text, single blanks, letters for shapes, and its hyphen set apart."""
+    text = SHAPES.sub(_replace_shape, line.text) if SHAPES.search(line.text) else line.text
+    text = BLANKS.sub(" ", canonicalise(ACCENTED.sub(_compose_accent, text))).strip()
+    if LINE_END_HYPHEN.search(text):
         line, text = replace(line, hyphen=True), text[:-1]
     if is_right_to_left(text):
         line = replace(line, left=-line.right, right=-line.left)
@@ -53,16 +53,16 @@ def clean_line(line: Line) -> Line:
 
 
 def is_right_to_left(text: str) -> bool:
-    """Tell whether the first letter belongs to a right-to-left script."""
-    strong = _STRONG.search(text)
-    return strong is not None and _RIGHT_TO_LEFT.match(strong.group()) is not None
+    """Tells whether the first letter belongs to a right-to-left script."""
+    strong = STRONG.search(text)
+    return strong is not None and RIGHT_TO_LEFT.match(strong.group()) is not None
 
 
 def _replace_shape(match: re.Match[str]) -> str:
-    return "•" if match.group() in _BULLETS else unicodedata.normalize("NFKC", match.group())
+    return "•" if match.group() in BULLETS else unicodedata.normalize("NFKC", match.group())
 
 
 def _compose_accent(match: re.Match[str]) -> str:
     accent, letter = match.groups()
-    composed = unicodedata.normalize("NFC", letter.replace("ı", "i") + _ACCENTS[accent])
+    composed = unicodedata.normalize("NFC", letter.replace("ı", "i") + ACCENTS[accent])
     return composed if len(composed) == 1 else match.group()

@@ -7,22 +7,21 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ingestion.parsers.plain import decode_text
-from ingestion.pipeline.canonical import canonicalise
-from ingestion.text import Heading, ParsedDocument
+from ingestion.text import Heading, ParsedDocument, canonicalise
 
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
-_MARKERS = re.compile(r"(?<!\\)[*`~]+|(?<!\w)_+|_+(?!\w)")
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+MARKERS = re.compile(r"(?<!\\)[*`~]+|(?<!\w)_+|_+(?!\w)")
+LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 
 
 def parse_markdown(raw: bytes) -> ParsedDocument:
-    """Return the source and its headings; the title is the front matter's, or that of the first heading.
+    """Returns the source and its headings; the title is the front matter's, or that of the first heading.
 
     Raises ParseFailure CORRUPT.
     """
     text = canonicalise(decode_text(raw))
-    matter = _FRONT_MATTER.match(text)
+    matter = FRONT_MATTER.match(text)
     headings = _find_headings(text, matter.end() if matter else 0)
     title = _read_title(matter.group()) if matter else ""
     return ParsedDocument(
@@ -35,7 +34,7 @@ def parse_markdown(raw: bytes) -> ParsedDocument:
 
 
 def _read_title(matter: str) -> str:
-    found = _TITLE.search(matter)
+    found = TITLE.search(matter)
     return found.group(1).strip("\"'") if found else ""
 
 
@@ -53,7 +52,7 @@ def _find_headings(text: str, body_start: int) -> tuple[Heading, ...]:
 
 
 def _plain_title(content: Token) -> str:
-    return " ".join(_MARKERS.sub("", _LINK.sub(r"\1", content.content)).split())
+    return " ".join(MARKERS.sub("", LINK.sub(r"\1", content.content)).split())
 
 
 def _line_starts(text: str, body_start: int) -> list[int]:

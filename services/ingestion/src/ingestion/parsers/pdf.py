@@ -16,12 +16,11 @@ from ingestion.parsers.layout import Lexicon, PageText, compose_page
 from ingestion.parsers.lines import Line
 from ingestion.parsers.pdf_headings import OutlineItem, Place, find_headings, find_title, place_outline
 from ingestion.parsers.pdfium_lines import read_lines, read_outline
-from ingestion.pipeline.canonical import canonicalise
-from ingestion.text import FailureReason, Heading, Page, ParsedDocument, ParseFailure
+from ingestion.text import FailureReason, Heading, Page, ParsedDocument, ParseFailure, canonicalise
 
-_PAGE_BREAK = "\n\n"
+PAGE_BREAK = "\n\n"
 # What programs write when nobody gave a title.
-_NO_TITLE = re.compile(
+NO_TITLE = re.compile(
     r"untitled|microsoft word - |.*\.(?:docx?|html?|pdf|dvi|tex|qxd|indd|rtf|pptx?|xlsx?)\Z|[\W\d_]*\Z", re.I
 )
 
@@ -36,7 +35,7 @@ class PdfContent:
 
 
 def parse_pdf(raw: bytes, max_pages: int) -> ParsedDocument:
-    """Return the text of a PDF, page by page. Raises ParseFailure ENCRYPTED, CORRUPT or TOO_MANY_PAGES."""
+    """Returns the text of a PDF, page by page. Raises ParseFailure ENCRYPTED, CORRUPT or TOO_MANY_PAGES."""
     try:
         content = _read_with_pdfium(raw, max_pages)
     except pypdfium2.PdfiumError:
@@ -45,7 +44,7 @@ def parse_pdf(raw: bytes, max_pages: int) -> ParsedDocument:
 
 
 def check_page_count(count: int, max_pages: int) -> None:
-    """Raise ParseFailure unless there are pages and no more than max_pages."""
+    """Raises ParseFailure unless there are pages and no more than max_pages."""
     if count > max_pages:
         message = f"The document has {count} pages; the limit is {max_pages}. Split it and upload the parts."
         raise ParseFailure(FailureReason.TOO_MANY_PAGES, message)
@@ -63,12 +62,12 @@ def _read_with_pdfium(raw: bytes, max_pages: int) -> PdfContent:
         raise
     check_page_count(len(document), max_pages)
     pages = _read_pages(document)
-    outline = [item for item in read_outline(document) if not _NO_TITLE.match(item.title)]
+    outline = [item for item in read_outline(document) if not NO_TITLE.match(item.title)]
     return PdfContent(pages, outline, document.get_metadata_value("Title"))
 
 
 def _read_pages(document: pypdfium2.PdfDocument) -> list[list[Line]]:
-    """Return the lines of each page, none for a damaged one; raise PdfiumError if all are damaged.
+    """Returns the lines of each page, none for a damaged one; raises PdfiumError if all are damaged.
 
     The readable pages of a book are worth more than a failure that names the one that is not.
     """
@@ -101,11 +100,11 @@ def _compose(content: PdfContent) -> ParsedDocument:
     length = 0
     for text in texts:
         starts.append(length)
-        length += len(text.text) + len(_PAGE_BREAK)
+        length += len(text.text) + len(PAGE_BREAK)
     title = _choose_title(content, pages)
     places = place_outline(content.outline, pages) if content.outline else find_headings(pages)
     return ParsedDocument(
-        text=_PAGE_BREAK.join(text.text for text in texts),
+        text=PAGE_BREAK.join(text.text for text in texts),
         pages=tuple(Page(index + 1, start) for index, start in enumerate(starts)),
         headings=tuple(_locate(place, starts, texts) for place in places if place.title != title),
         title=title,
@@ -121,6 +120,6 @@ def _locate(place: Place, starts: Sequence[int], texts: Sequence[PageText]) -> H
 
 def _choose_title(content: PdfContent, pages: Sequence[Sequence[Line]]) -> str:
     title = " ".join(canonicalise(content.title).split())
-    if _NO_TITLE.match(title):
+    if NO_TITLE.match(title):
         return find_title(pages[0])
     return title

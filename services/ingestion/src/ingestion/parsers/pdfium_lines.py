@@ -13,11 +13,11 @@ from ingestion.parsers.pdf_headings import OutlineItem
 from ingestion.parsers.right_to_left import restore_order
 
 # PDFium writes U+FFFE for a hyphen that it takes for the mark of a broken word, and no line break after it.
-_LINE = re.compile("[^\r\n\ufffe]+")
-_SOFT_HYPHEN = "\ufffe"
-_BOLD_WEIGHT = 600
-_BOLD_NAME = re.compile(rb"bold|black|heavy|medi(?!um)|semibold|demi", re.IGNORECASE)
-_MOST_BOOKMARKS = 5000
+LINE = re.compile("[^\r\n\ufffe]+")
+SOFT_HYPHEN = "\ufffe"
+BOLD_WEIGHT = 600
+BOLD_NAME = re.compile(rb"bold|black|heavy|medi(?!um)|semibold|demi", re.IGNORECASE)
+MOST_BOOKMARKS = 5000
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Glyph:
 
 
 def read_lines(document: pypdfium2.PdfDocument, page_index: int) -> list[Line]:
-    """Return the clean lines of one page in PDFium's reading order."""
+    """Returns the clean lines of one page in PDFium's reading order."""
     page = document[page_index]
     try:
         text_page = page.get_textpage()
@@ -43,7 +43,7 @@ def read_lines(document: pypdfium2.PdfDocument, page_index: int) -> list[Line]:
 
 
 def read_outline(document: pypdfium2.PdfDocument) -> list[OutlineItem]:
-    """Return the bookmarks that lead to a page, in order."""
+    """Returns the bookmarks that lead to a page, in order."""
     items: list[OutlineItem] = []
     for bookmark in document.get_toc(max_depth=8):
         destination = bookmark.get_dest()
@@ -51,7 +51,7 @@ def read_outline(document: pypdfium2.PdfDocument) -> list[OutlineItem]:
         title = " ".join(bookmark.get_title().split())
         if index is not None and index >= 0 and title:
             items.append(OutlineItem(bookmark.level + 1, title, index))
-        if len(items) >= _MOST_BOOKMARKS:
+        if len(items) >= MOST_BOOKMARKS:
             break
     return items
 
@@ -60,7 +60,7 @@ def _split_lines(text_page: pypdfium2.PdfTextPage) -> Iterator[Line]:
     text = text_page.get_text_range()
     # PDFium counts UTF-16 units; they differ from characters only on pages with rare ones.
     wide = len(text) != len(text.encode("utf-16-le", "surrogatepass")) // 2
-    for match in _LINE.finditer(text):
+    for match in LINE.finditer(text):
         content = match.group()
         start = match.start() + len(content) - len(content.lstrip())
         end = match.end() - (len(content) - len(content.rstrip())) - 1
@@ -69,7 +69,7 @@ def _split_lines(text_page: pypdfium2.PdfTextPage) -> Iterator[Line]:
         first, last = (_unit(text, place, wide=wide) for place in (start, end))
         content = restore_order(content, _find_lefts(text_page, text, match.start(), wide=wide))
         yield from _make_line(
-            text_page, content, first, last, hyphen=text[match.end() : match.end() + 1] == _SOFT_HYPHEN
+            text_page, content, first, last, hyphen=text[match.end() : match.end() + 1] == SOFT_HYPHEN
         )
 
 
@@ -78,7 +78,7 @@ def _unit(text: str, place: int, *, wide: bool) -> int:
 
 
 def _find_lefts(text_page: pypdfium2.PdfTextPage, text: str, line_start: int, *, wide: bool) -> Callable[[int], float]:
-    """Return what tells where the glyph of a character of a line begins, in points."""
+    """Returns what tells where the glyph of a character of a line begins, in points."""
     return lambda place: _measure(text_page, _unit(text, line_start + place, wide=wide)).left
 
 
@@ -109,5 +109,5 @@ def _measure(text_page: pypdfium2.PdfTextPage, index: int) -> _Glyph:
     pdfium.FPDFText_GetFontInfo(text_page, index, name, 128, flags)
     # The nominal size is often 1, scaled by the text matrix; the height of a capital never lies as much.
     size = pdfium.FPDFText_GetFontSize(text_page, index)
-    bold = pdfium.FPDFText_GetFontWeight(text_page, index) >= _BOLD_WEIGHT or bool(_BOLD_NAME.search(name.value))
+    bold = pdfium.FPDFText_GetFontWeight(text_page, index) >= BOLD_WEIGHT or bool(BOLD_NAME.search(name.value))
     return _Glyph(left.value, right.value, y.value, size, bold)

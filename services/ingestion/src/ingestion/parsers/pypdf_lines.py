@@ -11,7 +11,7 @@ from ingestion.text import FailureReason, ParseFailure
 
 
 def read_with_pypdf(source: IO[bytes], check_count: Callable[[int], None]) -> tuple[list[list[Line]], str]:
-    """Return clean lines by page and the title in the metadata.
+    """Returns clean lines by page and the title in the metadata.
 
     Raises ParseFailure ENCRYPTED, CORRUPT, PARSE_LIMIT, or what check_count raises for the page count.
     """
@@ -31,7 +31,7 @@ def read_with_pypdf(source: IO[bytes], check_count: Callable[[int], None]) -> tu
 
 
 def _read_lines(page: PageObject) -> list[Line]:
-    """Return lines on a grid of one unit per character, the nearest thing to a layout that pypdf gives."""
+    """Returns lines on a grid of one unit per character, the nearest thing to a layout that pypdf gives."""
     lines = (
         clean_line(Line(text, left=0, right=len(text) * 0.5, baseline=-index, size=1.0))
         for index, text in enumerate(page.extract_text().splitlines())

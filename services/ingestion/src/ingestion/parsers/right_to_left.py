@@ -9,12 +9,12 @@ from collections.abc import Callable
 from itertools import groupby
 
 # Letters, marks and punctuation of right-to-left scripts; their digits run from left to right.
-_WORD = re.compile("(?:(?!\\d)[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]){2,}")
+WORD = re.compile("(?:(?!\\d)[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]){2,}")
 
 
 def restore_order(text: str, left_of: Callable[[int], float]) -> str:
-    """Return text with its right-to-left words in reading order; `left_of` tells where a character's glyph begins."""
-    return _WORD.sub(lambda match: _restore_word(match, left_of), text)
+    """Returns text with its right-to-left words in reading order; `left_of` tells where a character's glyph begins."""
+    return WORD.sub(lambda match: _restore_word(match, left_of), text)
 
 
 def _restore_word(match: re.Match[str], left_of: Callable[[int], float]) -> str:

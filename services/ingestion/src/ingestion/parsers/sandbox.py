@@ -13,8 +13,7 @@ import traceback
 from ingestion.parsers.confine import confine
 from ingestion.parsers.limits import ParseLimits
 from ingestion.parsers.wire import encode_document, encode_failure
-from ingestion.pipeline.canonical import has_words
-from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFailure
+from ingestion.text import ContentType, FailureReason, ParsedDocument, ParseFailure, has_words
 
 OUT_OF_MEMORY = 77
 """Exit status of a child that reached its memory limit and lived to say so."""
@@ -25,11 +24,11 @@ BROKEN_MACHINE = 79
 UNCONFINED = 80
 """Exit status of a child that was to be confined, on a system that cannot do it."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main(content_type: ContentType, limits: ParseLimits) -> None:
-    """Parse stdin within limits and report on stdout. Raises OSError for what is not the document's fault."""
+    """Parses stdin within limits and reports on stdout. Raises OSError for what is not the document's fault."""
     missing = confine(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds)
     if missing and limits.require_confinement:
         os._exit(UNCONFINED)
@@ -44,7 +43,7 @@ def main(content_type: ContentType, limits: ParseLimits) -> None:
 
 
 def parse_bytes(raw: bytes, content_type: ContentType, max_pages: int) -> ParsedDocument:
-    """Parse a document with the parser of its type, importing no other. Raises ParseFailure."""
+    """Parses a document with the parser of its type, importing no other. Raises ParseFailure."""
     if not raw:
         raise ParseFailure(FailureReason.EMPTY, "The file is empty.")
     document = _parse(raw, content_type, max_pages)
@@ -73,7 +72,7 @@ def _parse(raw: bytes, content_type: ContentType, max_pages: int) -> ParsedDocum
 
 
 def _attempt(raw: bytes, content_type: ContentType, limits: ParseLimits) -> bytes:
-    """Return the encoded result of the parse, whatever becomes of it but a full disk (OSError)."""
+    """Returns the encoded result of the parse, whatever becomes of it but a full disk (OSError)."""
     try:
         return encode_document(parse_bytes(raw, content_type, limits.max_pages))
     except ParseFailure as failure:
@@ -88,11 +87,11 @@ def _attempt(raw: bytes, content_type: ContentType, limits: ParseLimits) -> byte
 
 
 def _is_full(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in _FULL
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _origin(error: BaseException) -> str:
-    """Return the type and place of an error, without its text, which may quote the document."""
+    """Returns the type and places of an error, without its text, which may quote the document."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "unknown"  # noqa: PTH119
     return f"{type(error).__name__} at {place}"

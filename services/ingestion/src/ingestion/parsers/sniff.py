@@ -17,40 +17,40 @@ from ingestion.text import ContentType, ParseFailure
 HEAD_BYTES = 4096
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How Word files with a password begin, and all Office files before 2007, which are not accepted."""
-_LOCKED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
-_PDF_WINDOW = 1024
-_PDF_PREFIX = re.compile(rb"[\s\xef\xbb\xbf\x00]*\Z")
-_ZIP = b"PK\x03\x04"
-_MARKUP = re.compile(
+LOCKED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+PDF_WINDOW = 1024
+PDF_PREFIX = re.compile(rb"[\s\xef\xbb\xbf\x00]*\Z")
+ZIP = b"PK\x03\x04"
+MARKUP = re.compile(
     rb"\s*<(!doctype|html|head|body|svg|\?xml|\?php|script|iframe|style|title|object|embed|link|meta|frameset)\b", re.I
 )
 # Markdown may well begin with one of these; plain text may not.
-_ELEMENT = re.compile(rb"\s*<(?:!--|(?:h1|div|font|table|a|b|br|p|img)\b)", re.I)
-_PROGRAM = re.compile(rb"#!\s*/|%!PS|\{\\rtf")
-_CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F))
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_MARKDOWN_SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
-_BINARY_SUFFIXES = frozenset({".pdf", ".docx", ".doc", ".zip", ".png", ".jpg", ".jpeg", ".gif", ".exe"})
-_CONTENT_TYPES = "[Content_Types].xml"
-_WORD_FOLDER = "word/"
-_MACROS = "word/vbaProject.bin"
-_MAX_DIRECTORY_BYTES = 1024**2
+ELEMENT = re.compile(rb"\s*<(?:!--|(?:h1|div|font|table|a|b|br|p|img)\b)", re.I)
+PROGRAM = re.compile(rb"#!\s*/|%!PS|\{\\rtf")
+CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F))
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+MARKDOWN_SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
+BINARY_SUFFIXES = frozenset({".pdf", ".docx", ".doc", ".zip", ".png", ".jpg", ".jpeg", ".gif", ".exe"})
+CONTENT_TYPES = "[Content_Types].xml"
+WORD_FOLDER = "word/"
+MACROS = "word/vbaProject.bin"
+MAX_DIRECTORY_BYTES = 1024**2
 
 
 def sniff_content_type(head: bytes, filename: str) -> ContentType | None:
-    """Return the type of a file from its first HEAD_BYTES bytes (all of a shorter file), or None.
+    """Returns the type of a file from its first HEAD_BYTES bytes (all of a shorter file), or None.
 
     It is only a guess at this point: have the whole file inspected.
     """
-    if b"%PDF-" in head[: _PDF_WINDOW + 5]:
+    if b"%PDF-" in head[: PDF_WINDOW + 5]:
         return _sniff_pdf(head)
-    if head.startswith((_ZIP, OLE_MAGIC)):
+    if head.startswith((ZIP, OLE_MAGIC)):
         return ContentType.DOCX
     return _sniff_text(head, PurePosixPath(filename).suffix.lower())
 
 
 def inspect(content_type: ContentType) -> Inspector:
-    """Return what tells at the end of a file whether it is of the type that its head promised.
+    """Returns what tells at the end of a file whether it is of the type that its head promised.
 
     Nothing is inflated and nothing parsed but an archive's list of names: the rest is the sandbox's.
     """
@@ -66,21 +66,21 @@ def inspect(content_type: ContentType) -> Inspector:
 def _sniff_pdf(head: bytes) -> ContentType | None:
     prefix = head[: head.index(b"%PDF-")]
     # Anything but blanks before the header is how a page or an archive dresses up as a PDF.
-    return ContentType.PDF if _PDF_PREFIX.match(prefix) else None
+    return ContentType.PDF if PDF_PREFIX.match(prefix) else None
 
 
 def _sniff_text(head: bytes, suffix: str) -> ContentType | None:
-    markdown = suffix in _MARKDOWN_SUFFIXES
-    if not head or suffix in _BINARY_SUFFIXES or not _is_text(head):
+    markdown = suffix in MARKDOWN_SUFFIXES
+    if not head or suffix in BINARY_SUFFIXES or not _is_text(head):
         return None
     body = head.lstrip(b"\xef\xbb\xbf")
-    if _PROGRAM.match(body) or _MARKUP.match(body) or (_ELEMENT.match(body) and not markdown):
+    if PROGRAM.match(body) or MARKUP.match(body) or (ELEMENT.match(body) and not markdown):
         return None
     return ContentType.MARKDOWN if markdown else ContentType.TEXT
 
 
 def _is_text(head: bytes) -> bool:
-    if not head.startswith(_UTF16_MARKS) and _holds_controls(head):
+    if not head.startswith(UTF16_MARKS) and _holds_controls(head):
         return False
     try:
         # The head may end inside a character: up to three bytes of it may be missing.
@@ -92,7 +92,7 @@ def _is_text(head: bytes) -> bool:
 
 def _holds_controls(data: bytes) -> bool:
     # Several times faster than a regular expression, and every byte of every text passes here.
-    return len(data.translate(None, _CONTROLS)) != len(data)
+    return len(data.translate(None, CONTROLS)) != len(data)
 
 
 class _Believer:
@@ -117,7 +117,7 @@ class _TextInspector:
         self._controls = self._controls or _holds_controls(data)
 
     def confirm(self) -> bool:
-        return self._mark in _UTF16_MARKS or not self._controls
+        return self._mark in UTF16_MARKS or not self._controls
 
 
 class _WordInspector:
@@ -133,13 +133,13 @@ class _WordInspector:
         self._is_locked = False
 
     def feed(self, data: bytes) -> None:
-        seam = len(self._end) - len(_LOCKED_PACKAGE) if len(self._end) > len(_LOCKED_PACKAGE) else 0
+        seam = len(self._end) - len(LOCKED_PACKAGE) if len(self._end) > len(LOCKED_PACKAGE) else 0
         self._end += data
         if self._is_ole is None and len(self._end) >= len(OLE_MAGIC):
             self._is_ole = self._end.startswith(OLE_MAGIC)
         # An encrypted modern document is told from an old one by the name of the stream that holds it.
-        self._is_locked = self._is_locked or (bool(self._is_ole) and self._end.find(_LOCKED_PACKAGE, seam) >= 0)
-        del self._end[:-_MAX_DIRECTORY_BYTES]
+        self._is_locked = self._is_locked or (bool(self._is_ole) and self._end.find(LOCKED_PACKAGE, seam) >= 0)
+        del self._end[:-MAX_DIRECTORY_BYTES]
 
     def confirm(self) -> bool:
         return self._is_locked if self._is_ole else _names_word_parts(bytes(self._end))
@@ -152,4 +152,4 @@ def _names_word_parts(end: bytes) -> bool:
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, OverflowError, struct.error):
         return False
     # The parts' types would say it exactly, but stand inside one of them, compressed.
-    return _CONTENT_TYPES in names and _MACROS not in names and any(name.startswith(_WORD_FOLDER) for name in names)
+    return CONTENT_TYPES in names and MACROS not in names and any(name.startswith(WORD_FOLDER) for name in names)

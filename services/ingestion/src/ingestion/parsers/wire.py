@@ -7,17 +7,17 @@ from ingestion.text import FailureReason, Heading, Page, ParsedDocument, ParseFa
 
 
 def encode_document(document: ParsedDocument) -> bytes:
-    """Return the UTF-8 JSON of a parse that succeeded."""
+    """Returns the UTF-8 JSON of a parse that succeeded."""
     return json.dumps({"document": dataclasses.asdict(document)}, ensure_ascii=False).encode()
 
 
 def encode_failure(failure: ParseFailure, detail: str) -> bytes:
-    """Return the JSON of a parse that failed; ``detail`` is for the log and holds no document text."""
+    """Returns the JSON of a parse that failed; ``detail`` is for the log and holds no document text."""
     return json.dumps({"failure": {"reason": failure.reason, "message": failure.message, "detail": detail}}).encode()
 
 
 def decode_result(raw: bytes) -> tuple[ParsedDocument | ParseFailure, str]:
-    """Return what the child reported and its detail for the log.
+    """Returns what the child reported and its detail for the log.
 
     Raises ValueError, KeyError or TypeError for anything the two functions above did not write.
     """

@@ -7,11 +7,11 @@ from typing import Any
 from lxml import etree  # type: ignore[import-untyped]  # ships no types
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_VAL = f"{_W}val"
+VAL = f"{_W}val"
 # Word keeps these names in English whatever the language of its menus.
-_HEADING_NAME = re.compile(r"heading (\d)$", re.IGNORECASE)
-_LIST_NAME = re.compile(r"list (?:bullet|number)(?: (\d))?$", re.IGNORECASE)
-_DEEPEST = 9
+HEADING_NAME = re.compile(r"heading (\d)$", re.IGNORECASE)
+LIST_NAME = re.compile(r"list (?:bullet|number)(?: (\d))?$", re.IGNORECASE)
+DEEPEST = 9
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class WordStyles:
         self._looks = {style_id: _resolve(style_id, elements) for style_id in elements}
 
     def look_of(self, paragraph: etree._Element) -> ParagraphLook:
-        """Return what a paragraph is; its own settings win over its style's."""
+        """Returns what a paragraph is; its own settings win over its style's."""
         properties = paragraph.find(f"{_W}pPr")
         if properties is None:
             return ParagraphLook()
         style = properties.find(f"{_W}pStyle")
-        look = self._looks.get(style.get(_VAL), ParagraphLook()) if style is not None else ParagraphLook()
+        look = self._looks.get(style.get(VAL), ParagraphLook()) if style is not None else ParagraphLook()
         level = _outline_level(properties) or look.heading_level
         depth = 0 if level else _list_depth(properties) or look.list_depth
         return ParagraphLook(level, depth, look.is_title)
@@ -51,33 +51,33 @@ def _resolve(style_id: str | None, elements: dict[str | None, Any]) -> Paragraph
         if look != ParagraphLook():
             return look
         base = elements[style_id].find(f"{_W}basedOn")
-        style_id = base.get(_VAL) if base is not None else None
+        style_id = base.get(VAL) if base is not None else None
     return ParagraphLook()
 
 
 def _own_look(style: etree._Element) -> ParagraphLook:
     element = style.find(f"{_W}name")
-    name = (element.get(_VAL) or "") if element is not None else ""
+    name = (element.get(VAL) or "") if element is not None else ""
     properties = style.find(f"{_W}pPr")
-    heading = _HEADING_NAME.match(name)
+    heading = HEADING_NAME.match(name)
     level = int(heading.group(1)) if heading else _outline_level(properties)
-    listed = _LIST_NAME.match(name)
+    listed = LIST_NAME.match(name)
     depth = int(listed.group(1) or 1) if listed else _list_depth(properties)
     return ParagraphLook(level, 0 if level else depth, name.lower() == "title")
 
 
 def _outline_level(properties: etree._Element | None) -> int:
     value = _number_at(properties, f"{_W}outlineLvl")
-    return value + 1 if value is not None and 0 <= value < _DEEPEST else 0
+    return value + 1 if value is not None and 0 <= value < DEEPEST else 0
 
 
 def _list_depth(properties: etree._Element | None) -> int:
     if properties is None or _number_at(properties, f"{_W}numPr/{_W}numId") in {None, 0}:
         return 0
-    return min(max(_number_at(properties, f"{_W}numPr/{_W}ilvl") or 0, 0), _DEEPEST) + 1
+    return min(max(_number_at(properties, f"{_W}numPr/{_W}ilvl") or 0, 0), DEEPEST) + 1
 
 
 def _number_at(properties: etree._Element | None, path: str) -> int | None:
     element = properties.find(path) if properties is not None else None
-    value = (element.get(_VAL) or "") if element is not None else ""
+    value = (element.get(VAL) or "") if element is not None else ""
     return int(value) if value.isdecimal() else None

@@ -10,8 +10,8 @@ from language.spans import Span
 
 LONGEST_CHUNK = 10_000
 """Characters; 400 tokens of prose are 2,000, but one token can be 80 blanks."""
-_LONGEST_SENTENCE = 4_000
-_PIECE = 200
+LONGEST_SENTENCE = 4_000
+PIECE = 200
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Atom:
 
 
 def cut_atoms(text: str, section: Section, number: int, tokenizer: Tokenizer, size: int) -> list[Atom]:
-    """Return the atoms of a section, each well below ``size`` tokens. Counts every sentence once."""
+    """Returns the atoms of a section, each well below ``size`` tokens. Counts every sentence once."""
     atoms: list[Atom] = []
     for start, end in paragraph_spans(text, section.start, section.end):
         opens = True
@@ -38,20 +38,20 @@ def cut_atoms(text: str, section: Section, number: int, tokenizer: Tokenizer, si
 
 
 def _fit(text: str, span: Span, previous: int, tokenizer: Tokenizer, size: int) -> Iterator[tuple[int, int, int]]:
-    """Yield a sentence with its token count, or its pieces if it would not fit a chunk with some room."""
+    """Yields a sentence with its token count, or its pieces if it would not fit a chunk with some room."""
     start, end = span
-    if end - start <= _LONGEST_SENTENCE:
+    if end - start <= LONGEST_SENTENCE:
         tokens = tokenizer.count(_with_gap(text, previous, start, end))
         if tokens <= size - max(2, size // 10):
             yield start, end, tokens
             return
-    for piece in piece_spans(text, start, end, _PIECE):
+    for piece in piece_spans(text, start, end, PIECE):
         yield from _halve(text, piece, previous, tokenizer, max(4, size // 8))
         previous = piece[1]
 
 
 def _halve(text: str, span: Span, previous: int, tokenizer: Tokenizer, most: int) -> Iterator[tuple[int, int, int]]:
-    """Yield a piece, in halves of halves if it has more than ``most`` tokens."""
+    """Yields a piece, in halves of halves if it has more than ``most`` tokens."""
     start, end = span
     tokens = tokenizer.count(_with_gap(text, previous, start, end))
     if tokens <= most or end - start < 2:

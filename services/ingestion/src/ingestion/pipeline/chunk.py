@@ -7,26 +7,29 @@ chunk is reasonably full. Every sentence is counted once and every chunk once, s
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
+from ingestion.model import ChunkedText
 from ingestion.pipeline.atoms import LONGEST_CHUNK, Atom, cut_atoms
 from ingestion.pipeline.sections import Section, common_path, divide, group_sections
 from ingestion.ports import Tokenizer
 from ingestion.text import Chunk, ParsedDocument
+from language.detection import detect_language
 from language.spans import Span
 
-_SMALLEST_SIZE = 16
+SMALLEST_SIZE = 16
+TITLE_CHARACTERS = 1000
 # How full a chunk must be to end at a new section, or at a new paragraph, before it is full.
-_FULL_FOR_SECTION = 0.3
-_FULL_FOR_PARAGRAPH = 0.6
+FULL_FOR_SECTION = 0.3
+FULL_FOR_PARAGRAPH = 0.6
 
 
 def chunk_document(document: ParsedDocument, tokenizer: Tokenizer, size: int = 400, overlap: int = 40) -> list[Chunk]:
-    """Return the document's chunks: at most ``size`` tokens each, all non-blank text in at least one.
+    """Returns the document's chunks: at most ``size`` tokens each, all non-blank text in at least one.
 
     A chunk repeats up to ``overlap`` tokens of the one before it in the same section, from the start
     of a sentence or word. Takes seconds for megabytes: call it off the event loop. Raises ValueError
     for a size under 16 or an overlap over half the size.
     """
-    if size < _SMALLEST_SIZE or not 0 <= overlap <= size // 2:
+    if size < SMALLEST_SIZE or not 0 <= overlap <= size // 2:
         raise ValueError("size must be at least 16 and overlap at most half of it")
     sections = divide(document)
     atoms = [cut_atoms(document.text, section, number, tokenizer, size) for number, section in enumerate(sections)]
@@ -41,6 +44,19 @@ def chunk_document(document: ParsedDocument, tokenizer: Tokenizer, size: int = 4
     return [describer.describe(index, *span) for index, span in enumerate(spans)]
 
 
+def cut_text(document: ParsedDocument, filename: str, *, tokenizer: Tokenizer, size: int, overlap: int) -> ChunkedText:
+    """Returns the document with its chunks of at most `size` tokens; no chunks if its text is blank."""
+    blank = not document.text.strip()
+    chunks = [] if blank else chunk_document(document, tokenizer, size=size, overlap=overlap)
+    return ChunkedText(
+        document=document,
+        chunks=tuple(chunks),
+        title=(document.title.strip() or filename)[:TITLE_CHARACTERS],
+        language="" if blank else detect_language(document.text),
+        token_count=0 if blank else tokenizer.count(document.text),
+    )
+
+
 class _Packer:
     """Packs the atoms of a group of sections into spans."""
 
@@ -51,7 +67,7 @@ class _Packer:
         self._overlap = overlap
 
     def pack(self, atoms: Sequence[Atom]) -> Iterator[tuple[int, int, int, range]]:
-        """Yield start, end, token count and the section numbers of each chunk."""
+        """Yields start, end, token count and the section numbers of each chunk."""
         first, lead, lead_tokens = 0, None, 0
         while first < len(atoms):
             start = atoms[first].start if lead is None else lead
@@ -63,14 +79,14 @@ class _Packer:
             first = after
 
     def _fill(self, atoms: Sequence[Atom], first: int, start: int, lead_tokens: int) -> int:
-        """Return the index after the last atom that the chunk takes."""
+        """Returns the index after the last atom that the chunk takes."""
         total, after = lead_tokens, first
         best: dict[bool, int] = {}
         while after < len(atoms) and self._fits(atoms[after], total, start, is_first=after == first):
             total += atoms[after].tokens
             after += 1
             kind = _boundary(atoms, after) if after < len(atoms) else None
-            if kind is not None and total >= self._size * (_FULL_FOR_SECTION if kind else _FULL_FOR_PARAGRAPH):
+            if kind is not None and total >= self._size * (FULL_FOR_SECTION if kind else FULL_FOR_PARAGRAPH):
                 best[kind] = after
         if after < len(atoms):
             after = best.get(True, best.get(False, after))
@@ -80,7 +96,7 @@ class _Packer:
         return is_first or (total + atom.tokens <= self._size and atom.end - start <= LONGEST_CHUNK)
 
     def _settle(self, atoms: Sequence[Atom], first: int, start: int, after: int) -> tuple[int, int, int]:
-        """Return start, index and exact token count, after giving up what does not fit after all.
+        """Returns start, index and exact token count, after giving up what does not fit after all.
 
         Counts of parts do not quite add up to the count of the whole.
         """
@@ -95,7 +111,7 @@ class _Packer:
                 start = atoms[first].start
 
     def _find_lead(self, atoms: Sequence[Atom], first: int, after: int) -> tuple[int | None, int]:
-        """Return where the next chunk's overlap begins and its tokens; None after the end of a section."""
+        """Returns where the next chunk's overlap begins and its tokens; None after the end of a section."""
         last, following = atoms[after - 1], atoms[after]
         budget = min(self._overlap, self._size - following.tokens - 1)
         if last.section != following.section or budget < 1:
@@ -109,7 +125,7 @@ class _Packer:
         return self._find_tail(last, budget)
 
     def _find_tail(self, atom: Atom, budget: int) -> tuple[int | None, int]:
-        """Return the last words of an atom that has more tokens than the overlap may have."""
+        """Returns the last words of an atom that has more tokens than the overlap may have."""
         characters = (atom.end - atom.start) * budget // max(1, atom.tokens)
         while characters > 0:
             cut = self._text.find(" ", atom.end - characters, atom.end) + 1
@@ -121,14 +137,14 @@ class _Packer:
 
 
 def _boundary(atoms: Sequence[Atom], index: int) -> bool | None:
-    """Return True if a section begins at an atom, False if only a paragraph does, else None."""
+    """Returns True if a section begins at an atom, False if only a paragraph does, else None."""
     if atoms[index].section != atoms[index - 1].section:
         return True
     return False if atoms[index].opens_paragraph else None
 
 
 def _without_last_heading(atoms: Sequence[Atom], first: int, after: int) -> int:
-    """Return ``after``, or one less where a chunk would end in the heading of what follows it."""
+    """Returns ``after``, or one less where a chunk would end in the heading of what follows it."""
     if first + 1 < after < len(atoms):
         last = atoms[after - 1]
         opens_section = last.section != atoms[after - 2].section
@@ -147,7 +163,7 @@ class _Describer:
         self._all_paths = [section.path for section in sections]
 
     def describe(self, index: int, start: int, end: int, tokens: int, sections: range) -> Chunk:
-        """Return the chunk of a span."""
+        """Returns the chunk of a span."""
         first, last = self._find_pages(Span(start, end))
         return Chunk(
             chunk_index=index,
@@ -172,7 +188,7 @@ class _Describer:
 
 
 def _own_path(section: Section, atoms: Sequence[Atom]) -> tuple[str, ...]:
-    """Return a section's path, or nothing for a section that is only its heading."""
+    """Returns a section's path, or nothing for a section that is only its heading."""
     if not section.path or not atoms:
         return ()
     return section.path if atoms[-1].end - atoms[0].start > len(section.path[-1]) + 10 else ()

@@ -1,16 +1,16 @@
 """Deleting: invisible at once, then vectors, quotes, files and rows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-import structlog
-
-from ingestion.model import Caller, Job, document_prefix
+from ingestion.model import Caller, DocumentId, Job, document_prefix
 from ingestion.ports import DocumentStore, ObjectStore, PassageIndex, QuoteStore, WorkStore
 from servicekit.errors import AppError, DependencyUnavailable
+from servicekit.telemetry import get_logger
 
 
 async def request_delete(
-    documents: DocumentStore, index: PassageIndex, caller: Caller, document_id: str, carrier: Mapping[str, str]
+    documents: DocumentStore, index: PassageIndex, caller: Caller, document_id: DocumentId, carrier: Mapping[str, str]
 ) -> None:
     """Hides a document and queues the removal of its parts.
 
@@ -21,23 +21,23 @@ async def request_delete(
     try:
         await index.hide(caller.tenant_id, document_id)
     except AppError as error:
-        structlog.get_logger().warning("document not hidden", document_id=document_id, reason=error.reason)
+        get_logger("documents").warning("document not hidden", document_id=document_id, reason=error.reason)
         raise DependencyUnavailable("the search index") from error
     await documents.begin_delete(caller, document_id, carrier)
 
 
+@dataclass(frozen=True)
 class DocumentRemover:
     """Does the delete job; every step may be repeated."""
 
-    def __init__(self, objects: ObjectStore, work: WorkStore, index: PassageIndex, quotes: QuoteStore) -> None:
-        self._objects = objects
-        self._work = work
-        self._index = index
-        self._quotes = quotes
+    objects: ObjectStore
+    work: WorkStore
+    index: PassageIndex
+    quotes: QuoteStore
 
     async def remove(self, job: Job) -> None:
         """Removes vectors, quotes, files, then rows, so that nothing is left that no row leads to."""
-        await self._index.delete(job.tenant_id, job.document_id)
-        await self._quotes.erase(job.tenant_id, job.document_id)
-        await self._objects.delete_prefix(document_prefix(job.tenant_id, job.document_id))
-        await self._work.remove_document(job)
+        await self.index.delete(job.tenant_id, job.document_id)
+        await self.quotes.erase(job.tenant_id, job.document_id)
+        await self.objects.delete_prefix(document_prefix(job.tenant_id, job.document_id))
+        await self.work.remove_document(job)

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 
-import structlog
-
 from ingestion.model import INCOMING_PREFIX, Placement
 from ingestion.ports import DocumentStore, ObjectStore
 from servicekit.errors import AppError
-from servicekit.telemetry import count_event
+from servicekit.telemetry import count_event, get_logger
 
 # Longer than an upload may take, so nothing under way is taken for a left-over.
 ABANDONED_AFTER = timedelta(hours=1)
@@ -40,11 +38,11 @@ class UploadDiscarder:
         try:
             await self._objects.delete([placement.incoming_key for placement in placements])
         except AppError as error:
-            structlog.get_logger().warning("temporary objects stay for the sweep", reason=error.reason)
+            get_logger("uploads").warning("temporary objects stay for the sweep", reason=error.reason)
 
     async def sweep(self) -> None:
         """Discards uploads that were abandoned an hour ago; what is no upload is passed over. Raises AppError."""
-        log = structlog.get_logger()
+        log = get_logger("uploads")
         keys = await self._objects.list_older(INCOMING_PREFIX, ABANDONED_AFTER)
         for key in keys:
             try:
@@ -67,7 +65,7 @@ class UploadDiscarder:
         try:
             await self._discard(placements)
         except AppError as error:
-            structlog.get_logger().warning("an upload waits to be discarded", reason=error.reason)
+            get_logger("uploads").warning("an upload waits to be discarded", reason=error.reason)
             return False
         return True
 

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
-import structlog
-
 from ingestion.errors import LeaseLost
 from ingestion.model import Job
 from ingestion.ports import JobQueue
 from servicekit.errors import AppError
+from servicekit.telemetry import get_logger
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ async def keep_alive(queue: JobQueue, job: Job, times: LeaseTimes) -> None:
         except TimeoutError:
             return
         except AppError as error:
-            structlog.get_logger().warning("lease not renewed", job_id=job.job_id, reason=error.reason)
+            get_logger("worker").warning("lease not renewed", job_id=job.job_id, reason=error.reason)
             continue
         if not held:
             return

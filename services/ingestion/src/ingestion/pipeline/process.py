@@ -1,109 +1,115 @@
 """From a stored file to a document that can be searched: parse, chunk, index, activate."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from ingestion.model import DocumentState, DocumentVersion, Job, PreparedText
-from ingestion.pipeline.scratch import open_scratch
-from ingestion.ports import ObjectStore, OpenSpan, Parser, PassageIndex, WorkStore
+from ingestion.model import ChunkedText, DocumentState, DocumentVersion, Job
+from ingestion.ports import ObjectStore, Parser, PassageIndex, WorkStore
 from ingestion.text import ParsedDocument
-from servicekit.errors import AppError
+from servicekit.errors import AppError, StorageFull
+from servicekit.telemetry import span
 
 PROGRESS_SECONDS = 1.0
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What the index answers when points that it once confirmed are not there.
 INCOMPLETE = "VERSION_INCOMPLETE"
-Prepare = Callable[[ParsedDocument, str], PreparedText]
+Cut = Callable[[ParsedDocument, str], ChunkedText]
 
 
+@dataclass(frozen=True)
 class DocumentProcessor:
     """Does the process job. Every step may be repeated: what it writes replaces what an earlier try wrote.
 
-    `prepare` cuts a parsed document with a given filename into chunks (CPU-bound, called in a thread).
+    `cut` cuts a parsed document with a given filename into chunks (CPU-bound, called in a thread).
     """
 
-    def __init__(
-        self,
-        objects: ObjectStore,
-        work: WorkStore,
-        parser: Parser,
-        prepare: Prepare,
-        index: PassageIndex,
-        open_span: OpenSpan,
-        scratch: Path,
-    ) -> None:
-        self._objects = objects
-        self._work = work
-        self._parser = parser
-        self._prepare = prepare
-        self._index = index
-        self._open_span = open_span
-        self._scratch = scratch
+    objects: ObjectStore
+    work: WorkStore
+    parser: Parser
+    cut: Cut
+    index: PassageIndex
+    scratch: Path
 
     async def process(self, job: Job) -> None:
         """Brings a version to READY or NO_TEXT.
 
         Raises ParseFailure, LeaseLost, ObjectMissing, Refused and other AppErrors.
         """
-        version = await self._work.load(job)
+        version = await self.work.load(job)
         # An earlier try may have come this far: then the file need not be read again.
-        prepared = await self._work.load_prepared(job)
-        if prepared is None:
-            prepared = await self._read_and_cut(job, version)
-        if not prepared.chunks:
-            await self._work.finish(job, DocumentState.NO_TEXT, message="The file is fine and holds no text.")
+        chunked = await self.work.load_chunked(job)
+        if chunked is None:
+            chunked = await self._read_and_cut(job, version)
+        if not chunked.chunks:
+            await self.work.finish(job, DocumentState.NO_TEXT, message="The file is fine and holds no text.")
             return
-        await self._index_and_activate(job, version, prepared)
-        await self._work.finish(job, DocumentState.READY)
+        await self._index_and_activate(job, version, chunked)
+        await self.work.finish(job, DocumentState.READY)
 
-    async def _read_and_cut(self, job: Job, version: DocumentVersion) -> PreparedText:
-        await self._work.enter(job, DocumentState.PARSING)
-        with self._open_span("parse"):
+    async def _read_and_cut(self, job: Job, version: DocumentVersion) -> ChunkedText:
+        await self.work.enter(job, DocumentState.PARSING)
+        with span("parse"):
             document = await self._parse(job, version)
-        await self._work.enter(job, DocumentState.CHUNKING)
-        with self._open_span("chunk"):
-            prepared = await asyncio.to_thread(self._prepare, document, version.filename)
-        with self._open_span("store chunks"):
-            await self._work.store_prepared(job, prepared)
-        return prepared
+        await self.work.enter(job, DocumentState.CHUNKING)
+        with span("chunk"):
+            chunked = await asyncio.to_thread(self.cut, document, version.filename)
+        with span("store chunks"):
+            await self.work.store_chunked(job, chunked)
+        return chunked
 
     async def _parse(self, job: Job, version: DocumentVersion) -> ParsedDocument:
-        with open_scratch(self._scratch) as folder:
+        with open_scratch(self.scratch) as folder:
             path = folder / "document"
-            await self._objects.download(job.placement.raw_key, path)
-            return await self._parser.parse(path, version.content_type)
+            await self.objects.download(job.placement.raw_key, path)
+            return await self.parser.parse(path, version.content_type)
 
-    async def _index_and_activate(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
-        await self._work.enter(job, DocumentState.INDEXING)
-        with self._open_span("index"):
-            await self._index_chunks(job, version, prepared)
-        with self._open_span("activate"):
-            await self._activate(job, version, prepared)
+    async def _index_and_activate(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> None:
+        await self.work.enter(job, DocumentState.INDEXING)
+        with span("index"):
+            await self._index_chunks(job, version, chunked)
+        with span("activate"):
+            await self._activate(job, version, chunked)
 
-    async def _index_chunks(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
+    async def _index_chunks(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> None:
         """Sends what no earlier try has sent: embedding may be paid for, and an outage may come every few chunks."""
-        if prepared.indexed_count >= len(prepared.chunks):
+        if chunked.indexed_count >= len(chunked.chunks):
             return
         clock = asyncio.get_running_loop().time
-        confirmed = shown = prepared.indexed_count
+        confirmed = shown = chunked.indexed_count
         next_show = clock()
         try:
-            async with aclosing(self._index.index(version, prepared)) as counts:
+            async with aclosing(self.index.index(version, chunked)) as counts:
                 async for confirmed in counts:
                     if clock() >= next_show:
-                        await self._work.record_progress(job, confirmed)
+                        await self.work.record_progress(job, confirmed)
                         shown, next_show = confirmed, clock() + PROGRESS_SECONDS
         except AppError:
-            await self._work.record_progress(job, confirmed)
+            await self.work.record_progress(job, confirmed)
             raise
         if confirmed != shown:
-            await self._work.record_progress(job, confirmed)
+            await self.work.record_progress(job, confirmed)
 
-    async def _activate(self, job: Job, version: DocumentVersion, prepared: PreparedText) -> None:
+    async def _activate(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> None:
         try:
-            await self._index.activate(version, len(prepared.chunks))
+            await self.index.activate(version, len(chunked.chunks))
         except AppError as error:
             if error.reason == INCOMPLETE:
-                await self._work.record_progress(job, 0)
+                await self.work.record_progress(job, 0)
             raise
+
+
+@contextmanager
+def open_scratch(parent: Path) -> Iterator[Path]:
+    """Makes a folder that is gone when the block ends. Raises StorageFull if its disk is full, then or meanwhile."""
+    try:
+        with TemporaryDirectory(prefix="job-", dir=parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise StorageFull("the scratch folder") from error

@@ -5,9 +5,10 @@ import hashlib
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from ingestion.errors import EmptyFile, FileTooLarge, NoFile, TooManyFiles, UnsupportedType
-from ingestion.model import Caller, Document, IncomingFile, Placement, StoredFile, UploadLimits
+from ingestion.model import Caller, Document, DocumentId, IncomingFile, Placement, StoredFile, UploadLimits, VersionId
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.filenames import clean_filename, name_for
 from ingestion.ports import DocumentStore, Inspector, ObjectStore, Upload
@@ -18,6 +19,7 @@ Sniff = Callable[[bytes, str], ContentType | None]
 Inspect = Callable[[ContentType], Inspector]
 
 
+@dataclass(frozen=True)
 class UploadReceiver:
     """Stores uploads: all of an upload's files, or none.
 
@@ -25,15 +27,12 @@ class UploadReceiver:
     sees the whole of it pass and confirms the type.
     """
 
-    def __init__(
-        self, objects: ObjectStore, documents: DocumentStore, sniff: Sniff, inspect: Inspect, limits: UploadLimits
-    ) -> None:
-        self._objects = objects
-        self._documents = documents
-        self._sniff = sniff
-        self._inspect = inspect
-        self._limits = limits
-        self._discarder = UploadDiscarder(objects, documents)
+    objects: ObjectStore
+    documents: DocumentStore
+    discarder: UploadDiscarder
+    sniff: Sniff
+    inspect: Inspect
+    limits: UploadLimits
 
     async def receive(self, caller: Caller, upload: Upload, carrier: Mapping[str, str]) -> list[Document]:
         """Returns the documents made of an upload's files, in order.
@@ -42,15 +41,15 @@ class UploadReceiver:
         CollectionNotFound, and what reading the upload raises.
         """
         if upload.collection_id:
-            await self._documents.require_writable(caller, upload.collection_id)
+            await self.documents.require_writable(caller, upload.collection_id)
         placements: list[Placement] = []
         try:
             files = await self._store_all(caller, upload, placements)
-            documents = await self._documents.create(caller, upload.collection_id, files, carrier)
+            documents = await self.documents.create(caller, upload.collection_id, files, carrier)
         except BaseException:  # a cancelled upload leaves as little behind as a refused one
-            await self._discarder.discard_in_peace(placements)
+            await self.discarder.discard_in_peace(placements)
             raise
-        await self._discarder.forget(placements)
+        await self.discarder.forget(placements)
         return documents
 
     async def receive_text(
@@ -65,32 +64,32 @@ class UploadReceiver:
         files: list[StoredFile] = []
         async with aclosing(upload.files()) as arriving:
             async for incoming in arriving:
-                if len(files) == self._limits.max_files:
-                    raise TooManyFiles(self._limits.max_files)
-                placement = Placement(caller.tenant_id, str(uuid.uuid4()), str(uuid.uuid4()))
+                if len(files) == self.limits.max_files:
+                    raise TooManyFiles(self.limits.max_files)
+                placement = Placement(caller.tenant_id, DocumentId(str(uuid.uuid4())), VersionId(str(uuid.uuid4())))
                 placements.append(placement)
                 files.append(await self._store(placement, incoming))
         if not files:
             raise NoFile
         for file in files:
-            await self._objects.copy(file.placement.incoming_key, file.placement.raw_key)
+            await self.objects.copy(file.placement.incoming_key, file.placement.raw_key)
         return files
 
     async def _store(self, placement: Placement, incoming: IncomingFile) -> StoredFile:
         filename = clean_filename(incoming.filename)
-        meter = Meter(filename, self._limits.max_file_bytes)
+        meter = Meter(filename, self.limits.max_file_bytes)
         content = meter.measure(incoming.content)
         head = await read_head(content)
         if not head:
             raise EmptyFile(filename)
-        content_type = incoming.content_type or self._sniff(head[:HEAD_BYTES], filename)
+        content_type = incoming.content_type or self.sniff(head[:HEAD_BYTES], filename)
         if content_type is None:
             raise UnsupportedType(filename)
         content = prepend(head, content)
         if incoming.content_type is None:
-            await self._put_inspected(placement, filename, self._inspect(content_type), content)
+            await self._put_inspected(placement, filename, self.inspect(content_type), content)
         else:
-            await self._objects.put(placement.incoming_key, content)
+            await self.objects.put(placement.incoming_key, content)
         return StoredFile(
             placement=placement,
             filename=filename or name_for(content_type),
@@ -102,7 +101,7 @@ class UploadReceiver:
     async def _put_inspected(
         self, placement: Placement, filename: str, inspector: Inspector, content: AsyncIterator[bytes]
     ) -> None:
-        await self._objects.put(placement.incoming_key, show(inspector, content))
+        await self.objects.put(placement.incoming_key, show(inspector, content))
         if not await asyncio.to_thread(inspector.confirm):
             raise UnsupportedType(filename)
 

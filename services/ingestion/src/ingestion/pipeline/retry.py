@@ -24,7 +24,7 @@ MAX_DOUBLINGS = 30
 
 
 @dataclass(frozen=True)
-class RetryPolicy:
+class JobPolicy:
     """How often and how soon; seconds throughout.
 
     An outage is waited for between first_wait and max_wait, and by one job for
@@ -52,14 +52,14 @@ def is_final(error: Exception) -> bool:
     return isinstance(error, Refused)
 
 
-def backoff_seconds(policy: RetryPolicy, attempts: int, chance: random.Random) -> float:
+def backoff_seconds(policy: JobPolicy, attempts: int, chance: random.Random) -> float:
     """Returns how long to wait after the attempts-th failure: exponential, with full jitter (AWS, 2015)."""
     doublings = min(attempts - 1, MAX_DOUBLINGS)
     ceiling = min(policy.max_delay_seconds, policy.first_delay_seconds * 2**doublings)
     return chance.uniform(0, ceiling)
 
 
-def outage_seconds(policy: RetryPolicy, waited_seconds: float, chance: random.Random) -> float:
+def outage_seconds(policy: JobPolicy, waited_seconds: float, chance: random.Random) -> float:
     """Returns how long to wait for what is away: about as long as was waited already, spread over the jobs."""
     ceiling = min(policy.max_wait_seconds, max(policy.first_wait_seconds, waited_seconds))
     return ceiling * chance.uniform(0.5, 1.0)

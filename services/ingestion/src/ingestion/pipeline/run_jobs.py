@@ -2,20 +2,18 @@
 
 import asyncio
 import random
-from dataclasses import replace
-
-import structlog
+from dataclasses import KW_ONLY, dataclass, replace
 
 from ingestion.errors import LeaseLost, Refused
 from ingestion.model import DocumentState, Job, JobKind
 from ingestion.pipeline.delete import DocumentRemover
 from ingestion.pipeline.lease import LeaseTimes, run_leased
 from ingestion.pipeline.process import DocumentProcessor
-from ingestion.pipeline.retry import RetryPolicy, backoff_seconds, is_final, is_outage, outage_seconds
-from ingestion.ports import JobQueue, OpenSpan, WorkStore
+from ingestion.pipeline.retry import JobPolicy, backoff_seconds, is_final, is_outage, outage_seconds
+from ingestion.ports import JobQueue, WorkStore
 from ingestion.text import ParseFailure
 from servicekit.errors import AppError
-from servicekit.telemetry import count_event
+from servicekit.telemetry import Logger, count_event, get_logger, span
 
 RELEASE_AGAIN_SECONDS = 0.5
 GIVEN_UP = "PROCESSING_FAILED"
@@ -26,29 +24,18 @@ TOO_LONG_MESSAGE = "A service that processing needs was away for hours; upload t
 HIDDEN = "DOCUMENT_DELETED"
 
 
+@dataclass(frozen=True)
 class JobRunner:
     """Runs one job at a time; several runners share a queue."""
 
-    def __init__(
-        self,
-        queue: JobQueue,
-        work: WorkStore,
-        processor: DocumentProcessor,
-        remover: DocumentRemover,
-        open_span: OpenSpan,
-        *,
-        times: LeaseTimes,
-        policy: RetryPolicy,
-        chance: random.Random,
-    ) -> None:
-        self._queue = queue
-        self._work = work
-        self._processor = processor
-        self._remover = remover
-        self._open_span = open_span
-        self._times = times
-        self._policy = policy
-        self._chance = chance
+    queue: JobQueue
+    work: WorkStore
+    processor: DocumentProcessor
+    remover: DocumentRemover
+    _: KW_ONLY
+    times: LeaseTimes
+    policy: JobPolicy
+    chance: random.Random
 
     async def run_until(self, stop: asyncio.Event, poll_seconds: float) -> None:
         """Takes and runs jobs until `stop` is set; the job that runs then is finished first.
@@ -61,15 +48,15 @@ class JobRunner:
 
     async def run_next(self) -> bool:
         """Runs the next due job to its end or its return to the queue; False if there is none."""
-        job = await self._queue.claim(self._times.lease_seconds)
+        job = await self.queue.claim(self.times.lease_seconds)
         if job is None:
             return False
-        with self._open_span(f"{job.kind.lower()} document", job.trace_carrier):
+        with span(f"{job.kind.lower()} document", job.trace_carrier):
             await self._run(job)
         return True
 
     async def _try_next(self) -> bool:
-        log = structlog.get_logger()
+        log = get_logger("worker")
         try:
             return await self.run_next()
         except AppError as error:
@@ -81,10 +68,10 @@ class JobRunner:
         return False
 
     async def _run(self, job: Job) -> None:
-        log = structlog.get_logger().bind(job_id=job.job_id, document_id=job.document_id, kind=job.kind.value)
+        log = get_logger("worker").bind(job_id=job.job_id, document_id=job.document_id, kind=job.kind.value)
         log.info("job started", attempts=job.attempts, fence=job.fence)
         try:
-            await run_leased(self._queue, job, self._do(job), self._times)
+            await run_leased(self.queue, job, self._do(job), self.times)
         except LeaseLost:
             log.warning("job lost to a newer claim or a deletion")
         except asyncio.CancelledError:
@@ -97,17 +84,17 @@ class JobRunner:
 
     async def _do(self, job: Job) -> None:
         if job.kind is JobKind.DELETE:
-            await self._remover.remove(job)
-        elif job.lost_leases > self._policy.max_lost_leases:
+            await self.remover.remove(job)
+        elif job.lost_leases > self.policy.max_lost_leases:
             # A file that takes its worker down every time must not do so for ever.
-            await self._work.finish(job, DocumentState.FAILED, reason=GIVEN_UP, message=GIVEN_UP_MESSAGE)
+            await self.work.finish(job, DocumentState.FAILED, reason=GIVEN_UP, message=GIVEN_UP_MESSAGE)
         else:
-            await self._processor.process(job)
+            await self.processor.process(job)
 
     async def _put_back(self, job: Job) -> None:
-        log = structlog.get_logger().bind(job_id=job.job_id)
+        log = get_logger("worker").bind(job_id=job.job_id)
         try:
-            await self._queue.release(job, delay_seconds=0, error="stopped")
+            await self.queue.release(job, delay_seconds=0, error="stopped")
         except AppError as error:
             log.warning("the job comes back when its lease ends", reason=error.reason)
         else:
@@ -115,26 +102,26 @@ class JobRunner:
 
     async def _settle(self, job: Job, error: Exception) -> None:
         """Decides after a failure: wait, try again, or give up."""
-        log = structlog.get_logger().bind(job_id=job.job_id, document_id=job.document_id)
+        log = get_logger("worker").bind(job_id=job.job_id, document_id=job.document_id)
         try:
             if is_outage(error):
                 await self._wait(job, error, log)
-            elif job.kind is JobKind.DELETE or not (is_final(error) or job.attempts + 1 >= self._policy.max_attempts):
+            elif job.kind is JobKind.DELETE or not (is_final(error) or job.attempts + 1 >= self.policy.max_attempts):
                 log.warning("job will be tried again", reason=describe(error), exc_info=error)
-                delay = backoff_seconds(self._policy, job.attempts + 1, self._chance)
+                delay = backoff_seconds(self.policy, job.attempts + 1, self.chance)
                 await self._release(replace(job, attempts=job.attempts + 1), delay_seconds=delay, error=describe(error))
             else:
                 await self._give_up(job, error, log)
         except LeaseLost:
             log.warning("job lost while it was being settled")
 
-    async def _wait(self, job: Job, error: Exception, log: structlog.stdlib.BoundLogger) -> None:
+    async def _wait(self, job: Job, error: Exception, log: Logger) -> None:
         """Puts the job back until what is away may be there again; a delete waits without end."""
-        if job.kind is not JobKind.DELETE and job.waited_seconds >= self._policy.max_outage_seconds:
+        if job.kind is not JobKind.DELETE and job.waited_seconds >= self.policy.max_outage_seconds:
             log.warning("document failed", reason=TOO_LONG, outage=describe(error))
-            await self._work.finish(job, DocumentState.FAILED, reason=TOO_LONG, message=TOO_LONG_MESSAGE)
+            await self.work.finish(job, DocumentState.FAILED, reason=TOO_LONG, message=TOO_LONG_MESSAGE)
             return
-        delay = outage_seconds(self._policy, job.waited_seconds, self._chance)
+        delay = outage_seconds(self.policy, job.waited_seconds, self.chance)
         log.warning("job waits", reason=describe(error), seconds=round(delay, 1))
         waited = replace(job, waited_seconds=job.waited_seconds + delay)
         await self._release(waited, delay_seconds=delay, error=describe(error))
@@ -142,10 +129,10 @@ class JobRunner:
     async def _release(self, job: Job, *, delay_seconds: float, error: str) -> None:
         """Puts the job back; if the queue is away as well, keeps trying for as long as the lease would hold it."""
         clock = asyncio.get_running_loop().time
-        end = clock() + self._times.lease_seconds
+        end = clock() + self.times.lease_seconds
         while True:
             try:
-                await self._queue.release(job, delay_seconds=delay_seconds, error=error)
+                await self.queue.release(job, delay_seconds=delay_seconds, error=error)
             except AppError:
                 if clock() >= end:
                     raise
@@ -153,16 +140,16 @@ class JobRunner:
             else:
                 return
 
-    async def _give_up(self, job: Job, error: Exception, log: structlog.stdlib.BoundLogger) -> None:
+    async def _give_up(self, job: Job, error: Exception, log: Logger) -> None:
         if isinstance(error, AppError) and error.reason == HIDDEN:
             log.warning("a delete that never got further than the index is finished")
-            await self._work.turn_into_delete(job)
+            await self.work.turn_into_delete(job)
             return
         reason, message = GIVEN_UP, GIVEN_UP_MESSAGE
         if isinstance(error, ParseFailure | Refused):
             reason, message = describe(error), error.message
         log.warning("document failed", reason=describe(error), exc_info=error if reason == GIVEN_UP else None)
-        await self._work.finish(job, DocumentState.FAILED, reason=reason, message=message)
+        await self.work.finish(job, DocumentState.FAILED, reason=reason, message=message)
 
 
 def describe(error: Exception) -> str:

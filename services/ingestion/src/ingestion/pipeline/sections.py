@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ingestion.text import ParsedDocument
 
 # What the index accepts of a heading path.
-_DEEPEST_PATH = 16
-_LONGEST_TITLE = 500
+DEEPEST_PATH = 16
+LONGEST_TITLE = 500
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Section:
 
 
 def divide(document: ParsedDocument) -> list[Section]:
-    """Return the sections that hold text, in order; together they are the whole document."""
+    """Returns the sections that hold text, in order; together they are the whole document."""
     headings = document.headings
     first = headings[0].start_offset if headings else len(document.text)
     sections = [Section(0, first, 0, ())] if first else []
@@ -30,15 +30,15 @@ def divide(document: ParsedDocument) -> list[Section]:
         end = headings[index + 1].start_offset if index + 1 < len(headings) else len(document.text)
         while trail and trail[-1][0] >= heading.level:
             trail.pop()
-        trail.append((heading.level, heading.title[:_LONGEST_TITLE]))
+        trail.append((heading.level, heading.title[:LONGEST_TITLE]))
         if end > heading.start_offset:
-            path = tuple(title for _, title in trail[:_DEEPEST_PATH])
+            path = tuple(title for _, title in trail[:DEEPEST_PATH])
             sections.append(Section(heading.start_offset, end, heading.level, path))
     return sections
 
 
 def group_sections(sections: Sequence[Section], tokens: Sequence[int], size: int) -> Iterator[range]:
-    """Yield runs of section numbers that are chunked together; most runs are one section.
+    """Yields runs of section numbers that are chunked together; most runs are one section.
 
     What has fewer than a quarter of a chunk's tokens joins what follows it: a subsection of its own
     always, a neighbour of the same parent if both fit one chunk.
@@ -54,7 +54,7 @@ def group_sections(sections: Sequence[Section], tokens: Sequence[int], size: int
 
 
 def common_path(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the headings that all the paths share, outermost first."""
+    """Returns the headings that all the paths share, outermost first."""
     shared: list[str] = []
     for titles in zip(*paths, strict=False):
         if len(set(titles)) > 1:

@@ -10,15 +10,15 @@ from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceServi
 from ingestion.convert import (
     content_headers,
     to_caller,
-    to_chunk_message,
-    to_document_message,
-    to_range_text,
+    to_chunk_proto,
+    to_document_proto,
+    to_range_text_proto,
     to_state,
     to_text_range,
 )
-from ingestion.model import DocumentFilter
+from ingestion.library.documents import DocumentReader
+from ingestion.model import DocumentFilter, DocumentId
 from ingestion.pipeline.delete import request_delete
-from ingestion.pipeline.read import DocumentReader
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import DocumentStore, PassageIndex
 from ingestion.servicers.frames import Pace, open_upload
@@ -55,7 +55,7 @@ class DocumentServicer(DocumentServiceServicer):
         """Stores one file or several and queues them."""
         upload = await open_upload(request_iterator, self._pace)
         documents = await self._receiver.receive(to_caller(current_principal()), upload, trace_carrier())
-        return pb.UploadDocumentsResponse(documents=[to_document_message(document) for document in documents])
+        return pb.UploadDocumentsResponse(documents=[to_document_proto(document) for document in documents])
 
     async def CreateDocumentFromText(
         self, request: pb.CreateDocumentFromTextRequest, context: ServicerContext
@@ -65,12 +65,12 @@ class DocumentServicer(DocumentServiceServicer):
         document = await self._receiver.receive_text(
             caller, request.collection_id, request.filename, request.text, trace_carrier()
         )
-        return pb.CreateDocumentFromTextResponse(document=to_document_message(document))
+        return pb.CreateDocumentFromTextResponse(document=to_document_proto(document))
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: ServicerContext) -> pb.GetDocumentResponse:
         """Returns one document with its state."""
-        document = await self._reader.get(to_caller(current_principal()), request.document_id)
-        return pb.GetDocumentResponse(document=to_document_message(document))
+        document = await self._reader.get(to_caller(current_principal()), DocumentId(request.document_id))
+        return pb.GetDocumentResponse(document=to_document_proto(document))
 
     async def ListDocuments(
         self, request: pb.ListDocumentsRequest, context: ServicerContext
@@ -81,24 +81,24 @@ class DocumentServicer(DocumentServiceServicer):
         before = decode_row_key(PAGES, request.page_token)
         found = await self._documents.list_page(to_caller(current_principal()), wanted, size + 1, before)
         page, more = cut_page(PAGES, found, size, lambda row: (row.create_time, row.document_id))
-        return pb.ListDocumentsResponse(documents=map(to_document_message, page), next_page_token=more)
+        return pb.ListDocumentsResponse(documents=map(to_document_proto, page), next_page_token=more)
 
     async def DeleteDocument(
         self, request: pb.DeleteDocumentRequest, context: ServicerContext
     ) -> pb.DeleteDocumentResponse:
         """Makes a document invisible and has its parts removed."""
         caller = to_caller(current_principal())
-        await request_delete(self._documents, self._index, caller, request.document_id, trace_carrier())
+        await request_delete(self._documents, self._index, caller, DocumentId(request.document_id), trace_carrier())
         return pb.DeleteDocumentResponse()
 
     async def ListChunks(self, request: pb.ListChunksRequest, context: ServicerContext) -> pb.ListChunksResponse:
         """Lists a document's chunks in order."""
-        pages = f"chunks of {request.document_id}"
+        pages = f"chunks of {DocumentId(request.document_id)}"
         size, first = page_size(request.page_size), decode_number(pages, request.page_token, LAST_CHUNK)
         caller = to_caller(current_principal())
-        found = await self._reader.list_chunks(caller, request.document_id, first, size + 1)
+        found = await self._reader.list_chunks(caller, DocumentId(request.document_id), first, size + 1)
         page, more = cut_page(pages, found, size, lambda chunk: (chunk.chunk_index + 1,))
-        return pb.ListChunksResponse(chunks=map(to_chunk_message, page), next_page_token=more)
+        return pb.ListChunksResponse(chunks=map(to_chunk_proto, page), next_page_token=more)
 
     async def GetDocumentText(
         self, request: pb.GetDocumentTextRequest, context: ServicerContext
@@ -106,7 +106,9 @@ class DocumentServicer(DocumentServiceServicer):
         """Returns the canonical text, or a range of it."""
         end = request.end_offset if request.HasField("end_offset") else None
         caller = to_caller(current_principal())
-        document, text = await self._reader.read_text(caller, request.document_id, request.start_offset, end)
+        document, text = await self._reader.read_text(
+            caller, DocumentId(request.document_id), request.start_offset, end
+        )
         return pb.GetDocumentTextResponse(text=text, version_id=document.version_id)
 
     async def BatchGetDocumentTexts(
@@ -115,14 +117,14 @@ class DocumentServicer(DocumentServiceServicer):
         """Returns many ranges of canonical texts."""
         ranges = [to_text_range(each) for each in request.ranges]
         found = await self._reader.read_ranges(to_caller(current_principal()), ranges)
-        return pb.BatchGetDocumentTextsResponse(texts=map(to_range_text, found))
+        return pb.BatchGetDocumentTextsResponse(texts=map(to_range_text_proto, found))
 
     async def GetDocumentContent(
         self, request: pb.GetDocumentContentRequest, context: ServicerContext
     ) -> AsyncIterator[HttpBody]:
         """Streams the file as it was uploaded, as an attachment that a browser will not run."""
         caller = to_caller(current_principal())
-        document = await self._reader.get(caller, request.document_id)
+        document = await self._reader.get(caller, DocumentId(request.document_id))
         await context.send_initial_metadata(content_headers(document.filename))
         async with aclosing(self._reader.read_content(caller, document)) as frames:
             async for frame in frames:

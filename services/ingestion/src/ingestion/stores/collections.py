@@ -7,8 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ingestion.errors import CollectionExists, CollectionNotFound
 from ingestion.model import Caller, Collection, Visibility
 from ingestion.ports import PageKey
-from ingestion.stores.paging import newest_first
-from ingestion.stores.tables import COLLECTIONS
+from ingestion.stores.tables import COLLECTIONS, newest_first
 from servicekit.database import Database
 
 DEFAULT_NAME = "My documents"

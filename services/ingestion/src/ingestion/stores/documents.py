@@ -12,16 +12,18 @@ from ingestion.model import (
     Caller,
     Document,
     DocumentFilter,
+    DocumentId,
     DocumentState,
     JobKind,
     Placement,
     StoredFile,
+    TenantId,
+    VersionId,
 )
 from ingestion.ports import PageKey
 from ingestion.stores import collections
 from ingestion.stores.jobs import enqueue
-from ingestion.stores.paging import newest_first
-from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
+from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS, newest_first
 from servicekit.database import Database
 
 # What a reader gets: the version that searches see, or the first one on its way there.
@@ -59,7 +61,7 @@ class PostgresDocumentStore:
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
             await collections.require_writable(connection, caller, collection_id)
 
-    async def find(self, caller: Caller, document_id: str) -> Document | None:
+    async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
         """Returns a document that the caller may see."""
         statement = _visible_documents(caller).where(DOCUMENTS.c.document_id == document_id)
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
@@ -79,14 +81,14 @@ class PostgresDocumentStore:
             rows = (await connection.execute(statement.limit(limit))).mappings().all()
         return [to_document(row) for row in rows]
 
-    async def require_deletable(self, caller: Caller, document_id: str) -> None:
+    async def require_deletable(self, caller: Caller, document_id: DocumentId) -> None:
         """Raises DocumentNotFound unless the caller may delete the document."""
         statement = sa.select(DOCUMENTS.c.document_id).where(_deletable(caller, document_id))
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
             if (await connection.execute(statement)).one_or_none() is None:
                 raise DocumentNotFound
 
-    async def begin_delete(self, caller: Caller, document_id: str, carrier: Mapping[str, str]) -> None:
+    async def begin_delete(self, caller: Caller, document_id: DocumentId, carrier: Mapping[str, str]) -> None:
         """Hides a document, stops work on it and queues its removal. Raises DocumentNotFound."""
         of_document = JOBS.c.document_id == document_id
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
@@ -99,7 +101,7 @@ class PostgresDocumentStore:
             await connection.execute(sa.delete(JOBS).where(of_document))
             await enqueue(connection, JobKind.DELETE, Placement(caller.tenant_id, document_id, version_id), carrier)
 
-    async def has_version(self, tenant_id: str, version_id: str) -> bool:
+    async def has_version(self, tenant_id: TenantId, version_id: VersionId) -> bool:
         """Tells whether an upload was committed."""
         statement = sa.select(sa.exists().where(VERSIONS.c.version_id == version_id))
         async with self._database.transaction(tenant_id=tenant_id) as connection:
@@ -153,12 +155,12 @@ def _visible_documents(caller: Caller) -> sa.Select[Any]:
     return _documents().where(DOCUMENTS.c.collection_id.in_(visible))
 
 
-def _deletable(caller: Caller, document_id: str) -> sa.ColumnElement[bool]:
+def _deletable(caller: Caller, document_id: DocumentId) -> sa.ColumnElement[bool]:
     writable = sa.select(COLLECTIONS.c.collection_id).where(collections.writable_by(caller))
     return sa.and_(DOCUMENTS.c.document_id == document_id, ALIVE, DOCUMENTS.c.collection_id.in_(writable))
 
 
-def _mark_deleting(caller: Caller, document_id: str) -> ReturningUpdate[Any]:
+def _mark_deleting(caller: Caller, document_id: DocumentId) -> ReturningUpdate[Any]:
     return (
         sa.update(DOCUMENTS)
         .where(_deletable(caller, document_id))

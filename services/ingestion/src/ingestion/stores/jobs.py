@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ingestion.model import Job, JobKind, Placement
+from ingestion.model import DocumentId, Job, JobKind, Placement, TenantId, VersionId
 from ingestion.stores.tables import JOBS
 from ingestion.stores.workers import FORGET
 from servicekit.database import Database
@@ -144,10 +144,10 @@ def _from_now(seconds: float) -> sa.ColumnElement[object]:
 def _to_job(row: sa.RowMapping) -> Job:
     return Job(
         job_id=row["job_id"],
-        tenant_id=str(row["tenant_id"]),
+        tenant_id=TenantId(str(row["tenant_id"])),
         kind=JobKind(row["kind"]),
-        document_id=str(row["document_id"]),
-        version_id=str(row["version_id"]),
+        document_id=DocumentId(str(row["document_id"])),
+        version_id=VersionId(str(row["version_id"])),
         attempts=row["attempts"],
         lost_leases=row["lost_leases"],
         waited_seconds=row["waited_seconds"],

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-_DRAFT = "."
+DRAFT = "."
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def announce(folder: Path) -> Iterator[str]:
     """Gives this worker a name that counts as alive until the block ends, or the process does."""
     folder.mkdir(parents=True, exist_ok=True)
     name = uuid4().hex
-    draft = folder / f"{_DRAFT}{name}"
+    draft = folder / f"{DRAFT}{name}"
     with draft.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         # Under its name only once it is locked: nobody may find it free before.
@@ -30,7 +30,7 @@ def announce(folder: Path) -> Iterator[str]:
 
 def find_dead(folder: Path) -> list[str]:
     """Returns the names of the workers that are gone and not yet forgotten."""
-    return [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(_DRAFT) and _is_free(path)]
+    return [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(DRAFT) and _is_free(path)]
 
 
 def forget(folder: Path, names: Sequence[str]) -> None:

@@ -4,13 +4,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingestion.model import DocumentState, JobKind, Place, Placement, Standing
+from ingestion.model import DocumentId, DocumentState, JobKind, Place, Placement, Standing, TenantId
 from ingestion.stores.documents import SHOWN_VERSION
 from ingestion.stores.jobs import enqueue
 from ingestion.stores.tables import DOCUMENTS, JOBS, VERSIONS
 from servicekit.database import Database
 
-LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+LAST_ID = DocumentId("ffffffff-ffff-ffff-ffff-ffffffffffff")
 
 BEGIN_ROUND = sa.text("""
 UPDATE ingestion.reconciler SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
@@ -82,7 +82,7 @@ class PostgresStandingStore:
                 await enqueue(connection, job, placement, {})
             return True
 
-    async def _next_tenant(self, after: Place) -> str | None:
+    async def _next_tenant(self, after: Place) -> TenantId | None:
         values = {"tenant_id": after.tenant_id, "is_done": after.document_id == LAST_ID}
         async with self._database.transaction(scope="jobs") as connection:
             return (await connection.execute(NEXT_TENANT, values)).scalar_one_or_none()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ingestion.model import Caller, TextRange
+from ingestion.model import Caller, TenantId, TextRange, VersionId
 from ingestion.stores.collections import visible_to_user
 from ingestion.stores.documents import ALIVE, SHOWN_VERSION
 from ingestion.stores.tables import CHUNKS, COLLECTIONS, DOCUMENTS, ID, TEXT_SEGMENTS, VERSIONS
@@ -73,7 +73,7 @@ class PostgresTextStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read_range(self, tenant_id: str, version_id: str, start: int, end: int) -> str:
+    async def read_range(self, tenant_id: TenantId, version_id: VersionId, start: int, end: int) -> str:
         """Returns characters [start, end) of a text, in code points."""
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             return await read_characters(connection, version_id, start, end)
@@ -94,13 +94,13 @@ class PostgresTextStore:
             found[row.number] = found.get(row.number, "") + row.part
         return [found.get(number) for number in range(1, len(ranges) + 1)]
 
-    async def list_chunks(self, tenant_id: str, version_id: str, first: int, limit: int) -> list[Chunk]:
+    async def list_chunks(self, tenant_id: TenantId, version_id: VersionId, first: int, limit: int) -> list[Chunk]:
         """Returns at most limit chunks from chunk number `first` on."""
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             return await read_chunks(connection, version_id, first, limit)
 
 
-async def read_characters(connection: AsyncConnection, version_id: str, start: int, end: int) -> str:
+async def read_characters(connection: AsyncConnection, version_id: VersionId, start: int, end: int) -> str:
     """Returns characters [start, end) of a text, in code points."""
     first = start // SEGMENT_CHARACTERS
     statement = (
@@ -116,7 +116,7 @@ async def read_characters(connection: AsyncConnection, version_id: str, start: i
     return "".join(segments)[start - offset : end - offset]
 
 
-async def read_chunks(connection: AsyncConnection, version_id: str, first: int, limit: int) -> list[Chunk]:
+async def read_chunks(connection: AsyncConnection, version_id: VersionId, first: int, limit: int) -> list[Chunk]:
     """Returns at most limit chunks from chunk number `first` on; their texts are cut from the canonical text."""
     statement = (
         sa.select(CHUNKS)
@@ -132,7 +132,7 @@ async def read_chunks(connection: AsyncConnection, version_id: str, first: int, 
     return [_to_chunk(row, text[row["start_offset"] - start : row["end_offset"] - start]) for row in rows]
 
 
-async def replace_text(connection: AsyncConnection, tenant_id: str, version_id: str, text: str) -> None:
+async def replace_text(connection: AsyncConnection, tenant_id: TenantId, version_id: VersionId, text: str) -> None:
     """Stores a version's text in place of an earlier attempt's."""
     await connection.execute(sa.delete(TEXT_SEGMENTS).where(TEXT_SEGMENTS.c.version_id == version_id))
     rows = [
@@ -148,7 +148,9 @@ async def replace_text(connection: AsyncConnection, tenant_id: str, version_id: 
         await connection.execute(sa.insert(TEXT_SEGMENTS), rows)
 
 
-async def replace_chunks(connection: AsyncConnection, tenant_id: str, version_id: str, chunks: Sequence[Chunk]) -> None:
+async def replace_chunks(
+    connection: AsyncConnection, tenant_id: TenantId, version_id: VersionId, chunks: Sequence[Chunk]
+) -> None:
     """Stores a version's chunks in place of an earlier attempt's."""
     await connection.execute(sa.delete(CHUNKS).where(CHUNKS.c.version_id == version_id))
     rows = [_chunk_values(tenant_id, version_id, chunk) for chunk in chunks]
@@ -156,7 +158,7 @@ async def replace_chunks(connection: AsyncConnection, tenant_id: str, version_id
         await connection.execute(sa.insert(CHUNKS), rows)
 
 
-def _chunk_values(tenant_id: str, version_id: str, chunk: Chunk) -> dict[str, object]:
+def _chunk_values(tenant_id: TenantId, version_id: VersionId, chunk: Chunk) -> dict[str, object]:
     return {
         "version_id": version_id,
         "chunk_index": chunk.chunk_index,

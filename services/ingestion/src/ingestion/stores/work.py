@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ingestion.errors import LeaseLost
-from ingestion.model import DocumentState, DocumentVersion, Job, JobKind, PreparedText, Visibility
+from ingestion.model import ChunkedText, DocumentState, DocumentVersion, Job, JobKind, Visibility
 from ingestion.stores.jobs import enqueue, held_by
 from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
 from ingestion.stores.texts import read_characters, read_chunks, replace_chunks, replace_text
@@ -32,7 +32,7 @@ class PostgresWorkStore:
         async with self._fenced(job) as connection:
             return _to_version(job, (await connection.execute(statement)).mappings().one())
 
-    async def load_prepared(self, job: Job) -> PreparedText | None:
+    async def load_chunked(self, job: Job) -> ChunkedText | None:
         """Returns the text and chunks that an earlier attempt stored."""
         statement = sa.select(VERSIONS).where(VERSIONS.c.version_id == job.version_id)
         async with self._fenced(job) as connection:
@@ -42,7 +42,7 @@ class PostgresWorkStore:
             text = await read_characters(connection, job.version_id, 0, row["character_count"])
             chunks = tuple(await read_chunks(connection, job.version_id, 0, row["chunk_count"]))
         document = ParsedDocument(text=text, pages=(), headings=(), title=row["title"], page_count=row["page_count"])
-        return PreparedText(
+        return ChunkedText(
             document=document,
             chunks=chunks,
             title=row["title"],
@@ -56,12 +56,12 @@ class PostgresWorkStore:
         async with self._fenced(job) as connection:
             await _set_state(connection, job, state)
 
-    async def store_prepared(self, job: Job, prepared: PreparedText) -> None:
+    async def store_chunked(self, job: Job, chunked: ChunkedText) -> None:
         """Replaces the version's text and chunks with these."""
         async with self._fenced(job) as connection:
-            await replace_text(connection, job.tenant_id, job.version_id, prepared.document.text)
-            await replace_chunks(connection, job.tenant_id, job.version_id, prepared.chunks)
-            await _update_version(connection, job, **_facts(prepared))
+            await replace_text(connection, job.tenant_id, job.version_id, chunked.document.text)
+            await replace_chunks(connection, job.tenant_id, job.version_id, chunked.chunks)
+            await _update_version(connection, job, **_facts(chunked))
 
     async def record_progress(self, job: Job, indexed_count: int) -> None:
         """Shows how many chunks are indexed."""
@@ -117,15 +117,15 @@ async def _update_version(connection: AsyncConnection, job: Job, **values: objec
     await connection.execute(sa.update(VERSIONS).where(VERSIONS.c.version_id == job.version_id).values(**values))
 
 
-def _facts(prepared: PreparedText) -> dict[str, object]:
+def _facts(chunked: ChunkedText) -> dict[str, object]:
     return {
-        "title": prepared.title,
-        "language": prepared.language,
-        "page_count": prepared.document.page_count,
-        "chunk_count": len(prepared.chunks),
+        "title": chunked.title,
+        "language": chunked.language,
+        "page_count": chunked.document.page_count,
+        "chunk_count": len(chunked.chunks),
         "indexed_chunk_count": 0,
-        "token_count": prepared.token_count,
-        "character_count": len(prepared.document.text),
+        "token_count": chunked.token_count,
+        "character_count": len(chunked.document.text),
         "has_text": True,
     }
 

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from retrieval.embedders.pooling import combine
+import numpy as np
+
 from retrieval.model import Vector
 
 EmbedBatch = Callable[[Sequence[str]], Awaitable[list[Vector]]]
@@ -58,3 +59,15 @@ def group_batches(pieces: Sequence[str], limits: Limits) -> Iterator[list[str]]:
         size += length
     if batch:
         yield batch
+
+
+def normalise(vector: Vector) -> Vector:
+    """Returns the unit vector of the same direction; a zero vector stays what it is."""
+    length = float(np.linalg.norm(vector))
+    return np.asarray(vector / length if length else vector, dtype=np.float32)
+
+
+def combine(vectors: Sequence[Vector], weights: Sequence[float]) -> Vector:
+    """Returns the weighted mean of the vectors' directions as a unit vector."""
+    directions = np.stack([normalise(vector) for vector in vectors])
+    return normalise(np.average(directions, axis=0, weights=weights))

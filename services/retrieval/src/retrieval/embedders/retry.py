@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from retrieval.model import EmbedderRefused, EmbedderUnavailable
+from retrieval.errors import EmbedderRefused, EmbedderUnavailable
 from servicekit.retrying import RetryPolicy, read_retry_after, read_target
 from servicekit.telemetry import get_logger
 

@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import grpc
 
 from docuchat.retrieval.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
+from retrieval.config import EngineSettings
 from retrieval.engine.catalog import Catalog
 from retrieval.engine.servicer import EngineServicer
 from servicekit.rpc.interceptor import LayeredInterceptor
@@ -21,35 +21,6 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_CONCURRENT_RPCS = 256
 DRAIN_SECONDS = 5.0
 FOLDER = "engine"
-
-
-class EngineSettings(Protocol):
-    """The settings the engine reads."""
-
-    @property
-    def data_dir(self) -> Path:
-        """Collections go into its subfolder engine."""
-        ...
-
-    @property
-    def engine_target(self) -> str:
-        """Where to listen: unix:/path."""
-        ...
-
-    @property
-    def engine_compact_after_seconds(self) -> float:
-        """How long what was deleted may stay in the files."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """The release."""
-        ...
-
-    @property
-    def log_level(self) -> str:
-        """DEBUG, INFO, WARNING or ERROR."""
-        ...
 
 
 class EngineBusy(Exception):

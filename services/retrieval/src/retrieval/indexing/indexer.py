@@ -6,17 +6,19 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from retrieval.errors import DocumentDeleted, VersionIncomplete
 from retrieval.indexing.read_ahead import read_ahead
 from retrieval.model import (
     Chunk,
     Condition,
-    DocumentDeleted,
+    DocumentId,
     DocumentVersion,
     ExpectedVersion,
     Point,
     Standing,
+    TenantId,
     Vector,
-    VersionIncomplete,
+    VersionId,
 )
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from servicekit.telemetry import span
@@ -28,7 +30,7 @@ CONDITIONS = {
 }
 
 
-def name_point(tenant_id: str, version_id: str, chunk_index: int) -> str:
+def name_point(tenant_id: TenantId, version_id: VersionId, chunk_index: int) -> str:
     """Returns a chunk's point id (UUIDv5, RFC 9562): the same on every retry, so nothing is stored twice.
 
     It begins with the tenant: whatever ids another tenant names, its points never overwrite these.
@@ -65,7 +67,9 @@ class Indexer:
         if not durable:
             yield 0
 
-    async def activate_version(self, tenant_id: str, document_id: str, version_id: str, chunk_count: int) -> None:
+    async def activate_version(
+        self, tenant_id: TenantId, document_id: DocumentId, version_id: VersionId, chunk_count: int
+    ) -> None:
         """Shows one version once its points survive a power cut, and removes the points of the others.
 
         Doing it again changes nothing.
@@ -81,7 +85,7 @@ class Indexer:
             await self.index.delete_document(tenant_id, document_id, keep_version_id=version_id)
             await self.registry.forget_retired_versions(tenant_id, document_id)
 
-    async def hide_document(self, tenant_id: str, document_id: str) -> None:
+    async def hide_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides a document at once and for good; needs no index. Doing it again changes nothing."""
         await self.registry.bury_document(tenant_id, document_id)
 
@@ -93,7 +97,7 @@ class Indexer:
             for version, standing in zip(expected, standings, strict=True)
         ]
 
-    async def delete_document(self, tenant_id: str, document_id: str) -> None:
+    async def delete_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides a document at once, then removes its points. Doing it again changes nothing.
 
         Raises IndexUnavailable when it is hidden and its points are still there.
@@ -136,6 +140,6 @@ class Indexer:
             await self._remove_points(version.tenant_id, version.document_id)
             raise
 
-    async def _remove_points(self, tenant_id: str, document_id: str) -> None:
+    async def _remove_points(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         await self.index.delete_document(tenant_id, document_id)
         await self.registry.forget_retired_versions(tenant_id, document_id)

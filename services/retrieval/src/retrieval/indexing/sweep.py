@@ -1,22 +1,12 @@
 """Removing the points of versions that were begun and will never be shown."""
 
-from functools import partial
-
 from retrieval.model import AbandonedVersion
 from retrieval.ports import VectorIndex, VersionRegistry
 from servicekit.errors import AppError, Code
-from servicekit.repeating import repeat
 from servicekit.telemetry import count_event, get_logger
 
 SWEEP_SECONDS = 600.0
 SWEEP_VERSIONS = 1000  # a round
-
-
-async def sweep_regularly(
-    index: VectorIndex, registry: VersionRegistry, *, every_seconds: float = SWEEP_SECONDS
-) -> None:
-    """Sweeps now and again and again; never returns."""
-    await repeat("sweep", partial(sweep, index, registry), every_seconds=every_seconds)
 
 
 async def sweep(index: VectorIndex, registry: VersionRegistry) -> int:

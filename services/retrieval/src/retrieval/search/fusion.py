@@ -12,7 +12,7 @@ RANK_CONSTANT = 20
 
 
 def fuse(matches: Matches, weights: LegWeights) -> list[Match]:
-    """Returns the matches of both legs, best first, with scores from 0 to 1.
+    """Returns the matches of both legs, best first, with scores and cosines from 0 to 1.
 
     A score adds three shares: what is left of the rank in each leg (weighted
     reciprocal rank fusion, Cormack et al., SIGIR 2009; the first has all of it)
@@ -33,7 +33,7 @@ def fuse(matches: Matches, weights: LegWeights) -> list[Match]:
         scores[key] += weights.similarity * min(max(similarities.get(key, least), 0.0), 1.0)
     # The name breaks ties, so that the same index always gives the same order.
     order = sorted(scores, key=lambda key: (-scores[key], key))
-    return [replace(found[key], score=scores[key]) for key in order]
+    return [replace(found[key], score=scores[key], similarity=similarities.get(key, 0.0)) for key in order]
 
 
 def drop_repeats(hits: Sequence[Hit]) -> list[Hit]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -13,14 +13,24 @@ from language.spans import Span
 from language.words import find_terms
 from retrieval.model import Highlight, Hit
 
-MOST = 3  # of a hit
+MOST = 6  # of a hit
 MOST_TERMS, MOST_SENTENCES = 64, 200  # of a query, of a hit: the work grows with their product; a chunk has about 20
+# Where the hits have fewer sentences, as those of one short document, what is in most of them is not common yet.
+FEWEST = 30
 # What a term counts that stands not in a sentence but above or just before it, where its subject often is, or of which
 # only a part stands there, as of German compounds.
 CONTEXT = 0.6
 PART = 5  # letters
-# What is left of the score of what hardly answers: a heading, a question, a sentence that shares one word of several.
+# What is left of the score of what hardly answers: a heading, a question.
 WEAK = 0.5
+# A question's subject and its verb often stand in different sentences.
+WINDOW = 3  # sentences
+# Words speak for a passage by the share of the query that they cover times their letters, so that one rare long word
+# does, and one short word of many does not; those of its subject, which titles name or sentences repeat, count twice.
+# With so many letters they make half of a certainty.
+HALF = 3.0
+# What words add to a cosine.
+WORDS_WORTH = 0.5
 _ENDS_SENTENCE = re.compile(r"[.!…:۔।。！｡]\W{0,4}\Z")
 _ASKS = re.compile(r"[?？؟]\W{0,4}\Z")
 _LONGEST_HEADING = 60  # characters
@@ -33,27 +43,32 @@ class Sentence:
     span: Span
     held: frozenset[str]
     near: frozenset[str]
+    above: frozenset[str]  # in the title and the headings
     states: bool  # and is no heading and no question
 
 
-def highlight(query: str, hits: Sequence[Hit]) -> list[Hit]:
-    """Returns the hits in their order, each with at most three of its sentences, best first.
+def highlight(query: str, hits: Sequence[Hit], *, by_meaning: bool = False) -> list[Hit]:
+    """Returns the hits in their order, each with at most six of its sentences, best first, and its relevance.
 
     A score is the share of the query's weight that a sentence covers, from 0 to 1. A term weighs its inverse
     frequency among all sentences of the hits. What stands only in the sentence before, a heading or the title, or in
     part, counts for CONTEXT; what hardly answers keeps half. Sentence and query are stemmed in the language of the
-    hit's document.
+    hit's document. by_meaning says that a hit's similarity tells whether it is about the query.
     """
     languages = [hit.version.language or guess_language(hit.chunk.text) for hit in hits]
     wanted = {language: _find_wanted(query, language) for language in languages}
     read = [_read(hit, language, wanted[language]) for hit, language in zip(hits, languages, strict=True)]
     counts = Counter(term for sentences in read for one in sentences for term in one.held)
-    total = sum(map(len, read))
+    total = max(FEWEST, sum(map(len, read)))
     weights = {
         language: {term: _weigh(total, counts[term]) for term in sorted(terms)} for language, terms in wanted.items()
     }
     return [
-        replace(hit, highlights=tuple(_choose(hit, sentences, weights[language])))
+        replace(
+            hit,
+            highlights=tuple(_choose(hit, sentences, weights[language])),
+            relevance=_judge(hit, sentences, weights[language], by_meaning=by_meaning),
+        )
         for hit, sentences, language in zip(hits, read, languages, strict=True)
     ]
 
@@ -73,7 +88,7 @@ def _read(hit: Hit, language: str, wanted: frozenset[str]) -> list[Sentence]:
         terms = find_terms(sentence, language)
         held = wanted.intersection(terms)
         parts = _find_parts(terms, wanted)
-        sentences.append(Sentence(span, held, (above | before | parts) - held, _states(sentence)))
+        sentences.append(Sentence(span, held, (above | before | parts) - held, above, _states(sentence)))
         before = held | parts
     return sentences
 
@@ -107,9 +122,34 @@ def _choose(hit: Hit, sentences: Sequence[Sentence], weights: Mapping[str, float
 
 
 def _share(one: Sentence, weights: Mapping[str, float]) -> float:
-    total = sum(weights.values())
+    return _cover(one.held, one.near, weights) * (1 if one.states else WEAK)
+
+
+def _cover(held: Set[str], near: Set[str], weights: Mapping[str, float]) -> float:
     # Summed in one order: that of sets differs between processes, and so would ties.
-    held = sum(weight for term, weight in weights.items() if term in one.held)
-    near = sum(weight for term, weight in weights.items() if term in one.near)
-    is_weak = not one.states or (len(one.held | one.near) == 1 < len(weights))
-    return min(1.0, (held + CONTEXT * near) / total) * (WEAK if is_weak else 1)
+    covered = sum(weight for term, weight in weights.items() if term in held)
+    covered += CONTEXT * sum(weight for term, weight in weights.items() if term in near)
+    return covered / sum(weights.values())
+
+
+def _judge(hit: Hit, sentences: Sequence[Sentence], weights: Mapping[str, float], *, by_meaning: bool) -> float:
+    """Returns how surely a hit is about the query, from 0 to 1; sentences side by side that hold all of it are."""
+    windows = [sentences[start : start + WINDOW] for start in range(len(sentences))]
+    most = max((_speak(window, weights) for window in windows), default=0.0)
+    if most == math.inf:
+        return 1.0
+    words = most / (most + HALF)
+    return min(1.0, max(0.0, hit.similarity) + WORDS_WORTH * words) if by_meaning else words
+
+
+def _speak(window: Sequence[Sentence], weights: Mapping[str, float]) -> float:
+    """Returns the letters of the query that neighbouring sentences hold, times the share of it that they cover."""
+    counts = Counter(term for one in window for term in one.held)
+    near = frozenset[str]().union(*(one.near for one in window)) - counts.keys()
+    if not counts and not near:
+        return 0.0
+    if weights.keys() <= counts.keys():
+        return math.inf
+    above = window[0].above
+    letters = sum(len(term) * (2 if count > 1 or term in above else 1) for term, count in counts.items())
+    return (letters + CONTEXT * sum(map(len, near))) * _cover(counts.keys(), near, weights)

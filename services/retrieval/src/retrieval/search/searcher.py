@@ -5,11 +5,12 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.model import Chunk, DocumentVersion, EmptyQuery, Hit, Match, Matches, Scope
+from retrieval.errors import EmptyQuery
+from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.highlights import highlight
-from retrieval.search.leg_weights import weigh_legs
+from retrieval.search.leg_weights import LegWeights, weigh_legs
 from servicekit.telemetry import span
 
 DEFAULT_TOP_K = 8
@@ -47,7 +48,7 @@ class Searcher:
         hits: list[Hit] = []
         for _ in range(MAX_ROUNDS):
             with span("retrieval.match", limit=limit):
-                matches = await self.index.match(scope, (), dense, sparse, limit, wanted + SPARE)
+                matches = await self.index.match(scope, dense, sparse, limit, wanted + SPARE)
             visible = await self._keep_visible(scope, matches)
             weights = weigh_legs(query, visible.sparse, self.known_languages)
             hits = await self._read(scope, fuse(visible, weights), matches.passages, wanted)
@@ -55,7 +56,14 @@ class Searcher:
                 break
             limit *= SPARE
         with span("retrieval.highlight"):
-            return highlight(query, hits[:wanted])
+            return highlight(query, hits[:wanted], by_meaning=self._can_judge(weights))
+
+    def _can_judge(self, weights: LegWeights) -> bool:
+        """Whether a cosine tells if a passage is about the query: not in languages that the model does not know.
+
+        Nor with hosted models, which know them all: what is far apart for one is near for another.
+        """
+        return self.known_languages is not None and weights.similarity > 0
 
     async def _read(self, scope: Scope, ranked: Sequence[Match], known: Passages, wanted: int) -> list[Hit]:
         """Reads as many of the best as are wanted, and the others only where repeats left too few."""
@@ -64,8 +72,12 @@ class Searcher:
             if not some or len(hits) >= wanted:
                 break
             found = {**known, **await self._fetch([match.point_id for match in some if match.point_id not in known])}
-            read = [Hit(*found[match.point_id], match.score) for match in some if match.point_id in found]
-            hits = drop_repeats([*hits, *(hit for hit in read if hit.version.tenant_id == scope.tenant_id)])
+            read = [
+                Hit(*found[match.point_id], match.score, similarity=match.similarity)
+                for match in some
+                if match.point_id in found
+            ]
+            hits = drop_repeats([*hits, *(hit for hit in read if is_open(hit.version, scope))])
         return hits
 
     async def _fetch(self, point_ids: Sequence[str]) -> Passages:
@@ -83,10 +95,10 @@ class Searcher:
         version_ids = sorted({match.version_id for match in both})
         with span("retrieval.find_visible", versions=len(version_ids)):
             visible = await self.registry.find_visible(scope.tenant_id, version_ids)
-        return Matches(
-            dense=_keep(matches.dense, scope, visible),
-            sparse=_keep(matches.sparse, scope, visible),
+        dense, sparse = (
+            [match for match in leg if match.version_id in visible] for leg in (matches.dense, matches.sparse)
         )
+        return Matches(dense, sparse)
 
 
 def is_blank(query: str) -> bool:
@@ -94,12 +106,6 @@ def is_blank(query: str) -> bool:
     return all(unicodedata.category(character)[0] in "ZC" for character in query)
 
 
-def _keep(leg: Sequence[Match], scope: Scope, visible: frozenset[str]) -> list[Match]:
-    # The index filtered by tenant and user already; this is the second wall, and it costs nothing.
-    return [
-        match
-        for match in leg
-        if match.version_id in visible
-        and match.tenant_id == scope.tenant_id
-        and match.private_to_user_id in ("", scope.user_id)
-    ]
+def is_open(version: DocumentVersion, scope: Scope) -> bool:
+    """Whether the walls let a caller see a version: the index filtered already; this is the second time, and free."""
+    return version.tenant_id == scope.tenant_id and version.private_to_user_id in ("", scope.user_id)

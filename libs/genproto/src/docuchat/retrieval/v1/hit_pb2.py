@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ocuchat/retrieval/v1/hit.proto\x12\x15\x64ocuchat.retrieval.v1\"\xf7\x02\n\x03Hit\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12\x15\n\rcollection_id\x18\x05 \x01(\t\x12\x10\n\x08\x66ilename\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x13\n\x0b\x63hunk_index\x18\x08 \x01(\x05\x12\x12\n\npage_start\x18\t \x01(\x05\x12\x10\n\x08page_end\x18\n \x01(\x05\x12\x14\n\x0cstart_offset\x18\x0b \x01(\x05\x12\x12\n\nend_offset\x18\x0c \x01(\x05\x12\x14\n\x0cheading_path\x18\r \x03(\t\x12\x1a\n\x12page_break_offsets\x18\x0e \x03(\x05\x12\x10\n\x08language\x18\x0f \x01(\t\x12\x34\n\nhighlights\x18\x10 \x03(\x0b\x32 .docuchat.retrieval.v1.Highlight\x12\x13\n\x0btoken_count\x18\x11 \x01(\x05\"D\n\tHighlight\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ocuchat/retrieval/v1/hit.proto\x12\x15\x64ocuchat.retrieval.v1\"\x8a\x03\n\x03Hit\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12\x15\n\rcollection_id\x18\x05 \x01(\t\x12\x10\n\x08\x66ilename\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x13\n\x0b\x63hunk_index\x18\x08 \x01(\x05\x12\x12\n\npage_start\x18\t \x01(\x05\x12\x10\n\x08page_end\x18\n \x01(\x05\x12\x14\n\x0cstart_offset\x18\x0b \x01(\x05\x12\x12\n\nend_offset\x18\x0c \x01(\x05\x12\x14\n\x0cheading_path\x18\r \x03(\t\x12\x1a\n\x12page_break_offsets\x18\x0e \x03(\x05\x12\x10\n\x08language\x18\x0f \x01(\t\x12\x34\n\nhighlights\x18\x10 \x03(\x0b\x32 .docuchat.retrieval.v1.Highlight\x12\x13\n\x0btoken_count\x18\x11 \x01(\x05\x12\x11\n\trelevance\x18\x12 \x01(\x02\"D\n\tHighlight\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.retrieval.v1.hit_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HIT']._serialized_start=59
-  _globals['_HIT']._serialized_end=434
-  _globals['_HIGHLIGHT']._serialized_start=436
-  _globals['_HIGHLIGHT']._serialized_end=504
+  _globals['_HIT']._serialized_end=453
+  _globals['_HIGHLIGHT']._serialized_start=455
+  _globals['_HIGHLIGHT']._serialized_end=523
 # @@protoc_insertion_point(module_scope)

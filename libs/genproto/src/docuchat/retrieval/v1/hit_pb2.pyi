@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Hit(_message.Message):
-    __slots__ = ("text", "score", "document_id", "version_id", "collection_id", "filename", "title", "chunk_index", "page_start", "page_end", "start_offset", "end_offset", "heading_path", "page_break_offsets", "language", "highlights", "token_count")
+    __slots__ = ("text", "score", "document_id", "version_id", "collection_id", "filename", "title", "chunk_index", "page_start", "page_end", "start_offset", "end_offset", "heading_path", "page_break_offsets", "language", "highlights", "token_count", "relevance")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class Hit(_message.Message):
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     HIGHLIGHTS_FIELD_NUMBER: _ClassVar[int]
     TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     text: str
     score: float
     document_id: str
@@ -42,7 +43,8 @@ class Hit(_message.Message):
     language: str
     highlights: _containers.RepeatedCompositeFieldContainer[Highlight]
     token_count: int
-    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., document_id: _Optional[str] = ..., version_id: _Optional[str] = ..., collection_id: _Optional[str] = ..., filename: _Optional[str] = ..., title: _Optional[str] = ..., chunk_index: _Optional[int] = ..., page_start: _Optional[int] = ..., page_end: _Optional[int] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., page_break_offsets: _Optional[_Iterable[int]] = ..., language: _Optional[str] = ..., highlights: _Optional[_Iterable[_Union[Highlight, _Mapping]]] = ..., token_count: _Optional[int] = ...) -> None: ...
+    relevance: float
+    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., document_id: _Optional[str] = ..., version_id: _Optional[str] = ..., collection_id: _Optional[str] = ..., filename: _Optional[str] = ..., title: _Optional[str] = ..., chunk_index: _Optional[int] = ..., page_start: _Optional[int] = ..., page_end: _Optional[int] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., page_break_offsets: _Optional[_Iterable[int]] = ..., language: _Optional[str] = ..., highlights: _Optional[_Iterable[_Union[Highlight, _Mapping]]] = ..., token_count: _Optional[int] = ..., relevance: _Optional[float] = ...) -> None: ...
 
 class Highlight(_message.Message):
     __slots__ = ("start_offset", "end_offset", "score")

@@ -9,7 +9,8 @@ from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Om
 
 from retrieval.embedders.pieces import Limits, embed_in_pieces
 from retrieval.embedders.retry import BoundedRetryPolicy, Failure, call_provider
-from retrieval.model import EmbedderUnavailable, Vector
+from retrieval.errors import EmbedderUnavailable
+from retrieval.model import Vector
 
 LENGTHS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 # OpenAI takes 8,192 tokens a text and 300,000 a request.

@@ -12,7 +12,8 @@ from google.genai import errors, types
 
 from retrieval.embedders.pieces import Limits, embed_in_pieces
 from retrieval.embedders.retry import BoundedRetryPolicy, Failure, call_provider
-from retrieval.model import EmbedderUnavailable, Vector
+from retrieval.errors import EmbedderUnavailable
+from retrieval.model import Vector
 
 # Gemini takes 2,048 tokens a text, drops the rest without a word, and takes 100 texts a request.
 LIMITS = Limits(piece_bytes=2000, batch_bytes=200_000, batch_texts=100)

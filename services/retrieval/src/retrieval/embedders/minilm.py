@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from retrieval.embedders.lanes import BULK_NICENESS, Lane, count_processors
 from retrieval.embedders.minilm_cache import open_graph
 from retrieval.embedders.minilm_shape import MODEL_NAME, WIDTH, WINDOW, find_model_folder
-from retrieval.embedders.pooling import combine
+from retrieval.embedders.pieces import combine
 from retrieval.embedders.token_windows import split_windows
 from retrieval.model import Vector
 

@@ -1,4 +1,4 @@
-"""Which collection a model's vectors go to."""
+"""What both adapters are told: which collection a model's vectors go to, and how long a call may take."""
 
 import re
 from dataclasses import dataclass
@@ -20,3 +20,14 @@ class Generation:
         """The collection's name: chunks-<model>-<dimensions>-v<format>, lower-case letters, digits, dots and dashes."""
         slug = re.sub(r"[^a-z0-9.]+", "-", self.model.lower()).strip("-.")
         return f"{PREFIX}{slug[:60]}-{self.dimensions}-v{FORMAT}"
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds, connecting included."""
+
+    ping: float = 2.0
+    read: float = 5.0
+    write: float = 30.0
+    # Opening a collection of the embedded engine replays what was written since its last flush.
+    prepare: float = 60.0

@@ -10,7 +10,7 @@ VERSION_KEYS = tuple(field.name for field in fields(DocumentVersion))
 CHUNK_KEYS = tuple(field.name for field in fields(Chunk))
 LIST_KEYS = ("heading_path", "page_break_offsets")
 # A search finds a hundred points and returns eight, so only what their order and visibility hang on comes with all.
-MATCH_KEYS = ("tenant_id", "version_id", "private_to_user_id", "language", "chunk_index")
+MATCH_KEYS = ("version_id", "language", "chunk_index")
 
 
 def to_payload(version: DocumentVersion, chunk: Chunk) -> dict[str, Any]:

@@ -8,12 +8,11 @@ import grpc
 
 from docuchat.retrieval.v1 import index_service_pb2 as pb
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
-from ingestion.clients.calls import ask, translated
-from ingestion.clients.window import SendWindow
 from ingestion.errors import Refused
-from ingestion.model import Condition, DocumentVersion, PreparedText, Standing
+from ingestion.model import ChunkedText, Condition, DocumentId, DocumentVersion, Standing, TenantId
 from ingestion.text import Chunk
 from servicekit.errors import AppError, Code
+from servicekit.rpc.status import ask, translated
 
 BATCH_CHUNKS = 32
 WINDOW_CHUNKS = 256
@@ -41,19 +40,19 @@ class GrpcPassageIndex:
         self._call_seconds = call_seconds
         self._stall_seconds = stall_seconds
 
-    async def index(self, version: DocumentVersion, prepared: PreparedText) -> AsyncGenerator[int, None]:
+    async def index(self, version: DocumentVersion, chunked: ChunkedText) -> AsyncGenerator[int, None]:
         """Sends the chunks that are not indexed yet and yields how many are; the last value counts all.
 
         Raises Refused, AppError.
         """
         window = SendWindow(WINDOW_CHUNKS)
-        deadline = STREAM_BASE_SECONDS + STREAM_SECONDS_PER_CHUNK * len(prepared.chunks)
-        call = self._stub.IndexChunks(build_requests(version, prepared, window), timeout=deadline)
+        deadline = STREAM_BASE_SECONDS + STREAM_SECONDS_PER_CHUNK * len(chunked.chunks)
+        call = self._stub.IndexChunks(build_requests(version, chunked, window), timeout=deadline)
         answers = aiter(call)
         try:
             while (answer := await self._next(answers)) is not None:
                 window.confirm(answer.indexed_count)
-                yield prepared.indexed_count + answer.indexed_count
+                yield chunked.indexed_count + answer.indexed_count
         finally:
             window.close()
             call.cancel()
@@ -69,19 +68,19 @@ class GrpcPassageIndex:
         with _refusals():
             await ask(self._stub.ActivateVersion(request, timeout=self._call_seconds))
 
-    async def hide(self, tenant_id: str, document_id: str) -> None:
+    async def hide(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search at once and for good. Raises AppError."""
         request = pb.HideDocumentRequest(tenant_id=tenant_id, document_id=document_id)
         await ask(self._stub.HideDocument(request, timeout=self._call_seconds))
 
-    async def delete(self, tenant_id: str, document_id: str) -> None:
+    async def delete(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search and removes its vectors. Raises AppError."""
         request = pb.DeleteDocumentRequest(tenant_id=tenant_id, document_id=document_id)
         await ask(self._stub.DeleteDocument(request, timeout=self._call_seconds))
 
     async def check(self, standings: Sequence[Standing]) -> list[Condition | None]:
         """Tells how each of at most 100 versions stands, None where the index does not know. Raises AppError."""
-        request = pb.CheckVersionsRequest(versions=[build_expected(standing) for standing in standings])
+        request = pb.CheckVersionsRequest(versions=[to_expected_proto(standing) for standing in standings])
         # A worker that starts with the whole stack is there before retrieval is.
         answer = await ask(self._stub.CheckVersions(request, timeout=CHECK_SECONDS, wait_for_ready=True))
         return [to_condition(value) for value in answer.conditions]
@@ -92,19 +91,48 @@ class GrpcPassageIndex:
                 return await anext(answers, None)
 
 
+class SendWindow:
+    """Counts what was sent and confirmed, so that a slow index fills neither its memory nor the network's."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._sent = 0
+        self._confirmed = 0
+        self._closed = False
+        self._changed = asyncio.Event()
+
+    async def reserve(self, count: int) -> bool:
+        """Waits until `count` more may be sent; False once the window is closed."""
+        while not self._closed and self._sent - self._confirmed > self._limit - count:
+            self._changed.clear()
+            await self._changed.wait()
+        self._sent += count
+        return not self._closed
+
+    def confirm(self, total: int) -> None:
+        """Notes that `total` of what was sent is durable."""
+        self._confirmed = max(self._confirmed, total)
+        self._changed.set()
+
+    def close(self) -> None:
+        """Lets whoever waits go: nothing more will be confirmed."""
+        self._closed = True
+        self._changed.set()
+
+
 async def build_requests(
-    version: DocumentVersion, prepared: PreparedText, window: SendWindow
+    version: DocumentVersion, chunked: ChunkedText, window: SendWindow
 ) -> AsyncIterator[pb.IndexChunksRequest]:
     """Yields the header, then what is not indexed yet, never more than the window lets out unconfirmed."""
-    yield pb.IndexChunksRequest(header=build_header(version, prepared))
-    for start in range(prepared.indexed_count, len(prepared.chunks), BATCH_CHUNKS):
-        batch = prepared.chunks[start : start + BATCH_CHUNKS]
+    yield pb.IndexChunksRequest(header=to_header_proto(version, chunked))
+    for start in range(chunked.indexed_count, len(chunked.chunks), BATCH_CHUNKS):
+        batch = chunked.chunks[start : start + BATCH_CHUNKS]
         if not await window.reserve(len(batch)):
             return
-        yield pb.IndexChunksRequest(batch=pb.IndexBatch(chunks=[build_chunk(chunk) for chunk in batch]))
+        yield pb.IndexChunksRequest(batch=pb.IndexBatch(chunks=[to_chunk_proto(chunk) for chunk in batch]))
 
 
-def build_header(version: DocumentVersion, prepared: PreparedText) -> pb.IndexHeader:
+def to_header_proto(version: DocumentVersion, chunked: ChunkedText) -> pb.IndexHeader:
     """Maps a version to the header of its stream."""
     return pb.IndexHeader(
         tenant_id=version.tenant_id,
@@ -113,12 +141,12 @@ def build_header(version: DocumentVersion, prepared: PreparedText) -> pb.IndexHe
         collection_id=version.collection_id,
         private_to_user_id=version.private_to_user_id,
         filename=version.filename,
-        title=prepared.title[:MAX_TITLE],
-        language=prepared.language,
+        title=chunked.title[:MAX_TITLE],
+        language=chunked.language,
     )
 
 
-def build_chunk(chunk: Chunk) -> pb.IndexChunk:
+def to_chunk_proto(chunk: Chunk) -> pb.IndexChunk:
     """Maps a chunk; what is beyond the bounds of the proto describes the chunk only and is cut."""
     return pb.IndexChunk(
         chunk_index=chunk.chunk_index,
@@ -133,7 +161,7 @@ def build_chunk(chunk: Chunk) -> pb.IndexChunk:
     )
 
 
-def build_expected(standing: Standing) -> pb.ExpectedVersion:
+def to_expected_proto(standing: Standing) -> pb.ExpectedVersion:
     """Maps what searches should see of a document."""
     return pb.ExpectedVersion(
         tenant_id=standing.tenant_id,

@@ -9,10 +9,22 @@ from google.protobuf.message import Message
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
 from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.generation import Generation
-from retrieval.index.payload import MATCH_KEYS, to_match, to_passage, to_payload
-from retrieval.index.scope_filter import (
+from retrieval.errors import IndexRefused, IndexUnavailable
+from retrieval.model import (
+    Chunk,
+    DocumentId,
+    DocumentVersion,
+    Matches,
+    Point,
+    Scope,
+    SparseVector,
+    TenantId,
+    Vector,
+    VersionId,
+)
+from retrieval.vectors.generation import Deadlines, Generation
+from retrieval.vectors.payload import MATCH_KEYS, to_match, to_passage, to_payload
+from retrieval.vectors.scope_filter import (
     KEYWORD_KEYS,
     TENANT_KEY,
     Condition,
@@ -21,17 +33,6 @@ from retrieval.index.scope_filter import (
     restrict_to_scope,
     restrict_to_tenant,
     restrict_to_version,
-)
-from retrieval.model import (
-    Chunk,
-    DocumentVersion,
-    IndexRefused,
-    IndexUnavailable,
-    Matches,
-    Point,
-    Scope,
-    SparseVector,
-    Vector,
 )
 from servicekit.errors import AppError, Code, StorageFull
 from servicekit.rpc.client import open_channel
@@ -70,14 +71,13 @@ class EdgeVectorIndex:
     async def upsert(self, points: Sequence[Point]) -> None:
         """Stores points durably, a few dozen at a time."""
         for start in range(0, len(points), UPSERT_POINTS):
-            batch = [_to_proto(point) for point in points[start : start + UPSERT_POINTS]]
+            batch = [_to_point_proto(point) for point in points[start : start + UPSERT_POINTS]]
             request = engine_pb2.UpsertPointsRequest(collection=self._collection, points=batch)
             await self._call_prepared(self._stub.UpsertPoints, request, self._deadlines.write)
 
     async def match(
         self,
         scope: Scope,
-        version_ids: Sequence[str],
         dense: Vector,
         sparse: SparseVector,
         limit: int,
@@ -86,10 +86,10 @@ class EdgeVectorIndex:
         """Returns both legs, and what the leading matches stand for, from one round trip."""
         request = engine_pb2.MatchPointsRequest(
             collection=self._collection,
-            filter=_to_filter(restrict_to_scope(scope, version_ids)),
-            corpus=_to_filter(restrict_to_tenant(scope.tenant_id)),
+            filter=_to_filter_proto(restrict_to_scope(scope)),
+            corpus=_to_filter_proto(restrict_to_tenant(scope.tenant_id)),
             dense=dense.tolist(),
-            sparse=_to_sparse(sparse),
+            sparse=_to_sparse_proto(sparse),
             limit=limit,
             payload_keys=MATCH_KEYS,
             whole_count=leading,
@@ -110,21 +110,21 @@ class EdgeVectorIndex:
         found = await self._call_prepared(self._stub.GetPoints, request, self._deadlines.read)
         return {point.point_id: to_passage(json.loads(point.payload)) for point in found.points}
 
-    async def count(self, tenant_id: str, version_id: str) -> int:
+    async def count(self, tenant_id: TenantId, version_id: VersionId) -> int:
         """Returns the exact number of points of a version."""
-        kept = _to_filter(restrict_to_version(tenant_id, version_id))
+        kept = _to_filter_proto(restrict_to_version(tenant_id, version_id))
         request = engine_pb2.CountPointsRequest(collection=self._collection, filter=kept)
         return (await self._call_prepared(self._stub.CountPoints, request, self._deadlines.read)).point_count
 
-    async def delete_document(self, tenant_id: str, document_id: str, *, keep_version_id: str = "") -> None:
+    async def delete_document(self, tenant_id: TenantId, document_id: DocumentId, *, keep_version_id: str = "") -> None:
         """Removes the points of a document, except those of one version."""
-        gone = _to_filter(restrict_to_document(tenant_id, document_id, keep_version_id))
+        gone = _to_filter_proto(restrict_to_document(tenant_id, document_id, keep_version_id))
         request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)
         await self._call_prepared(self._stub.DeletePoints, request, self._deadlines.write)
 
-    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+    async def delete_version(self, tenant_id: TenantId, version_id: VersionId) -> None:
         """Removes the points of one version."""
-        gone = _to_filter(restrict_to_version(tenant_id, version_id))
+        gone = _to_filter_proto(restrict_to_version(tenant_id, version_id))
         request = engine_pb2.DeletePointsRequest(collection=self._collection, filter=gone)
         await self._call_prepared(self._stub.DeletePoints, request, self._deadlines.write)
 
@@ -188,25 +188,25 @@ async def _no_identity() -> str:
     return ""
 
 
-def _to_proto(point: Point) -> engine_pb2.EnginePoint:
+def _to_point_proto(point: Point) -> engine_pb2.EnginePoint:
     return engine_pb2.EnginePoint(
         point_id=point.point_id,
         dense=point.dense.tolist(),
-        sparse=_to_sparse(point.sparse),
+        sparse=_to_sparse_proto(point.sparse),
         payload=json.dumps(to_payload(point.version, point.chunk)).encode(),
     )
 
 
-def _to_sparse(vector: SparseVector) -> engine_pb2.EngineSparseVector:
+def _to_sparse_proto(vector: SparseVector) -> engine_pb2.EngineSparseVector:
     return engine_pb2.EngineSparseVector(indices=vector.indices, values=vector.values)
 
 
-def _to_filter(kept: PointFilter) -> engine_pb2.EngineFilter:
+def _to_filter_proto(kept: PointFilter) -> engine_pb2.EngineFilter:
     return engine_pb2.EngineFilter(
-        must=[_to_condition(condition) for condition in kept.must],
-        must_not=[_to_condition(condition) for condition in kept.must_not],
+        must=[_to_condition_proto(condition) for condition in kept.must],
+        must_not=[_to_condition_proto(condition) for condition in kept.must_not],
     )
 
 
-def _to_condition(condition: Condition) -> engine_pb2.EngineCondition:
+def _to_condition_proto(condition: Condition) -> engine_pb2.EngineCondition:
     return engine_pb2.EngineCondition(key=condition.key, any_of=condition.any_of)

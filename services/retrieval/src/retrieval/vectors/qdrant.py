@@ -11,10 +11,23 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from retrieval.index.deadlines import Deadlines
-from retrieval.index.generation import Generation
-from retrieval.index.payload import MATCH_KEYS, to_match, to_passage, to_payload
-from retrieval.index.scope_filter import (
+from retrieval.errors import IndexRefused, IndexUnavailable
+from retrieval.model import (
+    Chunk,
+    DocumentId,
+    DocumentVersion,
+    Match,
+    Matches,
+    Point,
+    Scope,
+    SparseVector,
+    TenantId,
+    Vector,
+    VersionId,
+)
+from retrieval.vectors.generation import Deadlines, Generation
+from retrieval.vectors.payload import MATCH_KEYS, to_match, to_passage, to_payload
+from retrieval.vectors.scope_filter import (
     KEYWORD_KEYS,
     TENANT_KEY,
     Condition,
@@ -23,18 +36,6 @@ from retrieval.index.scope_filter import (
     restrict_to_scope,
     restrict_to_tenant,
     restrict_to_version,
-)
-from retrieval.model import (
-    Chunk,
-    DocumentVersion,
-    IndexRefused,
-    IndexUnavailable,
-    Match,
-    Matches,
-    Point,
-    Scope,
-    SparseVector,
-    Vector,
 )
 from servicekit.errors import AppError, StorageFull
 from servicekit.telemetry import get_logger
@@ -86,14 +87,13 @@ class QdrantVectorIndex:
     async def match(
         self,
         scope: Scope,
-        version_ids: Sequence[str],
         dense: Vector,
         sparse: SparseVector,
         limit: int,
         leading: int = 0,  # noqa: ARG002 - a server takes one selection for all points of a query
     ) -> Matches:
         """Returns both legs from one round trip; what they stand for takes another."""
-        kept = _to_filter(restrict_to_scope(scope, version_ids))
+        kept = _to_filter(restrict_to_scope(scope))
         corpus = models.IdfCorpusParams(corpus=_to_filter(restrict_to_tenant(scope.tenant_id)))
         queries = [
             models.QueryRequest(
@@ -120,19 +120,19 @@ class QdrantVectorIndex:
             found = await self._client.retrieve(self._collection, list(point_ids), with_payload=True)
         return {str(point.id): to_passage(point.payload or {}) for point in found}
 
-    async def count(self, tenant_id: str, version_id: str) -> int:
+    async def count(self, tenant_id: TenantId, version_id: VersionId) -> int:
         """Returns the exact number of points of a version."""
         kept = _to_filter(restrict_to_version(tenant_id, version_id))
         async with self._within(self._deadlines.read):
             return (await self._client.count(self._collection, count_filter=kept, exact=True)).count
 
-    async def delete_document(self, tenant_id: str, document_id: str, *, keep_version_id: str = "") -> None:
+    async def delete_document(self, tenant_id: TenantId, document_id: DocumentId, *, keep_version_id: str = "") -> None:
         """Removes the points of a document, except those of one version."""
         gone = models.FilterSelector(filter=_to_filter(restrict_to_document(tenant_id, document_id, keep_version_id)))
         async with self._within(self._deadlines.write):
             await self._client.delete(self._collection, gone, wait=True)
 
-    async def delete_version(self, tenant_id: str, version_id: str) -> None:
+    async def delete_version(self, tenant_id: TenantId, version_id: VersionId) -> None:
         """Removes the points of one version."""
         gone = models.FilterSelector(filter=_to_filter(restrict_to_version(tenant_id, version_id)))
         async with self._within(self._deadlines.write):

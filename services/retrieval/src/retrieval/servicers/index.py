@@ -7,6 +7,7 @@ from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import index_service_pb2_grpc
 from retrieval.convert import read_batches, read_header, to_condition_proto, to_expected
 from retrieval.indexing.indexer import Indexer
+from retrieval.model import DocumentId, TenantId, VersionId
 from servicekit.rpc.call import ServicerContext
 
 
@@ -31,7 +32,10 @@ class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):
     ) -> index_pb2.ActivateVersionResponse:
         """Makes a complete version the visible one."""
         await self._indexer.activate_version(
-            request.tenant_id, request.document_id, request.version_id, request.chunk_count
+            TenantId(request.tenant_id),
+            DocumentId(request.document_id),
+            VersionId(request.version_id),
+            request.chunk_count,
         )
         return index_pb2.ActivateVersionResponse()
 
@@ -39,7 +43,7 @@ class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):
         self, request: index_pb2.HideDocumentRequest, context: ServicerContext
     ) -> index_pb2.HideDocumentResponse:
         """Hides a document, whether or not the index answers."""
-        await self._indexer.hide_document(request.tenant_id, request.document_id)
+        await self._indexer.hide_document(TenantId(request.tenant_id), DocumentId(request.document_id))
         return index_pb2.HideDocumentResponse()
 
     async def CheckVersions(
@@ -53,5 +57,5 @@ class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):
         self, request: index_pb2.DeleteDocumentRequest, context: ServicerContext
     ) -> index_pb2.DeleteDocumentResponse:
         """Hides a document and removes its points."""
-        await self._indexer.delete_document(request.tenant_id, request.document_id)
+        await self._indexer.delete_document(TenantId(request.tenant_id), DocumentId(request.document_id))
         return index_pb2.DeleteDocumentResponse()

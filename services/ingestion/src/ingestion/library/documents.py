@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from ingestion.errors import DocumentNotFound, DocumentNotReady, InvalidRange, ObjectMissing
-from ingestion.model import Caller, Document, Placement, TextRange
+from ingestion.model import Caller, Document, DocumentId, Placement, TextRange
 from ingestion.ports import DocumentStore, ObjectStore, TextStore
 from ingestion.text import Chunk
 
@@ -14,22 +15,24 @@ MAX_RANGE_CHARACTERS = 20_000  # of one range among many
 FRAME_BYTES = 256 * 1024
 
 
+@dataclass(frozen=True)
 class DocumentReader:
     """Reads for a caller; what the caller may not see raises DocumentNotFound, like what does not exist."""
 
-    def __init__(self, documents: DocumentStore, texts: TextStore, objects: ObjectStore) -> None:
-        self._documents = documents
-        self._texts = texts
-        self._objects = objects
+    documents: DocumentStore
+    texts: TextStore
+    objects: ObjectStore
 
-    async def get(self, caller: Caller, document_id: str) -> Document:
+    async def get(self, caller: Caller, document_id: DocumentId) -> Document:
         """Returns a document. Raises DocumentNotFound."""
-        found = await self._documents.find(caller, document_id)
+        found = await self.documents.find(caller, document_id)
         if found is None:
             raise DocumentNotFound
         return found
 
-    async def read_text(self, caller: Caller, document_id: str, start: int, end: int | None) -> tuple[Document, str]:
+    async def read_text(
+        self, caller: Caller, document_id: DocumentId, start: int, end: int | None
+    ) -> tuple[Document, str]:
         """Returns characters [start, end) of the canonical text; end None, or one past its end, means its end.
 
         Raises DocumentNotFound, DocumentNotReady, InvalidRange.
@@ -39,7 +42,7 @@ class DocumentReader:
             raise DocumentNotReady
         stop = document.character_count if end is None else min(end, document.character_count)
         require_range(start, stop, document.character_count)
-        return document, await self._texts.read_range(caller.tenant_id, document.version_id, start, stop)
+        return document, await self.texts.read_range(caller.tenant_id, document.version_id, start, stop)
 
     async def read_ranges(self, caller: Caller, ranges: Sequence[TextRange]) -> list[str | None]:
         """Returns what each range holds; None where it cannot be had. Raises InvalidRange."""
@@ -48,18 +51,18 @@ class DocumentReader:
                 raise InvalidRange(
                     f"A range ends where it starts or after that, and holds at most {MAX_RANGE_CHARACTERS} characters."
                 )
-        return await self._texts.read_ranges(caller, ranges)
+        return await self.texts.read_ranges(caller, ranges)
 
-    async def list_chunks(self, caller: Caller, document_id: str, first: int, limit: int) -> list[Chunk]:
+    async def list_chunks(self, caller: Caller, document_id: DocumentId, first: int, limit: int) -> list[Chunk]:
         """Returns at most limit chunks from number `first` on, none before there are any. Raises DocumentNotFound."""
         document = await self.get(caller, document_id)
-        return await self._texts.list_chunks(caller.tenant_id, document.version_id, first, limit)
+        return await self.texts.list_chunks(caller.tenant_id, document.version_id, first, limit)
 
     async def read_content(self, caller: Caller, document: Document) -> AsyncGenerator[bytes, None]:
         """Yields the file as it was uploaded, in frames of at most 256 KiB. Raises DocumentNotFound."""
         placement = Placement(caller.tenant_id, document.document_id, document.version_id)
         try:
-            async with aclosing(self._objects.read(placement.raw_key, FRAME_BYTES)) as frames:
+            async with aclosing(self.objects.read(placement.raw_key, FRAME_BYTES)) as frames:
                 async for frame in frames:
                     yield frame
         except ObjectMissing as error:  # deleted since the row was read

@@ -4,7 +4,8 @@ import grpc
 
 from docuchat.chat.v1 import source_service_pb2 as pb
 from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceStub
-from ingestion.clients.calls import ask
+from ingestion.model import DocumentId, TenantId
+from servicekit.rpc.status import ask
 
 CALL_SECONDS = 30.0
 
@@ -15,7 +16,7 @@ class GrpcQuoteStore:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = SourceServiceStub(channel)
 
-    async def erase(self, tenant_id: str, document_id: str) -> None:
+    async def erase(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Erases what answers hold of the document; doing it again changes nothing. Raises AppError."""
         request = pb.EraseQuotesRequest(tenant_id=tenant_id, document_id=document_id)
         await ask(self._stub.EraseQuotes(request, timeout=CALL_SECONDS))

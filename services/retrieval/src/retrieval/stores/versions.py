@@ -8,13 +8,15 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, t
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from retrieval.errors import DocumentDeleted, IndexUnavailable
 from retrieval.model import (
     AbandonedVersion,
-    DocumentDeleted,
+    DocumentId,
     DocumentVersion,
     ExpectedVersion,
-    IndexUnavailable,
     Standing,
+    TenantId,
+    VersionId,
 )
 from retrieval.stores.tables import documents, versions
 from servicekit.database import Database
@@ -65,7 +67,7 @@ class PostgresVersionRegistry:
                 )
             )
 
-    async def check_writable(self, tenant_id: str, document_id: str) -> None:
+    async def check_writable(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Raises DocumentDeleted if the document has its tombstone."""
         buried = select(documents.c.delete_time).where(
             documents.c.tenant_id == tenant_id, documents.c.document_id == document_id
@@ -74,7 +76,7 @@ class PostgresVersionRegistry:
             if (await connection.execute(buried)).scalar_one_or_none() is not None:
                 raise DocumentDeleted
 
-    async def activate_version(self, tenant_id: str, document_id: str, version_id: str) -> bool:
+    async def activate_version(self, tenant_id: TenantId, document_id: DocumentId, version_id: VersionId) -> bool:
         """Flips visibility; returns whether the other versions' points may go.
 
         Raises DocumentDeleted; IndexUnavailable while a sweep removes its points.
@@ -86,13 +88,13 @@ class PostgresVersionRegistry:
             await _set_active(connection, tenant_id, document_id, version_id, self._generation)
             return not await _is_overtaken(connection, tenant_id, document_id, version_id)
 
-    async def forget_retired_versions(self, tenant_id: str, document_id: str) -> None:
+    async def forget_retired_versions(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Drops the records of retired versions, whose points are gone; a pending one may still get some."""
         gone = and_(_of_document(tenant_id, document_id), versions.c.state == State.RETIRED)
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             await connection.execute(delete(versions).where(gone))
 
-    async def bury_document(self, tenant_id: str, document_id: str) -> None:
+    async def bury_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Sets the tombstone and retires the active version; also for a document whose chunks are yet to come."""
         async with self._database.transaction(tenant_id=tenant_id) as connection:
             row = insert(documents).values(tenant_id=tenant_id, document_id=document_id, delete_time=func.now())
@@ -163,7 +165,7 @@ class PostgresVersionRegistry:
             found = set((await connection.execute(select(versions.c.generation).distinct())).scalars())
         return None if None in found else frozenset(found)
 
-    async def find_visible(self, tenant_id: str, version_ids: Sequence[str]) -> frozenset[str]:
+    async def find_visible(self, tenant_id: TenantId, version_ids: Sequence[VersionId]) -> frozenset[str]:
         """Returns those of the versions that are active in the present generation, in one query."""
         if not version_ids:
             return frozenset()
@@ -177,15 +179,15 @@ class PostgresVersionRegistry:
             return frozenset((await connection.execute(visible)).scalars())
 
 
-def _of_document(tenant_id: str, document_id: str) -> ColumnElement[bool]:
+def _of_document(tenant_id: TenantId, document_id: DocumentId) -> ColumnElement[bool]:
     return and_(versions.c.tenant_id == tenant_id, versions.c.document_id == document_id)
 
 
-def _of_version(tenant_id: str, document_id: str, version_id: str) -> ColumnElement[bool]:
+def _of_version(tenant_id: TenantId, document_id: DocumentId, version_id: VersionId) -> ColumnElement[bool]:
     return and_(_of_document(tenant_id, document_id), versions.c.version_id == version_id)
 
 
-async def _lock(connection: AsyncConnection, tenant_id: str, document_id: str) -> datetime | None:
+async def _lock(connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId) -> datetime | None:
     """Returns when the document was buried."""
     row = insert(documents).values(tenant_id=tenant_id, document_id=document_id)
     # An update that changes nothing locks the row and returns it, whether it was there before or not.
@@ -196,25 +198,27 @@ async def _lock(connection: AsyncConnection, tenant_id: str, document_id: str) -
     return delete_time
 
 
-async def _lock_living(connection: AsyncConnection, tenant_id: str, document_id: str) -> None:
+async def _lock_living(connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId) -> None:
     if await _lock(connection, tenant_id, document_id) is not None:
         raise DocumentDeleted
 
 
-async def _require_unclaimed(connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str) -> None:
+async def _require_unclaimed(
+    connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId, version_id: VersionId
+) -> None:
     """Points that are written or shown now would be removed by the sweep that has claimed them."""
     claimed = exists().where(_of_version(tenant_id, document_id, version_id), versions.c.state == State.SWEEPING)
     if (await connection.execute(select(claimed))).scalar_one():
         raise IndexUnavailable
 
 
-async def _retire_active(connection: AsyncConnection, tenant_id: str, document_id: str) -> None:
+async def _retire_active(connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId) -> None:
     active = and_(_of_document(tenant_id, document_id), versions.c.state == State.ACTIVE)
     await connection.execute(update(versions).where(active).values(state=State.RETIRED))
 
 
 async def _set_active(
-    connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str, generation: str
+    connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId, version_id: VersionId, generation: str
 ) -> None:
     row = insert(versions).values(
         tenant_id=tenant_id,
@@ -233,7 +237,9 @@ async def _set_active(
     )
 
 
-async def _is_overtaken(connection: AsyncConnection, tenant_id: str, document_id: str, version_id: str) -> bool:
+async def _is_overtaken(
+    connection: AsyncConnection, tenant_id: TenantId, document_id: DocumentId, version_id: VersionId
+) -> bool:
     """Whether a version that began after this one is still being indexed."""
     document = _of_document(tenant_id, document_id)
     began = select(versions.c.begin_time).where(document, versions.c.version_id == version_id).scalar_subquery()
