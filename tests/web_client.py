@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from google.api import annotations_pb2
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "tests/e2e/grpcweb"
-FILES = ("package.json", "package-lock.json", "call.js")
+PACKAGES = ("package.json", "package-lock.json")
+CALL = "call.js"
 GOOGLE = ("annotations", "http", "httpbody")
 INSTALL_SECONDS = 180
 
@@ -35,28 +37,29 @@ def find_programs() -> tuple[str, str]:
 def prepare_web_client() -> Path:
     """Installs what package-lock.json lists and generates the JavaScript; returns the folder.
 
-    The folder is kept below .build for each content of the sources, so this takes time once only.
+    Both are kept below .build, the packages for each lock file and in them the JavaScript for each state of the protos,
+    so this takes time once only, and npm is asked again only where the packages change.
     """
-    _, npm = find_programs()
-    digest = hashlib.sha256(b"".join(_read_sources())).hexdigest()[:16]
-    folder = ROOT / ".build" / "grpcweb" / digest
+    protos = sorted((ROOT / "protos").rglob("*.proto"))
+    packages = _once(ROOT / ".build/grpcweb", [SOURCE / name for name in PACKAGES], _install)
+    return _once(packages, [SOURCE / CALL, *protos], _generate)
+
+
+def _once(parent: Path, sources: Sequence[Path], fill: Callable[[Path], None]) -> Path:
+    """Returns the folder for what the sources contain, filled if it was not."""
+    folder = parent / hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for name in FILES:
-            shutil.copy(SOURCE / name, folder)
-        _install(npm, folder)
-        _generate(folder)
+        fill(folder)
         (folder / "done").touch()
     return folder
 
 
-def _read_sources() -> list[bytes]:
-    protos = sorted((ROOT / "protos").rglob("*.proto"))
-    return [path.read_bytes() for path in [*(SOURCE / name for name in FILES), *protos]]
-
-
-def _install(npm: str, folder: Path) -> None:
+def _install(folder: Path) -> None:
+    _, npm = find_programs()
+    for name in PACKAGES:
+        shutil.copy(SOURCE / name, folder)
     command = [npm, "ci", "--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
@@ -67,7 +70,8 @@ def _install(npm: str, folder: Path) -> None:
 
 
 def _generate(folder: Path) -> None:
-    """Runs protoc-gen-es over our protos and what they import."""
+    """Runs protoc-gen-es, which is among the packages above, over our protos and what they import."""
+    shutil.copy(SOURCE / CALL, folder)
     spec = importlib.util.spec_from_file_location("genproto_generate", ROOT / "libs/genproto/generate.py")
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
@@ -76,7 +80,7 @@ def _generate(folder: Path) -> None:
     (folder / "gen").mkdir()
     own = sorted(str(path.relative_to(ROOT / "protos")) for path in (ROOT / "protos").rglob("*.proto"))
     others = [generate.VALIDATE, "google/rpc/error_details.proto", *(f"google/api/{name}.proto" for name in GOOGLE)]
-    plugin = folder / "node_modules/.bin/protoc-gen-es"
+    plugin = folder.parent / "node_modules/.bin/protoc-gen-es"
     outputs = [f"--plugin=protoc-gen-es={plugin}", f"--es_out={folder / 'gen'}"]
     options = ["--es_opt=target=js,import_extension=js", f"--descriptor_set_in={validate}"]
     roots = [f"-I{ROOT / 'protos'}", f"-I{Path(annotations_pb2.__file__).parents[2]}"]
