@@ -277,3 +277,28 @@ async def test_whoever_waits_longest_for_a_connection_has_the_next(postgres_temp
     await asyncio.gather(come_back("a"), come_back("b"))
     await small.close()
     assert set(turns[:6]) == {"a", "b"}
+
+
+async def test_closing_waits_for_what_is_under_way_and_then_nothing_is_opened(
+    postgres_templates, database, monkeypatch
+):
+    monkeypatch.setattr("servicekit.database.POOL_TIMEOUT_SECONDS", 0.1)
+    small = Database.connect(postgres_templates._url("docuchat_toy", "toy"), name="test", pool_size=2)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work():
+        async with small.transaction() as connection:
+            begun.set()
+            await go_on.wait()
+            return (await connection.execute(text("SELECT 1"))).scalar_one()
+
+    working = asyncio.create_task(work())
+    await begun.wait()
+    closing = asyncio.create_task(small.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await closing
+    assert working.done()
+    assert await working == 1
+    with pytest.raises(DependencyUnavailable):
+        await small.ping()

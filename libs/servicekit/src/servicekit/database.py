@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import asyncpg
@@ -17,6 +17,7 @@ from servicekit.telemetry import get_logger
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_TIMEOUT_SECONDS = 5
+CLOSE_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 30
 ROLLBACK_TIMEOUT_SECONDS = 5
 BEGIN_ATTEMPTS = 3
@@ -58,6 +59,7 @@ class Database:
     def __init__(self, engine: AsyncEngine, pool_size: int) -> None:
         self._engine = engine
         # The pool's own queue serves whoever comes first when a connection is free; this one, whoever waits longest.
+        self._pool_size = pool_size
         self._places = asyncio.Semaphore(pool_size)
         event.listen(engine.sync_engine, "checkout", require_clean)
 
@@ -143,7 +145,11 @@ class Database:
             return str((await connection.execute(text("SHOW server_version"))).scalar_one())
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, as soon as those in use come back; nobody gets one any more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                for _ in range(self._pool_size):
+                    await self._places.acquire()
         await self._engine.dispose()
 
 
