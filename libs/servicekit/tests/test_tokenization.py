@@ -33,7 +33,7 @@ def test_the_packaged_vocabulary_counts_as_tiktoken_does(tokenizer, monkeypatch,
 
 
 def test_a_damaged_vocabulary_is_not_used(monkeypatch):
-    monkeypatch.setattr(tokenization, "_SHA256", hashlib.sha256(b"").hexdigest())
+    monkeypatch.setattr(tokenization, "SHA256", hashlib.sha256(b"").hexdigest())
     with pytest.raises(ValueError, match="vocabulary"):
         Cl100kTokenizer()
 
