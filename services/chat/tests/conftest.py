@@ -22,7 +22,7 @@ from chat.stores.quotes import PostgresQuotes
 from chat.turn.answer_question import Answerer, TurnLimits
 from chat.turn.build_prompt import build_prompt
 from chat.turn.generate import AnswerBounds
-from chat.turn.persist import HeldTurns
+from chat.turn.persist import SETTLE_SECONDS, HeldTurns
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceStub
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceStub
@@ -186,6 +186,8 @@ async def start(rpc, database, tokens, owner, peers):
             channel = await stack.enter_async_context(open_channel(address))
             conversations = PostgresConversations(database)
             turns = HeldTurns(conversations)
+            # As where the process stops: what was cut off is stored before the database goes.
+            stack.push_async_callback(turns.settle, SETTLE_SECONDS)
             turn = Answerer(
                 search=GrpcPassageSearch(channel),
                 canonical=GrpcCanonicalText(channel),
