@@ -159,6 +159,7 @@ def test_a_grpc_web_call_that_takes_too_long_is_deadline_exceeded(hasty_gateway,
     details = reply.headers.get("grpc-status-details-bin", "" if timeout else None)
     assert details == "" or b"UPSTREAM_TIMEOUT" in base64.b64decode(details + "==")
     assert reply.headers["content-type"] == "application/grpc-web+proto"
+    assert not details or reply.body == b""
 
 
 def test_errors_over_grpc_web_keep_their_codes(gateway):
