@@ -1,9 +1,11 @@
 import asyncio
+from pathlib import Path
 
 import grpc
 import pytest
 import structlog
 from google.rpc import error_details_pb2
+from grpc._cython import cygrpc
 
 from docuchat.chat.v1 import chat_service_pb2, conversation_service_pb2
 from docuchat.chat.v1.chat_service_pb2_grpc import (
@@ -22,9 +24,9 @@ from docuchat.retrieval.v1.index_service_pb2_grpc import (
 )
 from servicekit.errors import AppError, Code, DependencyUnavailable
 from servicekit.identity import Role
-from servicekit.rpc.client import open_channel
+from servicekit.rpc.client import CHANNEL_OPTIONS, open_channel
 from servicekit.rpc.deadline import cap_timeout
-from servicekit.rpc.server import build_server
+from servicekit.rpc.server import SERVER_OPTIONS, build_server
 from servicekit.rpc.status import read_error
 
 from .toy_service import UUID, Toy, adder, fail_to_list, read_status
@@ -297,3 +299,9 @@ async def test_the_time_left_of_a_call_caps_what_it_calls(rpc, tokens, toy):
 
 def test_a_timeout_outside_of_calls_is_kept():
     assert cap_timeout(7) == 7
+
+
+@pytest.mark.parametrize("option", [name for name, _ in (*SERVER_OPTIONS, *CHANNEL_OPTIONS)])
+def test_every_option_is_one_that_grpc_knows(option):
+    # gRPC takes any name and says nothing of one that it does not read.
+    assert option.encode() in Path(cygrpc.__file__).read_bytes()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,10 +40,16 @@ class ObstoreObjectStore:
 
     async def put(self, key: str, content: AsyncIterator[bytes]) -> None:
         """Stores all of content, or nothing if the iterator raises or the call is cancelled."""
+        source = InterruptibleContent(content)
         with _translated(key):
-            await obstore.put_async(
-                self._store, key, content, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT, use_multipart=True
-            )
+            upload = asyncio.ensure_future(self._upload(key, source))
+            try:
+                await asyncio.shield(upload)
+            except BaseException:
+                # Left alone, obstore would go on in its threads: what it stores after this nobody would look for.
+                source.interrupt()
+                await asyncio.shield(asyncio.ensure_future(self._end(key, upload)))
+                raise
 
     async def copy(self, source: str, target: str) -> None:
         """Makes target the same object as source, which then survives a power cut. Raises ObjectMissing."""
@@ -106,6 +112,20 @@ class ObstoreObjectStore:
                 await obstore.list_with_delimiter_async(self._store, "ping")
         return type(self._store).__name__
 
+    async def _upload(self, key: str, source: AsyncIterator[bytes]) -> None:
+        await obstore.put_async(
+            self._store, key, source, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT, use_multipart=True
+        )
+
+    async def _end(self, key: str, upload: asyncio.Future[None]) -> None:
+        if not (await asyncio.wait({upload}, timeout=CALL_SECONDS))[0]:
+            upload.cancel()
+        elif not upload.cancelled():
+            upload.exception()  # looked at, or the loop complains that nobody did
+        if self._folder is not None:
+            path = self._folder / key
+            await asyncio.to_thread(_remove_files, path.parent.glob(f"{path.name}#*"))
+
     @property
     def _folder(self) -> Path | None:
         """Where a local store keeps its objects; obstore leaves the forcing to the disk to us."""
@@ -118,6 +138,36 @@ class ObstoreObjectStore:
             async for page in obstore.list(self._store, prefix.rstrip("/")):
                 for meta in page:
                     yield meta["path"], meta["last_modified"]
+
+
+class UploadInterrupted(Exception):
+    """Tells the store that no more is coming: it drops what it has."""
+
+
+class InterruptibleContent:
+    """Bytes for a store that waits for them outside our tasks, where no cancellation reaches it."""
+
+    def __init__(self, content: AsyncIterator[bytes]) -> None:
+        self._content = content
+        self._interrupted: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def interrupt(self) -> None:
+        """Ends the bytes with UploadInterrupted, now or when they are next asked for."""
+        if not self._interrupted.done():
+            self._interrupted.set_exception(UploadInterrupted())
+            self._interrupted.exception()
+
+    def __aiter__(self) -> "InterruptibleContent":
+        return self
+
+    async def __anext__(self) -> bytes:
+        frame = asyncio.ensure_future(anext(self._content))
+        await asyncio.wait({frame, self._interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        if self._interrupted.done():
+            frame.cancel()
+            await asyncio.wait({frame})
+            return self._interrupted.result()
+        return frame.result()
 
 
 async def _next_part(parts: AsyncIterator[bytes]) -> bytes | None:
@@ -154,6 +204,10 @@ def force_to_disk(path: Path, root: Path) -> None:
 def _remove_staging(folder: Path, age: timedelta) -> int:
     limit = time.time() - age.total_seconds()
     stale = [path for path in folder.rglob("*#*") if path.is_file() and path.stat().st_mtime < limit]
-    for path in stale:
-        path.unlink(missing_ok=True)
+    _remove_files(stale)
     return len(stale)
+
+
+def _remove_files(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
