@@ -17,8 +17,8 @@ from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
 from auth.config import Settings
-from auth.errors import EmailTaken, SlugTaken
-from auth.model import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
+from auth.errors.accounts import EmailTaken, SlugTaken
+from auth.model.accounts import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
 from auth.server import CLOCK, add_servicers, build_flows, make_hasher, make_signer, make_verifier
 from auth.stores.sessions import PostgresSessionStore
 from servicekit.identity import Role

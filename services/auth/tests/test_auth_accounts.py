@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from auth.accounts.throttle import unlock
-from auth.errors import (
+from auth.errors.accounts import (
     AddressLocked,
     EmailTaken,
     InvalidCredentials,
@@ -15,7 +15,7 @@ from auth.errors import (
     UserGone,
     WeakPassword,
 )
-from auth.model import Membership, Registration, Tenant
+from auth.model.accounts import Membership, Registration, Tenant
 from servicekit.identity import Role
 
 EMAIL = "ann@example.com"

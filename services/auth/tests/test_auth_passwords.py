@@ -5,7 +5,7 @@ import pytest
 from auth.accounts.common_passwords import COMMON_PASSWORDS
 from auth.accounts.names import clean_name, make_slug, normalise_email
 from auth.accounts.passwords import check_guesses, check_password, normalise_password
-from auth.errors import WeakPassword
+from auth.errors.accounts import WeakPassword
 from auth.security.passwords import Argon2PasswordHasher, ZxcvbnGuesses
 
 EMAIL = "marion.keller@example.com"

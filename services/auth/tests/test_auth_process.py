@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auth.__main__ import COMMANDS
-from auth.model import FailureCount
+from auth.model.accounts import FailureCount
 from auth.stores.failures import PostgresFailureStore
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub

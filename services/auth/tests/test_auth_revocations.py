@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from auth.accounts.revocations import BATCH
-from auth.model import Registration
+from auth.model.accounts import Registration
 from auth.server import CLOCK
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1 import user_service_pb2

@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from auth.accounts.sessions import hash_refresh_token
-from auth.errors import InvalidCredentials
-from auth.model import Registration
+from auth.errors.accounts import InvalidCredentials
+from auth.model.accounts import Registration
 
 PASSWORD = "violet tractor hums at dawn"
 TABLES = """

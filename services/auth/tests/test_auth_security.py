@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from auth.errors import HasherBusy
+from auth.errors.accounts import HasherBusy
 from auth.security.keys import KeyFileError, load_published_key, load_signing_key, name_key, write_jwks
 from auth.security.passwords import Argon2PasswordHasher
 from auth.security.service_secrets import ConfiguredServiceSecrets

@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from auth import errors
+from auth.errors import accounts as errors
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1 import error_reason_pb2, tenant_pb2, user_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from auth.errors import EmailTaken, SlugTaken
-from auth.model import FailureCount, Session, Tenant, User, Verdict
+from auth.errors.accounts import EmailTaken, SlugTaken
+from auth.model.accounts import FailureCount, Session, Tenant, User, Verdict
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.failures import PostgresFailureStore
 from auth.stores.sessions import PostgresSessionStore

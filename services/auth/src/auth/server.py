@@ -12,7 +12,7 @@ from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
 from auth.config import Settings
-from auth.model import Lifetimes
+from auth.model.accounts import Lifetimes
 from auth.security.keys import load_published_key, load_signing_key
 from auth.security.passwords import Argon2PasswordHasher, ZxcvbnGuesses
 from auth.security.service_secrets import ConfiguredServiceSecrets

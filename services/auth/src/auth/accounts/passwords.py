@@ -7,8 +7,8 @@ import re
 import unicodedata
 
 from auth.accounts.common_passwords import COMMON_PASSWORDS
-from auth.errors import WeakPassword
-from auth.ports import GuessCounter
+from auth.errors.accounts import WeakPassword
+from auth.ports.accounts import GuessCounter
 
 MIN_CHARACTERS = 15
 # zxcvbn's "very unguessable": a stolen, slowly hashed password is out of reach.

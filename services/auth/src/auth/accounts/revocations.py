@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
-from auth.ports import SessionStore
+from auth.ports.accounts import SessionStore
 from servicekit.errors import AppError
 from servicekit.repeating import repeat
 from servicekit.revocation import Announcement

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from auth.errors import InvalidServiceCredentials
-from auth.model import ServiceToken
-from auth.ports import ServiceSecrets, TokenSigner
+from auth.errors.accounts import InvalidServiceCredentials
+from auth.model.accounts import ServiceToken
+from auth.ports.accounts import ServiceSecrets, TokenSigner
 from servicekit.identity import Role
 
 

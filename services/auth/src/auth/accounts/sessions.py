@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from auth.errors import InvalidRefreshToken
-from auth.model import Lifetimes, Membership, RefreshToken, Session, Tokens, Verdict
-from auth.ports import AccountStore, SessionStore, Successors, TokenSigner
+from auth.errors.accounts import InvalidRefreshToken
+from auth.model.accounts import Lifetimes, Membership, RefreshToken, Session, Tokens, Verdict
+from auth.ports.accounts import AccountStore, SessionStore, Successors, TokenSigner
 from servicekit.telemetry import get_logger
 
 REFRESH_TOKEN_BYTES = 32

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from auth.accounts.names import normalise_email
-from auth.errors import AddressLocked, TooManyAttempts
-from auth.model import FailureCount
-from auth.ports import FailureStore
+from auth.errors.accounts import AddressLocked, TooManyAttempts
+from auth.model.accounts import FailureCount
+from auth.ports.accounts import FailureStore
 
 FREE_FAILURES = 10
 MAX_FAILURES = 100

@@ -10,9 +10,9 @@ from auth.accounts.names import clean_name, make_slug, normalise_email
 from auth.accounts.passwords import check_guesses, check_password, normalise_password
 from auth.accounts.sessions import Sessions
 from auth.accounts.throttle import check_attempt, settle_attempt
-from auth.errors import InvalidCredentials, SlugTaken, TenantNotFound, UserGone
-from auth.model import Account, Me, Membership, Registration, SignedUp, Tenant, Tokens, User
-from auth.ports import AccountStore, FailureStore, GuessCounter, PasswordHasher
+from auth.errors.accounts import InvalidCredentials, SlugTaken, TenantNotFound, UserGone
+from auth.model.accounts import Account, Me, Membership, Registration, SignedUp, Tenant, Tokens, User
+from auth.ports.accounts import AccountStore, FailureStore, GuessCounter, PasswordHasher
 from servicekit.identity import Role
 
 SLUG_SUFFIX_BYTES = 4

@@ -10,7 +10,7 @@ import argon2
 from argon2.exceptions import VerifyMismatchError
 from zxcvbn_rs_py import zxcvbn
 
-from auth.errors import HasherBusy
+from auth.errors.accounts import HasherBusy
 
 # Time grows with length, up to a second for what mixes letters and look-alikes; 40 characters take 0.08 s at worst.
 EXAMINED_CHARACTERS = 40

@@ -6,12 +6,12 @@ from typing import Any
 from google.api.httpbody_pb2 import HttpBody
 from grpc.aio import ServicerContext
 
-from auth import convert
 from auth.accounts.revocations import RevocationFeed
 from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
-from auth.ports import TokenSigner
+from auth.convert import accounts as convert
+from auth.ports.accounts import TokenSigner
 from docuchat.auth.v1 import auth_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from auth import convert
 from auth.accounts.users import Users
+from auth.convert import accounts as convert
 from docuchat.auth.v1 import user_service_pb2
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer
 from servicekit.identity import current_principal

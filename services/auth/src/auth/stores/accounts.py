@@ -6,9 +6,9 @@ from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.errors import EmailTaken, SlugTaken
-from auth.model import Account, Me, Membership, Tenant, User
-from auth.stores.tables import CREDENTIALS, MEMBERSHIPS, TENANTS, USERS
+from auth.errors.accounts import EmailTaken, SlugTaken
+from auth.model.accounts import Account, Me, Membership, Tenant, User
+from auth.stores.tables.accounts import CREDENTIALS, MEMBERSHIPS, TENANTS, USERS
 from servicekit.database import Database
 from servicekit.identity import Role
 

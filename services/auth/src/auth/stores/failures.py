@@ -7,8 +7,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.model import FailureCount
-from auth.stores.tables import LOGIN_FAILURES
+from auth.model.accounts import FailureCount
+from auth.stores.tables.accounts import LOGIN_FAILURES
 from servicekit.database import Database
 
 

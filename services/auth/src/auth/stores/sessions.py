@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.model import RefreshToken, Session, Trade, Verdict
-from auth.ports import Judge
-from auth.stores.tables import DELETED_SESSIONS, REFRESH_TOKENS, SESSIONS
+from auth.model.accounts import RefreshToken, Session, Trade, Verdict
+from auth.ports.accounts import Judge
+from auth.stores.tables.accounts import DELETED_SESSIONS, REFRESH_TOKENS, SESSIONS
 from servicekit.database import Database
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from auth.model import Me, Membership, Registration, ServiceToken, SignedUp, Tenant, Tokens, User
+from auth.model.accounts import Me, Membership, Registration, ServiceToken, SignedUp, Tenant, Tokens, User
 from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
 from servicekit.revocation import Announcement
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from auth.model import (
+from auth.model.accounts import (
     Account,
     FailureCount,
     Me,

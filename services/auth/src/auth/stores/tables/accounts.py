@@ -1,11 +1,8 @@
-"""The tables of schema `auth`, as the migrations make them."""
+"""Users, credentials, tenants, memberships, sessions and failed log-ins."""
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, Integer, Table, Text
 
-METADATA = MetaData(schema="auth")
-TIME = DateTime(timezone=True)
-# The model keeps ids as text, as the protos do.
-ID = Uuid(as_uuid=False)
+from auth.stores.tables import ID, METADATA, TIME
 
 USERS = Table(
     "users",

@@ -1,0 +1,1 @@
+"""Messages and nouns; a file for each flow's."""

@@ -1,0 +1,1 @@
+"""The nouns of auth; a file for each flow's."""

@@ -1,0 +1,1 @@
+"""What the flows need from outside; a file for each flow's."""
