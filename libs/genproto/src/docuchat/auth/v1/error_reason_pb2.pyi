@@ -14,6 +14,11 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INVALID_SERVICE_CREDENTIALS: _ClassVar[ErrorReason]
     TENANT_NOT_FOUND: _ClassVar[ErrorReason]
     TOO_MANY_ATTEMPTS: _ClassVar[ErrorReason]
+    QUOTA_EXCEEDED: _ClassVar[ErrorReason]
+    PLAN_NOT_FOUND: _ClassVar[ErrorReason]
+    BILLING_NOT_CONFIGURED: _ClassVar[ErrorReason]
+    NO_CUSTOMER: _ClassVar[ErrorReason]
+    INVALID_SIGNATURE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_CREDENTIALS: ErrorReason
 EMAIL_TAKEN: ErrorReason
@@ -22,3 +27,8 @@ INVALID_REFRESH_TOKEN: ErrorReason
 INVALID_SERVICE_CREDENTIALS: ErrorReason
 TENANT_NOT_FOUND: ErrorReason
 TOO_MANY_ATTEMPTS: ErrorReason
+QUOTA_EXCEEDED: ErrorReason
+PLAN_NOT_FOUND: ErrorReason
+BILLING_NOT_CONFIGURED: ErrorReason
+NO_CUSTOMER: ErrorReason
+INVALID_SIGNATURE: ErrorReason
