@@ -11,18 +11,27 @@ from auth.accounts.revocations import RevocationFeed
 from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
+from auth.billing.payments import Billing
+from auth.billing.usage import UsageMeter
 from auth.config import Settings
 from auth.model.accounts import Lifetimes
+from auth.payments.stripe import StripePayments
 from auth.security.keys import load_published_key, load_signing_key
 from auth.security.passwords import Argon2PasswordHasher, ZxcvbnGuesses
 from auth.security.service_secrets import ConfiguredServiceSecrets
 from auth.security.tokens import Ed25519TokenSigner
 from auth.servicers.auth import AuthServicer
+from auth.servicers.plan import PlanServicer
+from auth.servicers.usage import UsageServicer
 from auth.servicers.user import UserServicer
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.failures import PostgresFailureStore
+from auth.stores.plans import PostgresPlanStore
 from auth.stores.sessions import PostgresSessionStore
+from auth.stores.usage import PostgresUsageStore
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from docuchat.auth.v1.plan_service_pb2_grpc import add_PlanServiceServicer_to_server
+from docuchat.auth.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from servicekit.database import Database, open_database
 from servicekit.revocation import RevokedSessions
@@ -38,6 +47,8 @@ class Flows(NamedTuple):
     users: Users
     sessions: Sessions
     services: Services
+    meter: UsageMeter
+    billing: Billing
 
 
 async def serve(settings: Settings) -> None:
@@ -111,11 +122,28 @@ def build_flows(
     sessions = Sessions(PostgresSessionStore(database), accounts, signer, signer.successors, CLOCK, lifetimes)
     users = Users(accounts, PostgresFailureStore(database), hasher, ZxcvbnGuesses(hasher.run), sessions, CLOCK)
     secrets = ConfiguredServiceSecrets(read_secrets(settings))
-    return Flows(users, sessions, Services(secrets, signer, CLOCK, lifetimes.service_token))
+    plans = PostgresPlanStore(database)
+    return Flows(
+        users,
+        sessions,
+        Services(secrets, signer, CLOCK, lifetimes.service_token),
+        UsageMeter(PostgresUsageStore(database), plans, CLOCK),
+        Billing(plans, make_payments(settings), settings.stripe_prices),
+    )
+
+
+def make_payments(settings: Settings) -> StripePayments | None:
+    """Returns what takes the money, where it is configured."""
+    key, webhook = settings.stripe_secret_key, settings.stripe_webhook_secret
+    if key is None or webhook is None:
+        return None
+    return StripePayments(key.get_secret_value(), webhook.get_secret_value(), settings.billing_return_url)
 
 
 def add_servicers(server: grpc.aio.Server, *, flows: Flows, signer: Ed25519TokenSigner, feed: RevocationFeed) -> None:
-    """Adds both services to a server."""
+    """Adds auth's services to a server."""
     auth = AuthServicer(flows.users, flows.sessions, flows.services, signer, feed)
     add_AuthServiceServicer_to_server(auth, server)
     add_UserServiceServicer_to_server(UserServicer(flows.users), server)
+    add_UsageServiceServicer_to_server(UsageServicer(flows.meter, CLOCK), server)
+    add_PlanServiceServicer_to_server(PlanServicer(flows.billing), server)
