@@ -16,6 +16,8 @@ from auth.accounts.revocations import RevocationFeed
 from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
+from auth.billing.payments import Billing
+from auth.billing.usage import UsageMeter
 from auth.config import Settings
 from auth.errors.accounts import EmailTaken, SlugTaken
 from auth.model.accounts import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
@@ -208,6 +210,9 @@ def key_file(tmp_path):
     return write_key(tmp_path / "signing.pem", Ed25519PrivateKey.generate())
 
 
+WEBHOOK_SECRET = "whsec_of_a_test"
+
+
 @dataclass
 class Stack:
     """A whole auth service in this process."""
@@ -217,6 +222,8 @@ class Stack:
     users: Users
     sessions: Sessions
     services: Services
+    meter: UsageMeter
+    billing: Billing
     signer: object
     hasher: object
     address: str
@@ -239,6 +246,9 @@ async def stack(service_database, key_file):
         database_url=database.url,
         signing_key_file=key_file,
         service_secrets={name: f"the secret of {name}" for name in ("ingestion", "retrieval", "chat")},
+        stripe_secret_key="sk_test_key",
+        stripe_webhook_secret=WEBHOOK_SECRET,
+        stripe_prices={"pro": "price_pro"},
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
     flows = build_flows(settings, database.database, hasher, signer)

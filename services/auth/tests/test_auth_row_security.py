@@ -1,5 +1,8 @@
 """The wall inside the database: who declares nothing sees nothing, who declares one thing sees that."""
 
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
 import asyncpg
 import pytest
 import pytest_asyncio
@@ -9,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from auth.accounts.sessions import hash_refresh_token
 from auth.errors.accounts import InvalidCredentials
 from auth.model.accounts import Registration
+from auth.model.billing import PaymentEvent, SubscriptionStatus, UsageEntry, UsageKind
 
 PASSWORD = "violet tractor hums at dawn"
 TABLES = """
@@ -27,7 +31,18 @@ async def people(stack):
         with pytest.raises(InvalidCredentials):
             await stack.users.log_in(f"{name}@example.com", "wrong")
     await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
+    for each in made.values():
+        await use_and_pay(stack, each)
     return made
+
+
+async def use_and_pay(stack, made):
+    tenant_id, now = made.tenant.tenant_id, datetime.now(UTC)
+    await stack.meter.reserve(tenant_id, str(uuid4()), 1, timedelta(hours=1))
+    used = (str(uuid4()), tenant_id, made.user.user_id, "", UsageKind.ANSWER, "p", "m", 1, 1, 0, now)
+    await stack.meter.commit([UsageEntry(*used)])
+    paid = (f"evt_{tenant_id}", now, tenant_id, "", SubscriptionStatus.ACTIVE, f"cus_{tenant_id}", "sub", None)
+    await stack.billing.plans.apply(PaymentEvent(*paid), "pro")
 
 
 async def lose_membership(stack, made):
@@ -84,7 +99,9 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     [
         ("email", {"users", "credentials"}),
         ("user_id", {"users", "tenants", "memberships", "sessions"}),
-        ("tenant_id", {"tenants"}),
+        ("tenant_id", {"tenants", "subscriptions", "usage_balances", "usage_reservations", "usage_entries"}),
+        ("stripe_customer", {"subscriptions"}),
+        ("stripe_event", {"stripe_events"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
         ("revoked_since", {"sessions", "deleted_sessions"}),
@@ -100,6 +117,8 @@ async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people,
         "refresh_hash": token_hash,
         "successor_hash": token_hash,
         "revoked_since": "2020-01-01",
+        "stripe_customer": f"cus_{ann.tenant.tenant_id}",
+        "stripe_event": f"evt_{ann.tenant.tenant_id}",
     }
     await superuser.execute("UPDATE auth.sessions SET revoke_time = now() WHERE user_id = $1", ann.user.user_id)
     for table in await superuser.fetch(TABLES):

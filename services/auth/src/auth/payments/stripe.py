@@ -1,5 +1,6 @@
 """Payments by Stripe. Its subscriptions carry our tenant's id, so that every event about one names it."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import stripe
@@ -30,7 +31,7 @@ class StripePayments:
         self._client = stripe.StripeClient(
             secret_key,
             max_network_retries=MAX_RETRIES,
-            http_client=stripe.HTTPXClient(timeout=TIMEOUT_SECONDS),
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
             base_addresses={"api": base_address} if base_address else {},
         )
 
@@ -47,7 +48,7 @@ class StripePayments:
         if customer_id:
             params["customer"] = customer_id
         try:
-            session = await self._client.v1.checkout.sessions.create_async(params)
+            session = await asyncio.to_thread(self._client.v1.checkout.sessions.create, params)
         except stripe.StripeError as error:
             raise DependencyUnavailable("stripe") from error
         return session.url or ""
@@ -55,8 +56,9 @@ class StripePayments:
     async def create_portal(self, customer_id: str) -> str:
         """Returns the address of a customer's own page. Raises DependencyUnavailable."""
         try:
-            session = await self._client.v1.billing_portal.sessions.create_async(
-                {"customer": customer_id, "return_url": self._return_url}
+            session = await asyncio.to_thread(
+                self._client.v1.billing_portal.sessions.create,
+                {"customer": customer_id, "return_url": self._return_url},
             )
         except stripe.StripeError as error:
             raise DependencyUnavailable("stripe") from error

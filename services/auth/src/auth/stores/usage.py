@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,11 +22,18 @@ COLUMNS: dict[Grouping, tuple[ColumnElement[Any], ...]] = {
     Grouping.API_KEY: (USAGE_ENTRIES.c.api_key_id,),
     Grouping.KIND: (USAGE_ENTRIES.c.kind,),
 }
+
+
+def sum_of(column: ColumnElement[int]) -> ColumnElement[int]:
+    """Returns a sum as a number; PostgreSQL's own is a numeric, and NULL of nothing."""
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)
+
+
 TOTALS = (
     func.count().label("calls"),
-    func.coalesce(func.sum(USAGE_ENTRIES.c.input_tokens), 0).label("input_tokens"),
-    func.coalesce(func.sum(USAGE_ENTRIES.c.output_tokens), 0).label("output_tokens"),
-    func.coalesce(func.sum(USAGE_ENTRIES.c.cached_tokens), 0).label("cached_tokens"),
+    sum_of(USAGE_ENTRIES.c.input_tokens).label("input_tokens"),
+    sum_of(USAGE_ENTRIES.c.output_tokens).label("output_tokens"),
+    sum_of(USAGE_ENTRIES.c.cached_tokens).label("cached_tokens"),
 )
 
 
@@ -130,7 +137,7 @@ def build_query(query: UsageQuery) -> Select[Any]:
         conditions.append(entries.user_id == query.user_id)
     if query.model:
         conditions.append(entries.model == query.model)
-    tokens = func.coalesce(func.sum(entries.input_tokens + entries.output_tokens), 0)
+    tokens = sum_of(entries.input_tokens + entries.output_tokens)
     latest = (DAY.desc(),) if Grouping.DAY in query.group_by else ()
     return select(*columns, *TOTALS).where(*conditions).group_by(*columns).order_by(*latest, tokens.desc(), *columns)
 
