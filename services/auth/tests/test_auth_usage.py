@@ -169,3 +169,7 @@ async def test_a_tenant_knows_nothing_of_anothers_usage(database, meter, tenant_
     assert (await meter.find_quota(tenant_id)).balance.used_tokens == 10
     query = UsageQuery(tenant_id, NOW - timedelta(days=1), NOW + timedelta(days=1))
     assert (await meter.report(query)).total.calls == 1
+
+
+async def test_what_is_reported_of_a_tenant_that_is_gone_is_dropped(meter):
+    assert await meter.commit([entry(str(uuid4()))]) == 0

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.billing.months import month_of
 from auth.model.billing import Balance, Grouping, Reservation, UsageEntry, UsageKind, UsagePart, UsageQuery
+from auth.stores.plans import is_tenant
 from auth.stores.tables.billing import USAGE_BALANCES, USAGE_ENTRIES, USAGE_RESERVATIONS
 from servicekit.database import Database
 
@@ -60,6 +61,9 @@ class PostgresUsageStore:
         """Counts entries, each usage_id once, and frees what was set aside for them."""
         months = sorted({month_of(entry.end_time) for entry in entries})
         async with self._database.transaction(tenant_id=tenant_id) as connection:
+            # Erased since: whoever reports it has nobody left to report it to.
+            if not await is_tenant(connection, tenant_id):
+                return 0
             # In one order for everyone, so that two commits at once wait for each other instead of blocking.
             for month in months:
                 await lock_balance(connection, tenant_id, month)

@@ -11,7 +11,7 @@ from ingestion.errors import EmptyFile, FileTooLarge, NoFile, TooManyFiles, Unsu
 from ingestion.model import Caller, Document, DocumentId, IncomingFile, Placement, StoredFile, UploadLimits, VersionId
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.filenames import clean_filename, name_for
-from ingestion.ports import DocumentStore, Inspector, ObjectStore, Upload
+from ingestion.ports import DocumentStore, Inspector, ObjectStore, Plans, Upload
 from ingestion.text import ContentType
 
 HEAD_BYTES = 4096
@@ -33,19 +33,21 @@ class UploadReceiver:
     sniff: Sniff
     inspect: Inspect
     limits: UploadLimits
+    plans: Plans
 
     async def receive(self, caller: Caller, upload: Upload, carrier: Mapping[str, str]) -> list[Document]:
         """Returns the documents made of an upload's files, in order.
 
         Raises NoFile, TooManyFiles, EmptyFile, FileTooLarge, UnsupportedType,
-        CollectionNotFound, and what reading the upload raises.
+        CollectionNotFound, QuotaExceeded, and what reading the upload raises.
         """
         if upload.collection_id:
             await self.documents.require_writable(caller, upload.collection_id)
         placements: list[Placement] = []
         try:
             files = await self._store_all(caller, upload, placements)
-            documents = await self.documents.create(caller, upload.collection_id, files, carrier)
+            allowed = await self.plans.find_limits(caller.tenant_id)
+            documents = await self.documents.create(caller, upload.collection_id, files, carrier, allowed)
         except BaseException:  # a cancelled upload leaves as little behind as a refused one
             await self.discarder.discard_in_peace(placements)
             raise
