@@ -1,5 +1,6 @@
 """auth's meter over gRPC, and what goes on without it."""
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from docuchat.auth.v1 import usage_service_pb2 as pb
 from docuchat.auth.v1.usage_service_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
 from servicekit.errors import AppError, Code, DependencyUnavailable, QuotaViolation
 from servicekit.metering import meter as metering
+from servicekit.metering.allowance import TokenAllowance
 from servicekit.metering.meter import GrpcUsageMeter
 from servicekit.metering.model import TenantLimits, UsageEntry
 
@@ -91,3 +93,60 @@ async def test_an_entry_arrives_whole(meter, auth):
     (sent,) = auth.asked[0].entries
     assert (sent.usage_id, sent.kind, sent.input_tokens, sent.cached_tokens) == (entry.usage_id, pb.ANSWER, 3, 1)
     assert sent.end_time.ToDatetime(UTC) == entry.end_time
+
+
+class Ledger:
+    """A Meter with a plan of `tokens`."""
+
+    def __init__(self, tokens=10**9):
+        self.left = tokens
+        self.reserved = {}
+        self.counted = []
+        self.failures = []
+
+    async def reserve(self, tenant_id, usage_id, tokens, hold_seconds):
+        if tokens > self.left - sum(self.reserved.values()):
+            raise AppError(Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", "No more.")
+        self.reserved[usage_id] = tokens
+
+    async def commit(self, entries):
+        if self.failures:
+            raise self.failures.pop()
+        for entry in entries:
+            self.reserved.pop(entry.usage_id, None)
+            self.left -= entry.input_tokens
+        self.counted += entries
+
+
+async def test_many_small_calls_are_one_reservation_and_one_report_for_each_user():
+    ledger = Ledger()
+    allowance = TokenAllowance(ledger, "a-model")
+    for _ in range(50):
+        await allowance.spend(TENANT, "ann", 7)
+        await allowance.spend(TENANT, "bob", 3)
+    assert len(ledger.reserved) == 1
+    await allowance.flush()
+    assert {entry.user_id: entry.input_tokens for entry in ledger.counted} == {"ann": 350, "bob": 150}
+    assert ledger.reserved == {}
+    await allowance.flush()
+    assert len(ledger.counted) == 2, "nothing is reported twice"
+
+
+async def test_small_calls_at_once_never_pass_the_plan_together():
+    ledger = Ledger(tokens=1000)
+    allowance = TokenAllowance(ledger, "a-model")
+    made = await asyncio.gather(*(allowance.spend(TENANT, "ann", 30) for _ in range(50)), return_exceptions=True)
+    assert sum(each is None for each in made) == 33
+    await allowance.flush()
+    assert (ledger.left, ledger.reserved) == (10, {})
+
+
+async def test_what_could_not_be_reported_waits():
+    ledger = Ledger()
+    allowance = TokenAllowance(ledger, "a-model")
+    await allowance.spend(TENANT, "ann", 30)
+    ledger.failures = [AppError(Code.UNAVAILABLE, "X", "away")]
+    with pytest.raises(AppError):
+        await allowance.flush()
+    await allowance.flush()
+    assert [entry.input_tokens for entry in ledger.counted] == [30]
