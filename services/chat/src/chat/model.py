@@ -131,6 +131,7 @@ class Usage:
     input_tokens: int
     output_tokens: int
     reported_by_provider: bool
+    cached_tokens: int = 0  # of those read, what the provider had kept; not stored with the message
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,7 @@ class TurnOutcome:
     time_to_first_token_ms: int
     finish_reason: FinishReason | None = None
     error_reason: str = ""
+    usage_id: str = ""  # what was set aside for it; empty where no model was to be called
 
 
 @dataclass(frozen=True)

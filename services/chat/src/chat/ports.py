@@ -90,6 +90,14 @@ class AnswerProvider(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Holds tenants within their plans."""
+
+    async def reserve(self, tenant_id: str, usage_id: str, tokens: int, hold_seconds: int) -> None:
+        """Sets tokens aside; again for the same usage_id, that many instead. Raises AppError QUOTA_EXCEEDED."""
+        ...
+
+
 class Conversations(Protocol):
     """Keeps conversations. Every method sees the owner's rows only."""
 

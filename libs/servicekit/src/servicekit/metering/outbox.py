@@ -33,13 +33,7 @@ class UsageOutbox:
 
     def __init__(self, schema: str, database: Database) -> None:
         self._database = database
-        self._table = sa.Table(
-            TABLE,
-            sa.MetaData(schema=schema),
-            sa.Column("tenant_id", sa.Uuid(as_uuid=False), primary_key=True),
-            sa.Column("usage_id", sa.Uuid(as_uuid=False), primary_key=True),
-            sa.Column("entry", JSONB),
-        )
+        self._table = describe_outbox(schema)
 
     async def note(self, connection: AsyncConnection, entry: UsageEntry) -> None:
         """Writes a report in the transaction of what it reports, which declares the entry's tenant."""
@@ -62,6 +56,17 @@ class UsageOutbox:
             sent = sa.tuple_(columns.tenant_id, columns.usage_id).in_([(row.tenant_id, row.usage_id) for row in rows])
             await connection.execute(sa.delete(self._table).where(sent))
         return len(rows)
+
+
+def describe_outbox(schema: str) -> sa.Table:
+    """Returns the table of a schema's outbox; `entry` holds what write_entry returns."""
+    return sa.Table(
+        TABLE,
+        sa.MetaData(schema=schema),
+        sa.Column("tenant_id", sa.Uuid(as_uuid=False), primary_key=True),
+        sa.Column("usage_id", sa.Uuid(as_uuid=False), primary_key=True),
+        sa.Column("entry", JSONB),
+    )
 
 
 def create_outbox(op: Operations, schema: str) -> None:

@@ -30,6 +30,7 @@ from chat.stores.rows import (
     to_citation,
     to_conversation,
     to_message,
+    usage_row,
     without_nul,
 )
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
@@ -158,6 +159,7 @@ async def _end(connection: AsyncConnection, turn: OpenTurn, outcome: TurnOutcome
     values: dict[str, object] = {f"new_{name}": value for name, value in outcome_row(outcome).items()}
     values["new_message_id"] = turn.message_id
     values["cited_ids"] = list({citation.document_id for citation in cited})
+    values |= usage_row(turn.owner, outcome)
     values["citations"] = [
         {"number": number, **citation_row(citation)} for number, citation in enumerate(outcome.citations)
     ]

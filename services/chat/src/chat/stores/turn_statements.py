@@ -6,10 +6,10 @@ They are made once, so that SQLAlchemy keeps what it compiles of them.
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB, UUID, insert
 
 from chat.model import MessageRole, MessageState
-from chat.stores.tables import CITATIONS, CONVERSATIONS, ERASED_DOCUMENTS, MESSAGES
+from chat.stores.tables import CITATIONS, CONVERSATIONS, ERASED_DOCUMENTS, MESSAGES, USAGE_REPORTS
 
 ID = UUID(as_uuid=False)
 TEXTS = ARRAY(sa.Text)
@@ -111,8 +111,21 @@ ADDED = (
     )
     .cte("added")
 )
-END_TURN = touch().where(CONVERSATIONS.c.conversation_id == ENDED.c.conversation_id).add_cte(ADDED)
-"""new_message_id, new_<each of OUTCOME>, citations (a list of rows), cited_ids (those documents that may be erased).
+USAGE = sa.bindparam("usage", type_=JSONB(none_as_null=True))
+REPORTED = (
+    insert(USAGE_REPORTS)
+    .from_select(
+        ["tenant_id", "usage_id", "entry"],
+        sa.select(ENDED.c.tenant_id, sa.bindparam("usage_id", type_=ID), USAGE).where(
+            sa.cast(USAGE, JSONB).is_not(None)
+        ),
+    )
+    .on_conflict_do_nothing()
+    .cte("reported")
+)
+END_TURN = touch().where(CONVERSATIONS.c.conversation_id == ENDED.c.conversation_id).add_cte(ADDED, REPORTED)
+"""new_message_id, new_<each of OUTCOME>, citations (a list of rows), cited_ids (those documents that may be erased),
+usage_id and usage (the entry to report, or None).
 
 Does nothing, and touches no row, where the turn has ended or one of cited_ids is erased.
 """
