@@ -167,6 +167,9 @@ def _auth_environment(plan: Plan) -> dict[str, str]:
     return {
         "DOCUCHAT_SIGNING_KEY_FILE": str(plan.keys.signing_key_file),
         "DOCUCHAT_SERVICE_SECRETS": json.dumps(plan.keys.service_secrets),
+        # Nobody sells anything on one's own machine.
+        "DOCUCHAT_DEFAULT_PLAN": "enterprise",
+        **_handed_on(plan, "DOCUCHAT_DEFAULT_PLAN"),
     }
 
 

@@ -1,7 +1,7 @@
 """The settings of auth; those that all services share are in servicekit.config."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -47,6 +47,9 @@ class Settings(ServiceSettings):
 
     password_queue: Annotated[int, Field(ge=1)] = 200
     """Hashes that may wait or run; log-ins beyond are refused with OVERLOADED."""
+
+    default_plan: Literal["free", "pro", "enterprise"] = "free"
+    """The plan of tenants that have bought none."""
 
     stripe_secret_key: SecretStr | None = None
     """Stripe's secret key. Without it plans are shown and cannot be bought."""

@@ -122,7 +122,7 @@ def build_flows(
     sessions = Sessions(PostgresSessionStore(database), accounts, signer, signer.successors, CLOCK, lifetimes)
     users = Users(accounts, PostgresFailureStore(database), hasher, ZxcvbnGuesses(hasher.run), sessions, CLOCK)
     secrets = ConfiguredServiceSecrets(read_secrets(settings))
-    plans = PostgresPlanStore(database)
+    plans = PostgresPlanStore(database, settings.default_plan)
     return Flows(
         users,
         sessions,

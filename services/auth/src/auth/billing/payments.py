@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from auth.errors.accounts import TenantNotFound
 from auth.errors.billing import BillingNotConfigured, NoCustomer, PlanNotFound
-from auth.model.billing import FREE, Plan, Subscription
+from auth.model.billing import Plan, Subscription
 from auth.ports.billing import Payments, PlanStore
 from servicekit.telemetry import count_event, get_logger
 
@@ -63,7 +63,7 @@ class Billing:
 
     async def _find_plan_id(self, price_id: str) -> str:
         listed = {plan.stripe_price_id: plan.plan_id for plan in await self.list_plans() if plan.stripe_price_id}
-        return listed.get(price_id, "") if price_id else FREE
+        return listed.get(price_id, "")
 
     def _require_payments(self) -> Payments:
         if self.payments is None:

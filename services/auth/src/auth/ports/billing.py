@@ -15,7 +15,7 @@ class PlanStore(Protocol):
         ...
 
     async def find_subscription(self, tenant_id: str) -> Subscription:
-        """Returns a tenant's subscription; to the plan "free" where there is none, or it has ended."""
+        """Returns a tenant's subscription; to the default plan where there is none, or it has ended."""
         ...
 
     async def apply(self, event: PaymentEvent, plan_id: str) -> bool:

@@ -15,7 +15,7 @@ from servicekit.database import Database
 
 PRICE_LIST = {"price_list": "open"}
 ENDED = SubscriptionStatus.CANCELED.value
-# A tenant's own plan while it lasts, else the free one: one statement, since every reservation asks it.
+# A tenant's own plan while it lasts, else the one that everybody has: one statement, since every reservation asks it.
 FIND = (
     select(
         PLANS,
@@ -31,7 +31,8 @@ FIND = (
         )
     )
     .where(
-        (PLANS.c.plan_id == FREE) | ((PLANS.c.plan_id == SUBSCRIPTIONS.c.plan_id) & (SUBSCRIPTIONS.c.status != ENDED))
+        (PLANS.c.plan_id == bindparam("default"))
+        | ((PLANS.c.plan_id == SUBSCRIPTIONS.c.plan_id) & (SUBSCRIPTIONS.c.status != ENDED))
     )
     .order_by((PLANS.c.plan_id == SUBSCRIPTIONS.c.plan_id).desc().nulls_last(), PLANS.c.plan_id)
     .limit(1)
@@ -41,8 +42,9 @@ FIND = (
 class PostgresPlanStore:
     """A PlanStore."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, default_plan: str = FREE) -> None:
         self._database = database
+        self._default_plan = default_plan
 
     async def list_plans(self) -> Sequence[Plan]:
         """Returns every plan, cheapest first."""
@@ -51,9 +53,9 @@ class PostgresPlanStore:
             return [read_plan(row) for row in await connection.execute(query)]
 
     async def find_subscription(self, tenant_id: str) -> Subscription:
-        """Returns a tenant's subscription; to the plan "free" where there is none, or it has ended."""
+        """Returns a tenant's subscription; to the default plan where there is none, or it has ended."""
         async with self._database.transaction(tenant_id=tenant_id, **PRICE_LIST) as connection:
-            row = (await connection.execute(FIND, {"tenant": tenant_id})).one()
+            row = (await connection.execute(FIND, {"tenant": tenant_id, "default": self._default_plan})).one()
         status = SubscriptionStatus(row.status) if row.status else SubscriptionStatus.ACTIVE
         return Subscription(tenant_id, read_plan(row), status, row.stripe_customer_id or "", row.period_end_time)
 
