@@ -197,7 +197,7 @@ async def test_a_transaction_of_one_query_takes_three_round_trips(database, monk
 async def test_a_lock_is_had_until_the_transaction_ends_and_what_follows_sees_what_it_did(
     database, held, wanted, waits
 ):
-    async with database.transaction(tenant_id="a", lock=held) as connection:
+    async with database.transaction(held, tenant_id="a") as connection:
         await connection.execute(text("INSERT INTO toy.note VALUES ('a', 'b')"))
         counting = asyncio.create_task(count(database, tenant_id="a", lock=wanted))
         while waits and not (await connection.execute(text(WAITING))).scalar_one():

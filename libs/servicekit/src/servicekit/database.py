@@ -91,7 +91,7 @@ class Database:
         return cls(engine, pool_size)
 
     @asynccontextmanager
-    async def transaction(self, *, lock: Lock | None = None, **settings: str) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, lock: Lock | None = None, /, **settings: str) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that sees only the rows its settings open (row-level security).
 
         Each setting becomes `docuchat.<key>`, local to the transaction, so a

@@ -150,7 +150,7 @@ class PostgresConversations:
         return tuple(to_message(row, tuple(citations.get(row.message_id, ()))) for row in rows)
 
     def _as(self, owner: Owner, lock: Lock | None = None) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self._database.transaction(tenant_id=owner.tenant_id, user_id=owner.user_id, lock=lock)
+        return self._database.transaction(lock, tenant_id=owner.tenant_id, user_id=owner.user_id)
 
 
 async def _end(connection: AsyncConnection, turn: OpenTurn, outcome: TurnOutcome) -> bool:

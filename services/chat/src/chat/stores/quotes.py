@@ -41,7 +41,7 @@ class PostgresQuotes:
 
     def _as(self, tenant_id: str) -> AbstractAsyncContextManager[AsyncConnection]:
         # No answer of the tenant is being stored meanwhile, and no other document of an answer is erased.
-        return self._database.transaction(tenant_id=tenant_id, scope="erase", lock=Lock(name_lock(tenant_id)))
+        return self._database.transaction(Lock(name_lock(tenant_id)), tenant_id=tenant_id, scope="erase")
 
 
 async def erase_in_answer(connection: AsyncConnection, message_id: str, document_id: str) -> int:
