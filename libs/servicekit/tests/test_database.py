@@ -36,8 +36,8 @@ async def database(postgres_templates):
     await postgres_templates._execute("DROP DATABASE toy WITH (FORCE)")
 
 
-async def count(database, **settings):
-    async with database.transaction(**settings) as connection:
+async def count(database, lock=None, **settings):
+    async with database.transaction(lock, **settings) as connection:
         return (await connection.execute(text("SELECT count(*) FROM toy.note"))).scalar_one()
 
 
@@ -180,7 +180,7 @@ async def test_a_transaction_of_one_query_takes_three_round_trips(database, monk
     monkeypatch.setattr(
         selector_events._SelectorSocketTransport, "write", lambda self, data: (sent.append(data), real(self, data))
     )
-    await count(database, lock=lock, tenant_id="a", user_id="b")
+    await count(database, lock, tenant_id="a", user_id="b")
     assert len(sent) == 3
 
 
@@ -199,7 +199,7 @@ async def test_a_lock_is_had_until_the_transaction_ends_and_what_follows_sees_wh
 ):
     async with database.transaction(held, tenant_id="a") as connection:
         await connection.execute(text("INSERT INTO toy.note VALUES ('a', 'b')"))
-        counting = asyncio.create_task(count(database, tenant_id="a", lock=wanted))
+        counting = asyncio.create_task(count(database, wanted, tenant_id="a"))
         while waits and not (await connection.execute(text(WAITING))).scalar_one():
             assert not counting.done()
         assert waits or await counting == 0
