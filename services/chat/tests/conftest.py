@@ -165,7 +165,7 @@ def make_turn(conversations, make_passage, turns):
             progress=turns.FakeProgress(),
             provider=make.provider,
             turns=make.turns,
-            reserve=TokenReserve(make.meter, prompt_tokens=8_000, output_tokens=1_000),
+            reserve=TokenReserve(make.meter, make.provider.max_output_tokens),
             count_tokens=lambda text: len(text.split()),
             limits=TurnLimits(answer=AnswerBounds(**limits)),
         )
@@ -197,7 +197,7 @@ async def start(rpc, database, tokens, owner, peers, turns):
                 progress=GrpcDocumentProgress(channel),
                 provider=provider or ExtractiveProvider(),
                 turns=held,
-                reserve=TokenReserve(meter, prompt_tokens=8_000, output_tokens=1_000),
+                reserve=TokenReserve(meter, 1_000),
                 count_tokens=lambda text: len(text.split()),
                 limits=TurnLimits(),
             )

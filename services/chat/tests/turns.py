@@ -50,6 +50,7 @@ class FakeMeter:
 
 class FakeProvider:
     name, model = "fake", "fake-1"
+    max_output_tokens = 1_000
 
     def __init__(self, *script, pause=0.0):
         self.script, self.pause = script, pause

@@ -77,6 +77,11 @@ class AnswerProvider(Protocol):
         ...
 
     @property
+    def max_output_tokens(self) -> int:
+        """The most tokens that an answer may have."""
+        ...
+
+    @property
     def model(self) -> str:
         """The provider's model."""
         ...

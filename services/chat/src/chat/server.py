@@ -89,7 +89,7 @@ def make_turn(
         progress=GrpcDocumentProgress(ingestion),
         provider=provider,
         turns=turns,
-        reserve=TokenReserve(meter, settings.prompt_token_budget, settings.max_output_tokens),
+        reserve=TokenReserve(meter, provider.max_output_tokens),
         count_tokens=Cl100kTokenizer().count,
         limits=TurnLimits(prompt_tokens=settings.prompt_token_budget, answer=bounds),
     )

@@ -4,7 +4,7 @@ import re
 
 from chat.model import FinishReason, Prompt, ProviderFinish, ProviderQuote, ProviderText
 from chat.ports import AnswerSink
-from chat.providers.choose_highlights import choose_highlights
+from chat.providers.choose_highlights import MAX_CHARACTERS, choose_highlights
 from chat.providers.general_requests import ABILITIES, is_general
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
 from chat.turn.disarm import disarm
@@ -21,6 +21,8 @@ class ExtractiveProvider:
 
     name = "extractive"
     model = MODEL
+    # A token for each of its characters, as where a vocabulary does not know the script.
+    max_output_tokens = MAX_CHARACTERS
 
     async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
         """Puts phrase by phrase, so that a client that reads slowly gets as much as it takes."""

@@ -17,39 +17,47 @@ LEAST_TOKENS = 500
 MARGIN = 1.25
 
 
+# How fast what one long prompt needed is forgotten.
+DECAY = 0.98
+
+
 @dataclass(frozen=True)
 class Reservation:
-    """Tokens set aside for one answer; `is_ample` where any prompt fits."""
+    """Tokens set aside for one answer."""
 
     usage_id: str
-    is_ample: bool
+    tokens: int
 
 
-@dataclass(frozen=True)
 class TokenReserve:
-    """Sets aside what an answer may take at the most, while its search runs; near the plan's end, what it does take."""
+    """Sets aside what answers have needed lately while a search runs, and the rest once the prompt is known.
 
-    meter: Meter
-    prompt_tokens: int
-    output_tokens: int
+    Were it always the most that a prompt may have, a plan's last tokens would serve a few answers at once and
+    refuse the others.
+    """
+
+    def __init__(self, meter: Meter, output_tokens: int) -> None:
+        self._meter = meter
+        self._output_tokens = output_tokens
+        self._usual = float(LEAST_TOKENS)
 
     async def open(self, owner: Owner) -> Reservation:
         """Sets tokens aside for an answer whose prompt is not known yet. Raises AppError QUOTA_EXCEEDED."""
-        usage_id, most = str(uuid.uuid4()), self.prompt_tokens + self.output_tokens
+        usage_id, usual = str(uuid.uuid4()), math.ceil(self._usual)
         try:
-            await self._reserve(owner, usage_id, most)
+            return await self._reserve(owner, usage_id, usual)
         except AppError as error:
-            if error.reason != QUOTA_EXCEEDED or most <= LEAST_TOKENS:
+            if error.reason != QUOTA_EXCEEDED or usual <= LEAST_TOKENS:
                 raise
-            await self._reserve(owner, usage_id, LEAST_TOKENS)
-            return Reservation(usage_id, is_ample=False)
-        return Reservation(usage_id, is_ample=True)
+        return await self._reserve(owner, usage_id, LEAST_TOKENS)
 
     async def fit(self, reservation: Reservation, owner: Owner, prompt: Prompt) -> None:
-        """Makes a reservation that is not ample as large as its prompt needs. Raises AppError QUOTA_EXCEEDED."""
-        if not reservation.is_ample:
-            needed = math.ceil(prompt.input_tokens * MARGIN) + self.output_tokens
+        """Makes a reservation as large as its prompt needs. Raises AppError QUOTA_EXCEEDED."""
+        needed = math.ceil(prompt.input_tokens * MARGIN) + self._output_tokens
+        self._usual = max(needed, self._usual * DECAY, LEAST_TOKENS)
+        if needed > reservation.tokens:
             await self._reserve(owner, reservation.usage_id, needed)
 
-    async def _reserve(self, owner: Owner, usage_id: str, tokens: int) -> None:
-        await self.meter.reserve(owner.tenant_id, usage_id, tokens, HOLD_SECONDS)
+    async def _reserve(self, owner: Owner, usage_id: str, tokens: int) -> Reservation:
+        await self._meter.reserve(owner.tenant_id, usage_id, tokens, HOLD_SECONDS)
+        return Reservation(usage_id, tokens)
