@@ -14,6 +14,8 @@ from servicekit.metering.model import TenantLimits, UsageEntry
 from servicekit.rpc.status import ask
 from servicekit.telemetry import count_event
 
+# Longer than a busy auth takes: who is only slow must not be taken for away, or trust would be what is spent.
+RESERVE_SECONDS = 15.0
 CALL_SECONDS = 2.0
 COMMIT_SECONDS = 10.0
 LIMITS_SECONDS = 30.0
@@ -43,7 +45,7 @@ class GrpcUsageMeter:
             tenant_id=tenant_id, usage_id=usage_id, tokens=tokens, hold_seconds=hold_seconds
         )
         try:
-            await ask(self._stub.ReserveUsage(request, timeout=CALL_SECONDS))
+            await ask(self._stub.ReserveUsage(request, timeout=RESERVE_SECONDS))
         except AppError as error:
             if error.code not in AWAY:
                 raise

@@ -1,9 +1,11 @@
 """Usage: set aside before a model is called, counted after it, shown to whoever pays."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 from auth.billing.months import end_month, month_of
 from auth.errors.billing import QuotaExceeded
@@ -13,6 +15,17 @@ from auth.ports.billing import PlanStore, UsageStore
 MAX_PARTS = 1000
 
 
+class TenantTurns:
+    """Lets one call of each tenant go on at a time."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, tenant_id: str) -> asyncio.Lock:
+        """Returns the lock of a tenant, which lives as long as somebody has it."""
+        return self._locks.setdefault(tenant_id, asyncio.Lock())
+
+
 @dataclass(frozen=True)
 class UsageMeter:
     """Holds what tenants use within their plans."""
@@ -20,13 +33,16 @@ class UsageMeter:
     usage: UsageStore
     plans: PlanStore
     clock: Callable[[], datetime]
+    turns: TenantTurns = field(default_factory=TenantTurns)
 
     async def reserve(self, tenant_id: str, usage_id: str, tokens: int, hold: timedelta) -> int:
         """Sets tokens aside and returns what is left after it, -1 without a limit. Raises QuotaExceeded."""
-        now = self.clock()
         plan = (await self.plans.find_subscription(tenant_id)).plan
-        limit, month = plan.limits.monthly_tokens, month_of(now)
-        balance = await self.usage.reserve(Reservation(tenant_id, usage_id, tokens, now + hold), month, limit, now)
+        # The row would make them wait as well, each with a connection that every other tenant then waits for.
+        async with self.turns.of(tenant_id):
+            now = self.clock()
+            limit, month = plan.limits.monthly_tokens, month_of(now)
+            balance = await self.usage.reserve(Reservation(tenant_id, usage_id, tokens, now + hold), month, limit, now)
         if balance is None:
             raise QuotaExceeded(plan.plan_id, limit, now, end_month(now))
         return Quota(plan.plan_id, limit, balance, end_month(now)).remaining
