@@ -87,7 +87,7 @@ def is_running(pid):
 def test_one_command_brings_up_a_healthy_stack_and_says_where(stack):
     assert stack.health() == {"status": "SERVING"}
     processes = stack.processes()
-    assert {process["state"] for name, process in processes.items() if name != "prepare"} == {"ready"}
+    assert {process["state"] for name, process in processes.items() if name != "migrate"} == {"ready"}
     banner = stack.output.read_text()
     assert f"serves at http://127.0.0.1:{stack.port}" in banner
     assert f"In a browser   http://127.0.0.1:{stack.port}" in banner

@@ -9,6 +9,7 @@ from ingestion.model import (
     Caller,
     ChunkedText,
     Collection,
+    CollectionId,
     Condition,
     Document,
     DocumentFilter,
@@ -35,7 +36,7 @@ class Upload(Protocol):
     """Files that are arriving, in one request."""
 
     @property
-    def collection_id(self) -> str:
+    def collection_id(self) -> CollectionId:
         """Where the files shall go, empty for the default; a form may say so as late as behind its files."""
         ...
 
@@ -99,7 +100,7 @@ class CollectionStore(Protocol):
         """Adds a collection. Raises CollectionExists."""
         ...
 
-    async def find(self, caller: Caller, collection_id: str) -> Collection | None:
+    async def find(self, caller: Caller, collection_id: CollectionId) -> Collection | None:
         """Returns a collection that the caller may see."""
         ...
 
@@ -112,7 +113,7 @@ class DocumentStore(Protocol):
     """Documents as people see them; what is being deleted is gone already."""
 
     async def create(
-        self, caller: Caller, collection_id: str, files: Sequence[StoredFile], carrier: Mapping[str, str]
+        self, caller: Caller, collection_id: CollectionId, files: Sequence[StoredFile], carrier: Mapping[str, str]
     ) -> list[Document]:
         """Adds a document, a version and a job for each file, all or none.
 
@@ -121,7 +122,7 @@ class DocumentStore(Protocol):
         """
         ...
 
-    async def require_writable(self, caller: Caller, collection_id: str) -> None:
+    async def require_writable(self, caller: Caller, collection_id: CollectionId) -> None:
         """Raises CollectionNotFound unless the caller may put documents there."""
         ...
 

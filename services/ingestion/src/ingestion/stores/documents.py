@@ -10,6 +10,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from ingestion.errors import DocumentNotFound
 from ingestion.model import (
     Caller,
+    CollectionId,
     Document,
     DocumentFilter,
     DocumentId,
@@ -45,7 +46,7 @@ class PostgresDocumentStore:
         self._database = database
 
     async def create(
-        self, caller: Caller, collection_id: str, files: Sequence[StoredFile], carrier: Mapping[str, str]
+        self, caller: Caller, collection_id: CollectionId, files: Sequence[StoredFile], carrier: Mapping[str, str]
     ) -> list[Document]:
         """Adds a document, a version and a job for each file, all or none. Raises CollectionNotFound."""
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
@@ -56,7 +57,7 @@ class PostgresDocumentStore:
             await connection.execute(ENTER_TURNS, {"tenant_id": caller.tenant_id})
             return [await _add(connection, collection_id, file, carrier) for file in files]
 
-    async def require_writable(self, caller: Caller, collection_id: str) -> None:
+    async def require_writable(self, caller: Caller, collection_id: CollectionId) -> None:
         """Raises CollectionNotFound unless the caller may put documents there."""
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
             await collections.require_writable(connection, caller, collection_id)
@@ -110,7 +111,7 @@ class PostgresDocumentStore:
 
 
 async def _add(
-    connection: AsyncConnection, collection_id: str, file: StoredFile, carrier: Mapping[str, str]
+    connection: AsyncConnection, collection_id: CollectionId, file: StoredFile, carrier: Mapping[str, str]
 ) -> Document:
     placement = file.placement
     await connection.execute(AWAIT_UPLOAD, {"version_id": placement.version_id})
@@ -121,7 +122,7 @@ async def _add(
     return to_document((await connection.execute(statement)).mappings().one())
 
 
-def _document_values(collection_id: str, file: StoredFile) -> dict[str, str]:
+def _document_values(collection_id: CollectionId, file: StoredFile) -> dict[str, str]:
     return {
         "document_id": file.placement.document_id,
         "tenant_id": file.placement.tenant_id,
