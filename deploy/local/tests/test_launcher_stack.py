@@ -70,7 +70,7 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack():
+def shared_stack():
     with tempfile.TemporaryDirectory(prefix="docuchat-") as folder:
         stack = Stack(Path(folder))
         stack.up()
@@ -78,6 +78,14 @@ def stack():
         if stack.process.poll() is None:
             stack.process.send_signal(signal.SIGINT)
         stack.process.wait(timeout=60)
+
+
+@pytest.fixture
+def stack(shared_stack):
+    """The stack, up again if the test before has ended it."""
+    if shared_stack.process.poll() is not None:
+        shared_stack.up()
+    return shared_stack
 
 
 def is_running(pid):
