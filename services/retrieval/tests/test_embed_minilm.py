@@ -235,7 +235,7 @@ async def test_a_lane_holds_back_callers_beyond_its_room_and_drops_cancelled_wor
     lane = Lane("test", threads=1)
     ran = []
     tasks = [asyncio.create_task(lane.run(lambda i=i: (time.sleep(0.02), ran.append(i)))) for i in range(10)]
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # all of them have asked for their turn
     for task in tasks[5:]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
