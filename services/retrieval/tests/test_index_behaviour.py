@@ -374,5 +374,5 @@ async def test_an_index_that_is_away_is_unavailable_within_the_deadline(kind, tm
         started = time.monotonic()
         with pytest.raises(IndexUnavailable):
             await call()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
     await index.close()

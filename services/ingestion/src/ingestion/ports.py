@@ -9,6 +9,7 @@ from ingestion.model import (
     Caller,
     ChunkedText,
     Collection,
+    CollectionId,
     Condition,
     Document,
     DocumentFilter,
@@ -36,7 +37,7 @@ class Upload(Protocol):
     """Files that are arriving, in one request."""
 
     @property
-    def collection_id(self) -> str:
+    def collection_id(self) -> CollectionId:
         """Where the files shall go, empty for the default; a form may say so as late as behind its files."""
         ...
 
@@ -100,7 +101,7 @@ class CollectionStore(Protocol):
         """Adds a collection. Raises CollectionExists."""
         ...
 
-    async def find(self, caller: Caller, collection_id: str) -> Collection | None:
+    async def find(self, caller: Caller, collection_id: CollectionId) -> Collection | None:
         """Returns a collection that the caller may see."""
         ...
 
@@ -115,7 +116,7 @@ class DocumentStore(Protocol):
     async def create(
         self,
         caller: Caller,
-        collection_id: str,
+        collection_id: CollectionId,
         files: Sequence[StoredFile],
         carrier: Mapping[str, str],
         limits: TenantLimits,
@@ -129,7 +130,7 @@ class DocumentStore(Protocol):
         """
         ...
 
-    async def require_writable(self, caller: Caller, collection_id: str) -> None:
+    async def require_writable(self, caller: Caller, collection_id: CollectionId) -> None:
         """Raises CollectionNotFound unless the caller may put documents there."""
         ...
 

@@ -8,7 +8,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from ingestion.errors import EmptyFile, FileTooLarge, NoFile, TooManyFiles, UnsupportedType
-from ingestion.model import Caller, Document, DocumentId, IncomingFile, Placement, StoredFile, UploadLimits, VersionId
+from ingestion.model import (
+    Caller,
+    CollectionId,
+    Document,
+    DocumentId,
+    IncomingFile,
+    Placement,
+    StoredFile,
+    UploadLimits,
+    VersionId,
+)
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.filenames import clean_filename, name_for
 from ingestion.ports import DocumentStore, Inspector, ObjectStore, Plans, Upload
@@ -55,7 +65,7 @@ class UploadReceiver:
         return documents
 
     async def receive_text(
-        self, caller: Caller, collection_id: str, filename: str, text: str, carrier: Mapping[str, str]
+        self, caller: Caller, collection_id: CollectionId, filename: str, text: str, carrier: Mapping[str, str]
     ) -> Document:
         """Returns the document made of a text that is no file. Raises EmptyFile, FileTooLarge, CollectionNotFound."""
         if not text.strip():
@@ -111,7 +121,7 @@ class UploadReceiver:
 class TextUpload:
     """An Upload of one text."""
 
-    def __init__(self, collection_id: str, filename: str, text: str) -> None:
+    def __init__(self, collection_id: CollectionId, filename: str, text: str) -> None:
         self.collection_id = collection_id
         self._filename = filename
         self._text = text

@@ -10,6 +10,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from ingestion.errors import DocumentNotFound, QuotaExceeded
 from ingestion.model import (
     Caller,
+    CollectionId,
     Document,
     DocumentFilter,
     DocumentId,
@@ -49,7 +50,7 @@ class PostgresDocumentStore:
     async def create(
         self,
         caller: Caller,
-        collection_id: str,
+        collection_id: CollectionId,
         files: Sequence[StoredFile],
         carrier: Mapping[str, str],
         limits: TenantLimits,
@@ -64,7 +65,7 @@ class PostgresDocumentStore:
             await _require_room(connection, caller.tenant_id, files, limits)
             return [await _add(connection, caller, collection_id, file, carrier) for file in files]
 
-    async def require_writable(self, caller: Caller, collection_id: str) -> None:
+    async def require_writable(self, caller: Caller, collection_id: CollectionId) -> None:
         """Raises CollectionNotFound unless the caller may put documents there."""
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
             await collections.require_writable(connection, caller, collection_id)
@@ -137,7 +138,11 @@ async def _require_room(
 
 
 async def _add(
-    connection: AsyncConnection, caller: Caller, collection_id: str, file: StoredFile, carrier: Mapping[str, str]
+    connection: AsyncConnection,
+    caller: Caller,
+    collection_id: CollectionId,
+    file: StoredFile,
+    carrier: Mapping[str, str],
 ) -> Document:
     placement = file.placement
     await connection.execute(AWAIT_UPLOAD, {"version_id": placement.version_id})
@@ -148,7 +153,7 @@ async def _add(
     return to_document((await connection.execute(statement)).mappings().one())
 
 
-def _document_values(collection_id: str, file: StoredFile) -> dict[str, str]:
+def _document_values(collection_id: CollectionId, file: StoredFile) -> dict[str, str]:
     return {
         "document_id": file.placement.document_id,
         "tenant_id": file.placement.tenant_id,
