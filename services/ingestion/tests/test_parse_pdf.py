@@ -97,19 +97,6 @@ def test_the_title_is_the_stored_one_unless_a_program_made_it_up(stored, expecte
     assert parse(raw).title == expected
 
 
-def test_running_heads_page_numbers_and_margin_numbers_go_and_data_stays():
-    pages = [
-        [f"{number} FREE CULTURE", f"Alpha {number * 7} was said here.", "Total", f"{number * 311}", "PROOF ONLY"]
-        for number in range(11, 21)
-    ]
-    pages[3] += [str(number) for number in range(1, 34)]
-    text = parse(make_pdf(pages)).text
-    assert text.count("FREE CULTURE") == 1
-    assert "PROOF ONLY" not in text
-    assert "\n9\n" not in text
-    assert all(str(number * 311) in text and f"Alpha {number * 7} " in text for number in range(11, 21))
-
-
 def test_a_compound_keeps_its_hyphen_if_the_document_writes_it_so():
     lines = [
         "The mixed-mode engine is what we describe in this and in all of the other sections: mixed-",
