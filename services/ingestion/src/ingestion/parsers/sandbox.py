@@ -47,7 +47,9 @@ def parse_bytes(raw: bytes, content_type: ContentType, max_pages: int) -> Parsed
     if not raw:
         raise ParseFailure(FailureReason.EMPTY, "The file is empty.")
     document = _parse(raw, content_type, max_pages)
-    return document if has_words(document.text) else ParsedDocument("", (), (), document.title, document.page_count)
+    if has_words(document.text):
+        return document
+    return ParsedDocument("", (), (), document.title, document.page_count, document.warnings)
 
 
 def _parse(raw: bytes, content_type: ContentType, max_pages: int) -> ParsedDocument:
