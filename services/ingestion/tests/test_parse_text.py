@@ -254,6 +254,9 @@ def test_each_result_becomes_a_report(monkeypatch):
     assert report(b"words")[0].text == "words"
     failure, detail = report(b"")
     assert (failure.reason, detail.split(" at ")[0]) == (FailureReason.EMPTY, "ParseFailure")
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox, "_parse", lambda *_: (_ for _ in ()).throw(RecursionError))
+        assert report(b"words")[0].reason is FailureReason.PARSE_LIMIT
     monkeypatch.setattr(sandbox, "_parse", lambda *_: {}["no such key in this document: secret"])
     failure, detail = report(b"words")
     assert failure.reason is FailureReason.CORRUPT

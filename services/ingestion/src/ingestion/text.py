@@ -46,6 +46,8 @@ class WarningReason(StrEnum):
     """Pages much of which is in fonts that do not say which letters they show; a scan of them could be recognised."""
     REPLACED_CHARACTERS = "REPLACED_CHARACTERS"
     """Places with bytes that are no text in the file's encoding; U+FFFD stands for them."""
+    UNREAD_PARTS = "UNREAD_PARTS"
+    """Parts of a Word file that are missing, outside of it or of a kind that is not read."""
     GUESSED_ENCODING = "GUESSED_ENCODING"
     """The file does not say in which encoding it is, and it is none of Unicode's."""
 

@@ -81,6 +81,9 @@ def _attempt(raw: bytes, content_type: ContentType, limits: ParseLimits) -> byte
         return encode_failure(failure, _origin(failure.__cause__ or failure))
     except MemoryError:
         raise
+    except RecursionError as error:
+        limit = ParseFailure(FailureReason.PARSE_LIMIT, "The document is nested too deeply to be read.")
+        return encode_failure(limit, _origin(error))
     except Exception as error:
         if _is_full(error):
             raise
