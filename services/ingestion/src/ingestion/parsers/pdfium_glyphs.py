@@ -114,7 +114,7 @@ def _make_glyph(text: str, members: Sequence[TextObject]) -> Glyph:
     """Returns one glyph for several objects, from where the pen begins to where the ink ends."""
     start = min(_find_origin(member)[0] for member in members)
     end = max(PdfMatrix().rotate(member.turn).on_rect(*member.box)[2] for member in members)
-    return Glyph(text, start, start if text in JOINERS else max(start, end))
+    return Glyph(text, start, start if text in JOINERS else max(start, end), ends_as_ink=True)
 
 
 def _read_characters(text_page: pypdfium2.PdfTextPage, indices: Sequence[int], turn: int) -> Iterator[Glyph]:

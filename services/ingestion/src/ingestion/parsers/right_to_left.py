@@ -13,8 +13,8 @@ from ingestion.parsers.lines import RIGHT_TO_LEFT
 
 BLANK = " "
 JOINERS = frozenset("\u200c\u200d")
-# Wider gaps are blanks that nobody wrote: in a line that has no blanks, and in one that has some; ems.
-WORD_GAP, COLUMN_GAP = 0.2, 1.0
+# Wider gaps are blanks that nobody wrote; ems. Behind ink alone, room that belongs to its glyph comes first.
+WORD_GAP, ROOM = 0.2, 0.15
 # Classes of UAX 9 as one letter each: Hebrew and Arabic letters, left-to-right ones, digits, what stands within
 # and beside numbers; O for the rest.
 CLASSES = {"R": "R", "AL": "A", "L": "L", "EN": "N", "AN": "N", "ES": "E", "CS": "C", "ET": "T"}
@@ -28,17 +28,17 @@ NUMBER = re.compile("T*N+(?:[CE]N+)*T*")
 # A mark so near to a letter may be its own; ems.
 NEAR = 0.1
 BRACKETS = {"(": ")", "[": "]", "{": "}", "«": "»", "‹": "›"}
-MIRRORED = {**BRACKETS, **{closing: opening for opening, closing in BRACKETS.items()}}
 OPENING = {mark: opening for opening, closing in BRACKETS.items() for mark in (opening, closing)}
 
 
 @dataclass(frozen=True)
 class Glyph:
-    """What a glyph stands for, and where along its line the pen begins and the glyph ends, in points."""
+    """What a glyph stands for, and where along its line the pen begins and the glyph, or its ink, ends, in points."""
 
     text: str
     left: float
     right: float
+    ends_as_ink: bool = False
 
     @property
     def is_mark(self) -> bool:
@@ -51,8 +51,7 @@ def read_line(glyphs: Sequence[Glyph], size: float, *, mostly_right_to_left: boo
 
     The line runs from right to left if most of its letters do, or, if it has any such, most of its page's.
     """
-    gap = COLUMN_GAP if any(glyph.text == BLANK for glyph in glyphs) else WORD_GAP
-    shown = _add_blanks(_attach_marks(glyphs, NEAR * size), gap * size)
+    shown = _add_blanks(_attach_marks(glyphs, NEAR * size), size)
     classes = "".join(_classify(glyph) for glyph in shown)
     rightwards = classes.count("L")
     leftwards = len(LETTERS.findall(classes))
@@ -95,15 +94,16 @@ def _distance(mark: Glyph, base: Glyph, near: float) -> tuple[float, float]:
     return outside, abs(centre - (base.left + base.right) / 2)
 
 
-def _add_blanks(glyphs: Sequence[Glyph], gap: float) -> list[Glyph]:
+def _add_blanks(glyphs: Sequence[Glyph], size: float) -> list[Glyph]:
     parted: list[Glyph] = []
     end = float("inf")
     for glyph in glyphs:
-        if glyph.text != BLANK and glyph.left - end > gap and parted[-1].text != BLANK:
+        if glyph.text != BLANK and glyph.left > end and parted[-1].text != BLANK:
             parted.append(Glyph(BLANK, end, glyph.left))
         parted.append(glyph)
         # A joiner has no width, and says nothing of where the letter before it ends.
-        end = glyph.right if glyph.text not in JOINERS else end
+        if glyph.text not in JOINERS:
+            end = glyph.right + (WORD_GAP + ROOM * glyph.ends_as_ink) * size
     return parted
 
 
@@ -132,14 +132,14 @@ def _turn_brackets(texts: Sequence[str], shapes: Sequence[str]) -> list[str]:
     turned = list(texts)
     is_open: dict[str, bool] = {}
     for place, text in enumerate(texts):
-        kind = OPENING.get(text)
+        kind = OPENING.get(text[:1])
         if kind is None or _among_latin(shapes, place):
             continue
         before = place > 0 and texts[place - 1][0].isalnum()
         after = place + 1 < len(texts) and texts[place + 1][0].isalnum()
         opens = after if before != after else not is_open.get(kind, False)
         is_open[kind] = opens
-        turned[place] = kind if opens else MIRRORED[kind]
+        turned[place] = (kind if opens else BRACKETS[kind]) + text[1:]
     return turned
 
 
