@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pypdfium2  # type: ignore[import-untyped]  # ships no types
 from pypdfium2 import PdfMatrix
@@ -32,13 +33,11 @@ class PageLines:
     is_unmapped: bool = False
 
 
-@dataclass(frozen=True)
-class _Glyph:
+class _Glyph(NamedTuple):
     left: float
     right: float
     baseline: float
     size: float
-    bold: bool
     turn: int
 
 
@@ -46,14 +45,14 @@ def read_lines(page: pypdfium2.PdfPage) -> PageLines:
     """Returns what a page says."""
     text_page = page.get_textpage()
     try:
-        text = text_page.get_text_range()
+        text, ruler = text_page.get_text_range(), _Ruler(text_page)
         if RIGHT_TO_LEFT.search(text):
             leftwards, rightwards = count_letters(text)
             glyph_lines = read_glyph_lines(page, text_page)
-            lines = (_compose_line(text_page, line, leftwards > rightwards) for line in glyph_lines)
+            lines = (_compose_line(ruler, line, leftwards > rightwards) for line in glyph_lines)
             return PageLines([line for line in lines if line.text])
         unmapped = UnmappedText(text_page, text)
-        return PageLines(list(_split_lines(text_page, text, unmapped)), unmapped.is_much)
+        return PageLines(list(_split_lines(ruler, text, unmapped)), unmapped.is_much)
     finally:
         text_page.close()
 
@@ -72,7 +71,7 @@ def read_outline(document: pypdfium2.PdfDocument) -> list[OutlineItem]:
     return items
 
 
-def _split_lines(text_page: pypdfium2.PdfTextPage, text: str, unmapped: UnmappedText) -> Iterator[Line]:
+def _split_lines(ruler: "_Ruler", text: str, unmapped: UnmappedText) -> Iterator[Line]:
     # PDFium counts UTF-16 units; they differ from characters only on pages with rare ones.
     wide = len(text) != len(text.encode("utf-16-le", "surrogatepass")) // 2
     for match in LINE.finditer(text):
@@ -85,7 +84,7 @@ def _split_lines(text_page: pypdfium2.PdfTextPage, text: str, unmapped: Unmapped
         if unmapped.owns(first, last):
             continue
         hyphen = text[match.end() : match.end() + 1] == SOFT_HYPHEN
-        line = _make_line(text_page, content, first, last, hyphen=hyphen)
+        line = _make_line(ruler, content, first, last, hyphen=hyphen)
         if line.text:
             yield line
 
@@ -94,8 +93,8 @@ def _unit(text: str, place: int, *, wide: bool) -> int:
     return len(text[:place].encode("utf-16-le", "surrogatepass")) // 2 if wide else place
 
 
-def _make_line(text_page: pypdfium2.PdfTextPage, content: str, first: int, last: int, *, hyphen: bool) -> Line:
-    start, end = _measure(text_page, first), _measure(text_page, last)
+def _make_line(ruler: "_Ruler", content: str, first: int, last: int, *, hyphen: bool) -> Line:
+    start, end = ruler.measure(first), ruler.measure(last)
     return clean_line(
         Line(
             text=content,
@@ -103,14 +102,14 @@ def _make_line(text_page: pypdfium2.PdfTextPage, content: str, first: int, last:
             right=max(start.right, end.right),
             baseline=start.baseline,
             size=max(start.size, end.size),
-            bold=start.bold and end.bold,
+            bold=ruler.is_bold(first) and ruler.is_bold(last),
             hyphen=hyphen,
             turn=start.turn,
         )
     )
 
 
-def _compose_line(text_page: pypdfium2.PdfTextPage, line: GlyphLine, mostly_right_to_left: bool) -> Line:  # noqa: FBT001
+def _compose_line(ruler: "_Ruler", line: GlyphLine, mostly_right_to_left: bool) -> Line:  # noqa: FBT001
     text = read_line(line.glyphs, line.size, mostly_right_to_left=mostly_right_to_left)
     return clean_line(
         Line(
@@ -119,30 +118,41 @@ def _compose_line(text_page: pypdfium2.PdfTextPage, line: GlyphLine, mostly_righ
             right=max(glyph.right for glyph in line.glyphs),
             baseline=line.baseline,
             size=line.size,
-            bold=line.character >= 0 and _is_bold(text_page, line.character),
+            bold=line.character >= 0 and ruler.is_bold(line.character),
             turn=line.turn,
         )
     )
 
 
-def _measure(text_page: pypdfium2.PdfTextPage, index: int) -> _Glyph:
-    left, right, low, high, x, y = (ctypes.c_double() for _ in range(6))
-    matrix = pdfium.FS_MATRIX()
-    pdfium.FPDFText_GetCharBox(text_page, index, left, right, low, high)
-    pdfium.FPDFText_GetCharOrigin(text_page, index, x, y)
-    pdfium.FPDFText_GetMatrix(text_page, index, matrix)
-    # The nominal size is often 1, and the matrix says how large that is.
-    size = pdfium.FPDFText_GetFontSize(text_page, index) * (math.hypot(matrix.c, matrix.d) or 1.0)
-    bold = _is_bold(text_page, index)
-    if matrix.b == 0 and matrix.a >= 0:
-        return _Glyph(left.value, right.value, y.value, size, bold, 0)
-    turn = round(math.degrees(math.atan2(matrix.b, matrix.a))) % 360
-    straight = PdfMatrix().rotate(turn)
-    start, _, end, _ = straight.on_rect(left.value, low.value, right.value, high.value)
-    return _Glyph(start, end, straight.on_point(x.value, y.value)[1], size, bold, turn)
+class _Ruler:
+    """Measures characters of a page. What PDFium writes into is made once: a page has many line ends."""
 
+    def __init__(self, text_page: pypdfium2.PdfTextPage) -> None:
+        self._raw = text_page.raw
+        self._numbers = [ctypes.c_double() for _ in range(6)]
+        self._places = [ctypes.byref(number) for number in self._numbers]
+        self._matrix = pdfium.FS_MATRIX()
+        self._name, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
 
-def _is_bold(text_page: pypdfium2.PdfTextPage, index: int) -> bool:
-    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-    pdfium.FPDFText_GetFontInfo(text_page, index, name, 128, flags)
-    return bool(BOLD_NAME.search(name.value)) or pdfium.FPDFText_GetFontWeight(text_page, index) >= BOLD_WEIGHT
+    def measure(self, index: int) -> _Glyph:
+        """Returns where and how large a character is set."""
+        pdfium.FPDFText_GetCharBox(self._raw, index, *self._places[:4])
+        pdfium.FPDFText_GetCharOrigin(self._raw, index, *self._places[4:])
+        pdfium.FPDFText_GetMatrix(self._raw, index, self._matrix)
+        a, b, c, d = self._matrix.a, self._matrix.b, self._matrix.c, self._matrix.d
+        # The nominal size is often 1, and the matrix says how large that is.
+        size = pdfium.FPDFText_GetFontSize(self._raw, index) * (math.hypot(c, d) or 1.0)
+        left, right, low, high, x, y = (number.value for number in self._numbers)
+        if b == 0 and a >= 0:
+            return _Glyph(left, right, y, size, 0)
+        turn = round(math.degrees(math.atan2(b, a))) % 360
+        straight = PdfMatrix().rotate(turn)
+        start, _, end, _ = straight.on_rect(left, low, right, high)
+        return _Glyph(start, end, straight.on_point(x, y)[1], size, turn)
+
+    def is_bold(self, index: int) -> bool:
+        """Tells whether a character's font is bold, by its weight or by its name."""
+        if pdfium.FPDFText_GetFontWeight(self._raw, index) >= BOLD_WEIGHT:
+            return True
+        pdfium.FPDFText_GetFontInfo(self._raw, index, self._name, 128, self._flags)
+        return BOLD_NAME.search(self._name.value) is not None

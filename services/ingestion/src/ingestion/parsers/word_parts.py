@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from docx.oxml import parse_xml
-from lxml import etree, html  # type: ignore[import-untyped]  # ships no types
+from lxml import etree  # type: ignore[import-untyped]  # ships no types
 
 from ingestion.parsers.decode import decode_text
 from ingestion.parsers.word_blocks import walk_blocks
@@ -63,6 +63,9 @@ def read_chart(part: Any) -> str:  # noqa: ANN401
 
 def read_page(raw: bytes) -> str:
     """Returns the text of an imported HTML page, a line for each of its blocks."""
+    # Imported here because few files need it.
+    from lxml import html  # noqa: PLC0415
+
     if not raw.strip():
         return ""
     root = html.document_fromstring(decode_text(raw)[0].encode(), parser=html.HTMLParser(encoding="utf-8"))
