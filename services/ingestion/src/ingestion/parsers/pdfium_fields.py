@@ -10,7 +10,7 @@ from pypdfium2 import raw as pdfium
 
 from ingestion.parsers.lines import Line, clean_line, is_right_to_left
 
-MOST_ANNOTATIONS = 5000
+MOST_ANNOTATIONS = 2000
 LONGEST_VALUE = 65_536
 DEFAULT_SIZE = 10.0
 HIDDEN = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW

@@ -6,6 +6,7 @@ glyphs stand, and what Unicode's bidirectional algorithm (UAX 9) did to show it 
 
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,8 @@ ARABIC_NUMBER = re.compile("N+(?:CN+)*")
 NUMBER = re.compile("T*N+(?:[CE]N+)*T*")
 # A mark so near to a letter may be its own; ems.
 NEAR = 0.1
+# Wide letters may reach over narrow ones, but not over many.
+NEIGHBOURS = 4
 BRACKETS = {"(": ")", "[": "]", "{": "}", "«": "»", "‹": "›"}
 OPENING = {mark: opening for opening, closing in BRACKETS.items() for mark in (opening, closing)}
 
@@ -82,8 +85,11 @@ def _attach_marks(glyphs: Iterable[Glyph], near: float) -> list[Glyph]:
     letters = [place for place, base in enumerate(bases) if base.text not in {BLANK, *JOINERS}]
     if not letters:
         return bases + marks
+    middles = [bases[place].left + bases[place].right for place in letters]
     for mark in marks:
-        place = min(letters, key=lambda place: _distance(mark, bases[place], near))
+        middle = bisect(middles, mark.left + mark.right)
+        neighbours = letters[max(middle - NEIGHBOURS, 0) : middle + NEIGHBOURS]
+        place = min(neighbours, key=lambda place: _distance(mark, bases[place], near))
         bases[place] = replace(bases[place], text=bases[place].text + mark.text)
     return bases
 
