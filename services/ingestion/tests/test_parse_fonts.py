@@ -75,6 +75,19 @@ def test_a_page_in_part_in_such_a_font_keeps_the_rest_and_is_counted():
     assert document.warnings == (ParseWarning(WarningReason.UNMAPPED_PAGES, 1),)
 
 
+def test_characters_that_are_left_out_move_no_line():
+    # U+0002 is in PDFium's list of characters and not in its text: all that followed was measured places before itself.
+    lines = ["a\x02\x02\x02\x02\x02\x02\x02\x02\x02b c d e f g h i j k", "the words", "TITLE"]
+    names = sorted({letter for line in lines for letter in line if letter != " "})
+    content = "\n".join(
+        f"BT /F1 {20 if line == 'TITLE' else 10} Tf 72 {700 - 40 * place} Td <"
+        + "".join("20" if letter == " " else f"{33 + names.index(letter):02x}" for letter in line)
+        + "> Tj ET"
+        for place, line in enumerate(lines)
+    )
+    assert parse_pdf(make_lettered_pdf(content.encode(), names), 500).title == "TITLE"
+
+
 def test_a_font_whose_codes_happen_to_be_letters_is_read_with_a_warning():
     content = b"BT /F1 10 Tf 72 700 Td (Words that read) Tj ET"
     characters = [chr(code) for code in range(33, 127)]

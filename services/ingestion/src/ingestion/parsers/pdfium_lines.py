@@ -45,7 +45,8 @@ def read_lines(page: pypdfium2.PdfPage) -> PageLines:
     """Returns what a page says."""
     text_page = page.get_textpage()
     try:
-        text, ruler = text_page.get_text_range(), _Ruler(text_page)
+        text = text_page.get_text_range()
+        ruler = _Ruler(text_page, text)
         if RIGHT_TO_LEFT.search(text):
             leftwards, rightwards = count_letters(text)
             glyph_lines = read_glyph_lines(page, text_page)
@@ -72,25 +73,19 @@ def read_outline(document: pypdfium2.PdfDocument) -> list[OutlineItem]:
 
 
 def _split_lines(ruler: "_Ruler", text: str, unmapped: UnmappedText) -> Iterator[Line]:
-    # PDFium counts UTF-16 units; they differ from characters only on pages with rare ones.
-    wide = len(text) != len(text.encode("utf-16-le", "surrogatepass")) // 2
     for match in LINE.finditer(text):
         content = match.group()
         start = match.start() + len(content) - len(content.lstrip())
         end = match.end() - (len(content) - len(content.rstrip())) - 1
         if end < start:
             continue
-        first, last = (_unit(text, place, wide=wide) for place in (start, end))
+        first, last = ruler.find(start), ruler.find(end)
         if unmapped.owns(first, last):
             continue
         hyphen = text[match.end() : match.end() + 1] == SOFT_HYPHEN
         line = _make_line(ruler, content, first, last, hyphen=hyphen)
         if line.text:
             yield line
-
-
-def _unit(text: str, place: int, *, wide: bool) -> int:
-    return len(text[:place].encode("utf-16-le", "surrogatepass")) // 2 if wide else place
 
 
 def _make_line(ruler: "_Ruler", content: str, first: int, last: int, *, hyphen: bool) -> Line:
@@ -127,12 +122,24 @@ def _compose_line(ruler: "_Ruler", line: GlyphLine, mostly_right_to_left: bool) 
 class _Ruler:
     """Measures characters of a page. What PDFium writes into is made once: a page has many line ends."""
 
-    def __init__(self, text_page: pypdfium2.PdfTextPage) -> None:
+    def __init__(self, text_page: pypdfium2.PdfTextPage, text: str) -> None:
         self._raw = text_page.raw
+        self._text = text
+        units = _count_units(text)
+        self._is_wide = units != len(text)
+        self._is_shorter = units != text_page.count_chars()
         self._numbers = [ctypes.c_double() for _ in range(6)]
         self._places = [ctypes.byref(number) for number in self._numbers]
         self._matrix = pdfium.FS_MATRIX()
         self._name, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
+
+    def find(self, place: int) -> int:
+        """Returns PDFium's index of the character at a place in the text.
+
+        PDFium counts UTF-16 units, and characters that it leaves out of the text; pages with either are rare.
+        """
+        index = _count_units(self._text[:place]) if self._is_wide else place
+        return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._raw, index)) if self._is_shorter else index
 
     def measure(self, index: int) -> _Glyph:
         """Returns where and how large a character is set."""
@@ -156,3 +163,7 @@ class _Ruler:
             return True
         pdfium.FPDFText_GetFontInfo(self._raw, index, self._name, 128, self._flags)
         return BOLD_NAME.search(self._name.value) is not None
+
+
+def _count_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
