@@ -22,8 +22,8 @@ CONTEXT = 0.6
 # What its letters count where only a part stands there, as of German compounds and verbs: one of the two words begins
 # or ends the other, or they begin alike.
 PART = 0.8
-SHORTEST_PART = 4  # letters
-ALIKE = 0.75  # of a term
+SHORTEST, SHORTEST_PART = 4, 5  # letters of a term of the query, and of what is a part of one
+ALIKE = 0.75  # of a term of the query
 # What is left of the score of what hardly answers: a heading, a question.
 WEAK = 0.5
 # A question's subject and its verb often stand in different sentences.
@@ -54,9 +54,9 @@ def highlight(query: str, hits: Sequence[Hit], *, by_meaning: bool = False) -> l
     """Returns the hits in their order, each with at most six of its sentences, best first, and its relevance.
 
     A score is the share of the query's weight that a sentence covers, from 0 to 1. A term weighs its inverse
-    frequency among all sentences of the hits. What stands only in the sentence before, a heading or the title, or in
-    part, counts for CONTEXT; what hardly answers keeps half. Sentence and query are stemmed in the language of the
-    hit's document. by_meaning says that a hit's similarity tells whether it is about the query.
+    frequency among all sentences of the hits. What stands only in the sentence before, a heading or the title counts
+    for CONTEXT, a part of a word by its letters; what hardly answers keeps half. Sentence and query are stemmed in
+    the language of the hit's document. by_meaning says that a hit's similarity tells whether it is about the query.
     """
     languages = [hit.version.language or guess_language(hit.chunk.text) for hit in hits]
     wanted = {language: _find_wanted(query, language) for language in languages}
@@ -109,7 +109,7 @@ def _join(*parts: Mapping[str, float]) -> dict[str, float]:
 
 
 def _match(terms: Sequence[str], wanted: frozenset[str]) -> dict[str, float]:
-    """Returns how much of each wanted term the terms hold: 1, or less where a part."""
+    """Returns how much of each wanted term the terms hold, above 0: 1, or less where a part."""
     line = f" {' '.join(terms)} "
     long = tuple(term for term in terms if len(term) >= SHORTEST_PART)
     whole = wanted.intersection(terms)
@@ -119,13 +119,13 @@ def _match(terms: Sequence[str], wanted: frozenset[str]) -> dict[str, float]:
 
 def _find_part(one: str, line: str, long: tuple[str, ...]) -> float:
     """Returns the share of a term's letters that one of the terms begins or ends with; 0 where they are few."""
-    if len(one) < SHORTEST_PART:
+    if len(one) < SHORTEST:
         return 0.0
     if f" {one}" in line or f"{one} " in line:
         return 1.0
     if one.startswith(long) or one.endswith(long):
         return max(len(term) for term in long if one.startswith(term) or one.endswith(term)) / len(one)
-    start = max(SHORTEST_PART, math.ceil(ALIKE * len(one)))
+    start = max(SHORTEST, math.ceil(ALIKE * len(one)))
     return start / len(one) if f" {one[:start]}" in line else 0.0
 
 
