@@ -94,7 +94,7 @@ class Passage:
     language: str = ""  # ISO 639-1, of the document
     highlights: tuple[Highlight, ...] = ()  # best first
     token_count: int = 0  # of the text; 0 where nobody counted
-    relevance: float = 0.0  # how surely it is about what was asked, from 0 to 1
+    relevance: float | None = None  # how surely it is about what was asked, from 0 to 1; None where nobody judged
 
     def page_of(self, offset: int) -> int:
         """Returns the page that a canonical offset lies on; 0 for types without pages."""
