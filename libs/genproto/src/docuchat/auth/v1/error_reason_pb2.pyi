@@ -14,6 +14,11 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INVALID_SERVICE_CREDENTIALS: _ClassVar[ErrorReason]
     TENANT_NOT_FOUND: _ClassVar[ErrorReason]
     TOO_MANY_ATTEMPTS: _ClassVar[ErrorReason]
+    INVALID_CODE: _ClassVar[ErrorReason]
+    EMAIL_ALREADY_VERIFIED: _ClassVar[ErrorReason]
+    SESSION_NOT_FOUND: _ClassVar[ErrorReason]
+    WRONG_PASSWORD: _ClassVar[ErrorReason]
+    ROTATION_UNDER_WAY: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_CREDENTIALS: ErrorReason
 EMAIL_TAKEN: ErrorReason
@@ -22,3 +27,8 @@ INVALID_REFRESH_TOKEN: ErrorReason
 INVALID_SERVICE_CREDENTIALS: ErrorReason
 TENANT_NOT_FOUND: ErrorReason
 TOO_MANY_ATTEMPTS: ErrorReason
+INVALID_CODE: ErrorReason
+EMAIL_ALREADY_VERIFIED: ErrorReason
+SESSION_NOT_FOUND: ErrorReason
+WRONG_PASSWORD: ErrorReason
+ROTATION_UNDER_WAY: ErrorReason
