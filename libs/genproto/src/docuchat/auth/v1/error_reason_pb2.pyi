@@ -8,7 +8,6 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
     INVALID_CREDENTIALS: _ClassVar[ErrorReason]
-    EMAIL_TAKEN: _ClassVar[ErrorReason]
     WEAK_PASSWORD: _ClassVar[ErrorReason]
     INVALID_REFRESH_TOKEN: _ClassVar[ErrorReason]
     INVALID_SERVICE_CREDENTIALS: _ClassVar[ErrorReason]
@@ -21,7 +20,6 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROTATION_UNDER_WAY: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_CREDENTIALS: ErrorReason
-EMAIL_TAKEN: ErrorReason
 WEAK_PASSWORD: ErrorReason
 INVALID_REFRESH_TOKEN: ErrorReason
 INVALID_SERVICE_CREDENTIALS: ErrorReason
