@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -47,7 +48,13 @@ async def test_sign_up_makes_a_user_who_owns_a_tenant_and_is_logged_in(needs):
 
 async def test_names_left_empty_come_from_the_address(needs):
     made = await join(needs)
-    assert (made.user.display_name, made.tenant.display_name, made.tenant.slug) == ("ann", "ann", "ann")
+    assert (made.user.display_name, made.tenant.display_name) == ("ann", "ann")
+
+
+async def test_a_slug_that_is_made_from_the_address_does_not_tell_whether_the_address_was_there_before(needs):
+    slugs = [(await join(needs, display_name=name)).tenant.slug for name in ("", "", "Ann", "Ann")]
+    assert all(re.fullmatch("ann-[0-9a-f]{8}", slug) for slug in slugs)
+    assert len(set(slugs)) == 4
 
 
 async def test_two_tenants_of_one_name_get_two_slugs(needs):

@@ -111,7 +111,7 @@ async def test_the_process_serves_until_it_is_told_to_stop(environment, service_
             async with asyncio.timeout(30), open_channel(listen) as channel:
                 request = pb.SignUpRequest(email="ann@example.com", password="violet tractor hums at dawn")
                 made = await AuthServiceStub(channel).SignUp(request, wait_for_ready=True, timeout=20)
-                assert made.tenant.slug == "ann"
+                assert made.tenant.display_name == "ann"
         finally:
             process.terminate()
             _, log = await process.communicate()

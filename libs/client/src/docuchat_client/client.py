@@ -81,7 +81,7 @@ class DocuChat(Documents, Conversations):
     async def sign_up(
         self, email: str, password: str, *, display_name: str = "", tenant_name: str = ""
     ) -> auth_service_pb2.SignUpResponse:
-        """Creates a user with a tenant and goes on as that user. Raises EMAIL_TAKEN, WEAK_PASSWORD."""
+        """Creates a user with a tenant and goes on as that user. Raises WEAK_PASSWORD."""
         request = auth_service_pb2.SignUpRequest(
             email=email, password=password, display_name=display_name, tenant_name=tenant_name
         )

@@ -85,7 +85,7 @@ class Users:
             await self.accounts.create(user, credential, tenant, code, mail)
         except SlugTaken:
             # 32 random bits: a second collision is an accident worth an INTERNAL error, not a loop.
-            tenant = replace(tenant, slug=f"{tenant.slug}-{secrets.token_hex(SLUG_SUFFIX_BYTES)}")
+            tenant = replace(tenant, slug=add_suffix(tenant.slug))
             await self.accounts.create(user, credential, tenant, code, mail)
         return tenant
 
@@ -125,6 +125,13 @@ class Users:
 def describe(registration: Registration, email: str, now: datetime) -> tuple[User, Tenant]:
     """Returns the user and the tenant to create; names left empty come from what is known."""
     display_name = clean_name(registration.display_name) or email.partition("@")[0]
-    tenant_name = clean_name(registration.tenant_name) or display_name
+    given = clean_name(registration.tenant_name)
+    # A slug made from the address and taken would tell that the address has an account.
+    slug = make_slug(given) if given else add_suffix(make_slug(display_name))
     user = User(str(uuid.uuid4()), email, display_name, now)
-    return user, Tenant(str(uuid.uuid4()), make_slug(tenant_name), tenant_name, now)
+    return user, Tenant(str(uuid.uuid4()), slug, given or display_name, now)
+
+
+def add_suffix(slug: str) -> str:
+    """Returns the slug with a random end."""
+    return f"{slug}-{secrets.token_hex(SLUG_SUFFIX_BYTES)}"

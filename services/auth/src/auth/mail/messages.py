@@ -23,10 +23,11 @@ def compose(mail_id: str, mail: Mail, sender: str) -> EmailMessage:
     message["Date"] = format_datetime(datetime.now(UTC))
     # The same for each try, so that a mail that did arrive twice can be known for one.
     message["Message-ID"] = f"<{mail_id}@{parseaddr(sender)[1].partition('@')[2] or 'localhost'}>"
-    message["Content-Language"] = language
     # RFC 3834: no vacation answers, please.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(Template(body).substitute(mail.values))
+    # After the content, which begins with new headers of its kind.
+    message["Content-Language"] = language
     return message
 
 
