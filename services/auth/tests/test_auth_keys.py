@@ -113,6 +113,15 @@ def test_keys_whose_tokens_have_ended_are_removed_with_the_next_exchange_but_for
     assert len(list(key_file.parent.glob("signing.*.pem"))) == 2
 
 
+@pytest.mark.parametrize("name", ["signing_key", "signing.key.pem"])
+def test_a_key_file_may_have_any_name(tmp_path, clock, name):
+    file = tmp_path / name
+    write_private(file, Ed25519PrivateKey.generate())
+    made = write_next_key(file, clock(), timedelta(0))
+    (tmp_path / f"{name}.old").write_text("not a key")
+    assert make_signer(file, clock).ring.find_signing().key_id == made.key_id
+
+
 def test_a_new_key_is_for_its_owners_eyes_and_leaves_no_draft(key_file, clock):
     write_next_key(key_file, clock(), LEAD)
     made = set(key_file.parent.iterdir()) - {key_file}

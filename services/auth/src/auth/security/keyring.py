@@ -89,19 +89,24 @@ class KeyRing:
 def read_keys(file: Path) -> list[TimedKey]:
     """Returns the keys of the file and those beside it that are named after a moment. Raises KeyFileError."""
     paths = [(file, BEGINNING)] if file.exists() else []
-    paths += [
-        (path, moment) for path in file.parent.glob(f"{file.stem}.*{file.suffix}") if (moment := read_moment(path))
-    ]
+    paths += find_timed(file)
     if not paths:
         # For the sentence that says why.
         load_signing_key(file)
     return [TimedKey.of(load_signing_key(path), moment) for path, moment in paths]
 
 
-def read_moment(path: Path) -> datetime | None:
+def find_timed(file: Path) -> list[tuple[Path, datetime]]:
+    """Returns the key files beside one that are named after it and a moment, with that moment."""
+    beside = [path for path in file.parent.glob(f"{file.stem}.*") if path != file]
+    return [(path, moment) for path in beside if (moment := read_moment(path.name, file)) is not None]
+
+
+def read_moment(name: str, file: Path) -> datetime | None:
     """Returns the moment in a key file's name, None if there is none."""
+    text = name.removeprefix(f"{file.stem}.").removesuffix(file.suffix)
     try:
-        return datetime.strptime(path.stem.rpartition(".")[2], MOMENT).replace(tzinfo=UTC)
+        return datetime.strptime(text, MOMENT).replace(tzinfo=UTC)
     except ValueError:
         return None
 
@@ -127,8 +132,8 @@ def write_next_key(file: Path, now: datetime, lead: timedelta) -> TimedKey:
     key = Ed25519PrivateKey.generate()
     try:
         write_private(file.with_name(f"{file.stem}.{sign_time.strftime(MOMENT)}{file.suffix}"), key)
-        for path in file.parent.glob(f"{file.stem}.*{file.suffix}"):
-            if (moment := read_moment(path)) and moment not in {*alive, sign_time}:
+        for path, moment in find_timed(file):
+            if moment not in {*alive, sign_time}:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise KeyFileError(f"{file.parent} cannot be written ({error.strerror}); exchange keys where it can") from error
