@@ -383,6 +383,21 @@ async def test_only_so_many_codes_are_mailed_in_an_hour(needs, limits, client):
     await request(needs, client=client, email=email)
 
 
+async def test_sign_ups_are_mailed_and_count_as_codes_that_were_asked_for(needs):
+    needs.limits = CodeLimits(requests_overall=Allowance(3, timedelta(hours=1)))
+    for number in range(3):
+        await join(needs, f"{number}@example.com")
+    with pytest.raises(TooManyAttempts):
+        await join(needs, "3@example.com")
+    assert len(needs.outbox) == 3
+
+
+async def test_a_change_of_password_is_not_told_to_an_address_that_nobody_has_proven(needs):
+    made = await join(needs)
+    await needs.password_change.change(made.user.user_id, "", PASSWORD, OTHER, HERE)
+    assert (needs.outbox[-1].template, needs.outbox[-1].recipient) == ("password_changed", "")
+
+
 async def test_a_known_device_gets_its_code_whatever_others_asked_for(needs):
     needs.limits = CodeLimits(requests_by_address=Allowance(3, timedelta(hours=1)))
     await join_verified(needs)

@@ -91,7 +91,7 @@ class Settings(ServiceSettings):
     """Codes by mail that one client address may ask for in an hour."""
 
     code_requests_overall: Annotated[int, Field(ge=1)] = 2000
-    """Codes by mail that all may ask for in an hour."""
+    """Codes by mail that all may ask for in an hour, sign-ups included."""
 
     code_failures_per_client: Annotated[int, Field(ge=1)] = 30
     """Wrong codes that one client address may send in an hour."""

@@ -25,6 +25,7 @@ TEMPLATES = {CodeUse.LOG_IN: "log_in_code", CodeUse.RESET: "reset_code", CodeUse
 # Five that are right make good for one that is wrong, so that a large installation's typing errors stop nobody.
 FAILURE_COST, SUCCESS_GIVES = 5, 1
 KEPT = timedelta(days=2)
+OVERALL = "overall"
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,14 @@ class Codes:
             # What others asked for does not keep a device waiting that has been here before.
             keys, allowances = [f"device\0{email}\0{device}"], [limits.requests_by_address]
         else:
-            keys = [f"address\0{email}", f"client\0{client.address}", "overall"]
+            keys = [f"address\0{email}", f"client\0{client.address}", OVERALL]
             allowances = [limits.requests_by_address, limits.requests_by_client, limits.requests_overall]
         await self.tallies.change([f"requests\0{key}" for key in keys], lambda held: take_each(held, allowances, now))
+
+    async def check_overall(self) -> None:
+        """Counts a mail that nobody asked for by name, such as a sign-up's. Raises TooManyAttempts."""
+        now, allowances = self.clock(), [self.limits.requests_overall]
+        await self.tallies.change([f"requests\0{OVERALL}"], lambda held: take_each(held, allowances, now))
 
     async def redeem(self, use: CodeUse, email: str, code: str, *, subject: str, client: Client) -> str:
         """Uses a code up and returns its user. Raises InvalidCode, TooManyAttempts or AddressLocked."""
@@ -108,7 +114,7 @@ class Codes:
             Allowance(each.amount * FAILURE_COST, each.window)
             for each in (limits.failures_by_client, limits.failures_overall)
         ]
-        keys = [f"failures\0client\0{client.address}", "failures\0overall"]
+        keys = [f"failures\0client\0{client.address}", f"failures\0{OVERALL}"]
         await self.tallies.change(
             keys, lambda held: [change(one, amount, most) for one, most in zip(held, allowances, strict=True)]
         )

@@ -9,7 +9,7 @@ from auth.accounts.passwords import check_guesses, check_password, normalise_pas
 from auth.accounts.throttle import check_attempt, settle_attempt
 from auth.errors.accounts import UserGone, WrongPassword
 from auth.model.accounts import Account, Client, Credential, Purpose
-from auth.model.mail import Mail
+from auth.model.mail import NOWHERE, Mail
 from auth.ports.accounts import AccountStore, FailureStore, GuessCounter, PasswordHasher
 from auth.ports.codes import PasswordTags
 
@@ -74,7 +74,9 @@ class PasswordChange:
         email = account.user.email
         password = await self.passwords.check(new, email, account.user.display_name)
         credential = await self.passwords.remember(password, email)
-        mail = Mail(email, "password_changed", client.language)
+        # To an address that nobody has proven to be theirs it would be somebody else's mail.
+        recipient = email if account.user.is_email_verified else NOWHERE
+        mail = Mail(recipient, "password_changed", client.language)
         await self.accounts.change_password(user_id, credential, self.clock(), keep=session_id, mail=mail)
 
     async def _recognise(self, account: Account, password: str, client: Client) -> None:

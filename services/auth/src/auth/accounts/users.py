@@ -55,6 +55,8 @@ class Users:
         email = normalise_email(registration.email)
         names = (registration.display_name, registration.tenant_name)
         password = await self.passwords.check(registration.password, email, *names)
+        # Whoever signs others up has them mailed.
+        await self.codes.check_overall()
         attempt = self.codes.identify(email, client, Purpose.SIGN_UP)
         await self.failures.change(attempt, lambda found: count_failure(found, attempt, self.clock()))
         credential = await self.passwords.remember(password, email)
