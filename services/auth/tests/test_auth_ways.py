@@ -160,17 +160,19 @@ async def outcome(stack, name, email):
     return comparable(answer), seen
 
 
-@pytest.mark.parametrize(
-    "name", ["SignUp", "Login", "RequestCode", "VerifyCode", "RequestPasswordReset", "ResetPassword"]
-)
-async def test_whether_an_address_has_an_account_shows_neither_in_the_answer_nor_in_the_work(stack, name):
+WAYS = ("SignUp", "Login", "RequestCode", "VerifyCode", "RequestPasswordReset", "ResetPassword")
+
+
+async def test_whether_an_address_has_an_account_shows_neither_in_the_answer_nor_in_the_work(stack):
     await verify(stack, await sign_up(stack))
-    for use in ("RequestCode", "RequestPasswordReset"):
+    for name in ("RequestCode", "RequestPasswordReset"):
         for email in (EMAIL, STRANGE):
-            await getattr(AuthServiceStub(stack.channel), use)(request_for(use, email))
-    known, strange = await outcome(stack, name, EMAIL), await outcome(stack, name, STRANGE)
-    assert known == strange
-    assert known[1]
+            await getattr(AuthServiceStub(stack.channel), name)(request_for(name, email))
+    # A sign-up makes an account of the strange address, so it comes last.
+    for name in reversed(WAYS):
+        known, strange = await outcome(stack, name, EMAIL), await outcome(stack, name, STRANGE)
+        assert known == strange, name
+        assert known[1], name
 
 
 async def test_no_code_is_in_an_answer_a_log_line_or_the_database(stack, capfd):
@@ -211,9 +213,9 @@ async def test_a_field_out_of_bounds_is_refused_before_anything_is_counted(stack
     assert seen == []
 
 
-@pytest.mark.parametrize("code", ["", " ", "12345", "1234567", "١٢٣٤٥٦", "12 345", "abcdef", "\N{NULL}23456"])
-async def test_what_is_no_code_is_wrong_like_any_other(stack, code):
+async def test_what_is_no_code_is_wrong_like_any_other(stack):
     await verify(stack, await sign_up(stack))
-    request = pb.VerifyCodeRequest(email=EMAIL, code=code)
-    code, reason = await refused(AuthServiceStub(stack.channel).VerifyCode(request))
-    assert (code, reason) in {("INVALID_ARGUMENT", "INVALID_CODE"), ("INVALID_ARGUMENT", "INVALID_FIELD")}
+    for code in ("", " ", "12345", "1234567", "١٢٣٤٥٦", "12 345", "abcdef", "\N{NULL}23456"):
+        request = pb.VerifyCodeRequest(email=EMAIL, code=code)
+        found = await refused(AuthServiceStub(stack.channel).VerifyCode(request))
+        assert found == ("INVALID_ARGUMENT", "INVALID_CODE" if code else "INVALID_FIELD"), code
