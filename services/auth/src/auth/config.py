@@ -27,23 +27,20 @@ class UnlockSettings(EnvironmentSettings):
 
 
 class RotationSettings(EnvironmentSettings):
-    """What `rotate-keys` reads, and nothing else."""
-
-    signing_key_file: Path
-    """The Ed25519 private key beside which the next one is put."""
-
-    key_lead_seconds: Annotated[int, Field(ge=0)] = 330
-    """How long the next key is published before it signs; verifiers look every 300 seconds."""
-
-
-class Settings(ServiceSettings):
-    """Read from environment variables with the prefix DOCUCHAT_."""
+    """What `rotate-keys` reads, and nothing else; a running auth can exchange its key with it too."""
 
     signing_key_file: Path
     """The Ed25519 private key that signs access tokens (PEM, PKCS #8). Without it auth does not start.
 
     Keys beside it that are named after a moment sign from then on; `rotate-keys` makes them.
     """
+
+    key_lead_seconds: Annotated[int, Field(ge=0)] = 330
+    """How long the next key is published before it signs; verifiers look every 300 seconds."""
+
+
+class Settings(ServiceSettings, RotationSettings):
+    """Read from environment variables with the prefix DOCUCHAT_."""
 
     secret_file: Path | None = None
     """At least 32 random bytes that all other keys are derived from; the signing key file's if absent."""
