@@ -50,14 +50,15 @@ def test_signing_up_with_an_address_that_is_there_answers_like_any_other_and_is_
     assert log_in(stack, user).status == 200
 
 
-def wait_for_code(stack, email):
-    """Returns the code of the last mail to an address, once it is there."""
+def wait_for_code(stack, email, count=1):
+    """Returns the code of the last mail to an address, once there are so many."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        for path in sorted((stack.home / "mail").glob("*.eml"), reverse=True):
-            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-            if mail["to"] == email:
-                return next(line for line in mail.get_content().splitlines() if line.isdigit())
+        paths = sorted((stack.home / "mail").glob("*.eml"))
+        mails = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
+        bodies = [mail.get_content() for mail in mails if mail["to"] == email]
+        if len(bodies) == count:
+            return next(line for line in bodies[-1].splitlines() if line.isdigit())
         time.sleep(0.1)
     raise AssertionError(f"no mail to {email}")
 
@@ -83,6 +84,24 @@ def test_sessions_are_listed_with_where_they_come_from_and_ended_one_by_one(stac
         assert time.monotonic() < end
         time.sleep(0.1)
     assert account.http.get("/v1/me").status == 200
+    assert account.http.post("/v1/me/sessions:revoke-all", keep_current=True).json == {"revoked": 0}
+
+
+def test_a_password_is_reset_and_somebody_logs_in_with_codes_that_were_mailed(stack):
+    account = sign_up(stack)
+    wait_for_code(stack, account.email)
+    codes = {}
+    for use in ("request-password-reset", "request-code"):
+        assert stack.http.post(f"/v1/auth/{use}", email=account.email).json == {}
+        codes[use] = wait_for_code(stack, account.email, len(codes) + 2)
+    new = {"code": codes["request-password-reset"], "new_password": PASSWORD[::-1]}
+    assert stack.http.post("/v1/auth/reset-password", email=account.email, **new).status == 200
+    assert log_in(stack, account).reason == "INVALID_CREDENTIALS"
+    assert log_in(stack, account, PASSWORD[::-1]).status == 200
+    reply = stack.http.post("/v1/auth/verify-code", email=account.email, code=codes["request-code"])
+    tokens = reply.json["tokens"]
+    assert HttpClient(stack.port, tokens["access_token"]).get("/v1/me").json["user"]["user_id"] == account.user_id
+    assert tokens["device_token"]
 
 
 def test_a_header_that_speaks_for_the_gateway_does_not_make_another_client_of_a_caller(stack):
