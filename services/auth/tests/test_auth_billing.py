@@ -63,7 +63,7 @@ async def send(stack, event, signature=None):
 
 
 async def find_plan(stack, tenant_id):
-    found = await stack.billing.find_subscription(tenant_id)
+    found = await stack.flows.billing.billing.find_subscription(tenant_id)
     return found.plan.plan_id, found.status.value
 
 
@@ -142,7 +142,7 @@ async def test_what_is_not_signed_is_refused(stack, made, make_signature):
 
 
 async def test_without_a_key_nothing_is_sold(stack, made):
-    billing = Billing(stack.billing.plans)
+    billing = Billing(stack.flows.billing.billing.plans)
     for call in (billing.begin_checkout("t", "pro"), billing.open_portal("t"), billing.take_event(b"{}", "")):
         with pytest.raises(BillingNotConfigured):
             await call
@@ -192,7 +192,7 @@ def provider():
 
 async def test_checkout_and_portal_are_pages_of_the_provider(stack, made, provider):
     payments = StripePayments("sk_test", WEBHOOK_SECRET, "https://chat.example/", provider)
-    billing = replace(stack.billing, payments=payments)
+    billing = replace(stack.flows.billing.billing, payments=payments)
     tenant_id = made.tenant.tenant_id
     assert await billing.begin_checkout(tenant_id, "pro") == "https://pay.example/v1/checkout/sessions"
     await send(stack, describe(tenant_id))

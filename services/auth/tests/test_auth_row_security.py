@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from auth.accounts.sessions import hash_refresh_token
 from auth.errors.accounts import InvalidCredentials
-from auth.model.accounts import Registration
+from auth.model.accounts import Client, Registration
 from auth.model.billing import PaymentEvent, SubscriptionStatus, UsageEntry, UsageKind
+from auth.model.codes import CodeUse
 
 PASSWORD = "violet tractor hums at dawn"
 TABLES = """
@@ -30,6 +31,7 @@ async def people(stack):
         made[name] = await stack.users.sign_up(Registration(f"{name}@example.com", PASSWORD, tenant_name=name))
         with pytest.raises(InvalidCredentials):
             await stack.users.log_in(f"{name}@example.com", "wrong")
+        await stack.addresses.request(CodeUse.LOG_IN, f"{name}@example.com", Client(f"192.0.2.{len(made)}"))
     await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
     for each in made.values():
         await use_and_pay(stack, each)
@@ -38,11 +40,11 @@ async def people(stack):
 
 async def use_and_pay(stack, made):
     tenant_id, now = made.tenant.tenant_id, datetime.now(UTC)
-    await stack.meter.reserve(tenant_id, str(uuid4()), 1, timedelta(hours=1))
+    await stack.flows.billing.meter.reserve(tenant_id, str(uuid4()), 1, timedelta(hours=1))
     used = (str(uuid4()), tenant_id, made.user.user_id, "", UsageKind.ANSWER, "p", "m", 1, 1, 0, now)
-    await stack.meter.commit([UsageEntry(*used)])
+    await stack.flows.billing.meter.commit([UsageEntry(*used)])
     paid = (f"evt_{tenant_id}", now, tenant_id, "", SubscriptionStatus.ACTIVE, f"cus_{tenant_id}", "sub", None)
-    await stack.billing.plans.apply(PaymentEvent(*paid), "pro")
+    await stack.flows.billing.billing.plans.apply(PaymentEvent(*paid), "pro")
 
 
 async def lose_membership(stack, made):
@@ -90,7 +92,8 @@ async def test_the_application_role_can_neither_bypass_the_wall_nor_take_it_down
 @pytest.mark.parametrize("value", ["", "6b8c3e1e-0000-4000-8000-000000000001"])
 async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     for table in await superuser.fetch(TABLES):
-        settings = {"user_id": value, "tenant_id": value, "email": value, "refresh_hash": value, "address_hash": value}
+        names = ("user_id", "tenant_id", "email", "refresh_hash", "address_hash", "code_key", "tally_keys", "mail_id")
+        settings = dict.fromkeys(names, value)
         assert await count(stack, table["relname"], **settings) == 0
 
 
@@ -98,13 +101,16 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     ("declared", "visible"),
     [
         ("email", {"users", "credentials"}),
-        ("user_id", {"users", "tenants", "memberships", "sessions"}),
         ("tenant_id", {"tenants", "subscriptions", "usage_balances", "usage_reservations", "usage_entries"}),
         ("stripe_customer", {"subscriptions"}),
         ("stripe_event", {"stripe_events"}),
+        ("user_id", {"users", "credentials", "tenants", "memberships", "sessions"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
         ("revoked_since", {"sessions", "deleted_sessions"}),
+        ("code_key", {"codes"}),
+        ("tally_keys", {"tallies"}),
+        ("mail_id", {"outbox"}),
     ],
 )
 async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people, superuser, declared, visible):
@@ -119,11 +125,32 @@ async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people,
         "revoked_since": "2020-01-01",
         "stripe_customer": f"cus_{ann.tenant.tenant_id}",
         "stripe_event": f"evt_{ann.tenant.tenant_id}",
+        "code_key": await superuser.fetchval("SELECT code_key FROM auth.codes LIMIT 1"),
+        "tally_keys": await superuser.fetchval("SELECT tally_key FROM auth.tallies LIMIT 1"),
+        "mail_id": str(await superuser.fetchval("SELECT mail_id FROM auth.outbox LIMIT 1")),
     }
     await superuser.execute("UPDATE auth.sessions SET revoke_time = now() WHERE user_id = $1", ann.user.user_id)
     for table in await superuser.fetch(TABLES):
         name = table["relname"]
         assert await count(stack, name, **{declared: values[declared]}) == (name in visible), name
+
+
+MOMENTS = {
+    "outbox": ("mail_due", "due_time"),
+    "codes": ("expired_at", "expire_time"),
+    "tallies": ("expired_at", "since"),
+}
+
+
+@pytest.mark.parametrize("table", MOMENTS)
+async def test_what_is_due_or_expired_is_opened_up_to_a_moment(stack, people, superuser, table):
+    setting, column = MOMENTS[table]
+    times = [row[0] for row in await superuser.fetch(f"SELECT {column} FROM auth.{table} ORDER BY 1")]
+    assert len(set(times)) >= 2
+    for moment, opened in ((times[0] - timedelta(seconds=1), 0), (times[-1] + timedelta(seconds=1), len(times))):
+        assert await count(stack, table, **{setting: moment.isoformat()}) == opened
+    between = times[0] + (times[-1] - times[0]) / 2
+    assert await count(stack, table, **{setting: between.isoformat()}) == sum(time <= between for time in times)
 
 
 async def test_nothing_is_written_for_someone_who_was_not_declared(stack, people):

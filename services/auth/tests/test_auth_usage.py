@@ -10,9 +10,7 @@ import pytest
 from auth.billing.months import begin_month, end_month, month_of
 from auth.billing.usage import UsageMeter
 from auth.errors.billing import QuotaExceeded
-from auth.model.accounts import Tenant, User
 from auth.model.billing import Grouping, UsageEntry, UsageKind, UsageQuery
-from auth.stores.accounts import PostgresAccountStore
 from auth.stores.plans import PostgresPlanStore
 from auth.stores.usage import PostgresUsageStore
 
@@ -49,9 +47,12 @@ def meter(database, clock):
 
 
 async def make_tenant(database, slug):
-    user, tenant = User(str(uuid4()), f"{slug}@example.com", "Ann", NOW), Tenant(str(uuid4()), slug, "Acme", NOW)
-    await PostgresAccountStore(database.database).create(user, "hash", tenant)
-    return tenant.tenant_id
+    tenant_id = str(uuid4())
+    connection = await asyncpg.connect(database.admin_dsn)
+    columns = "INSERT INTO auth.tenants (tenant_id, slug, display_name, create_time) VALUES ($1, $2, $2, $3)"
+    await connection.execute(columns, tenant_id, slug, NOW)
+    await connection.close()
+    return tenant_id
 
 
 async def limit_tokens(database, tokens):

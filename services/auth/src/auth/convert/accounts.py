@@ -28,6 +28,7 @@ def to_user_proto(user: User) -> user_pb2.User:
         email=user.email,
         display_name=user.display_name,
         create_time=user.create_time,
+        is_email_verified=user.is_email_verified,
     )
 
 
@@ -52,6 +53,7 @@ def to_tokens_proto(tokens: Tokens) -> tokens_pb2.Tokens:
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         expires_in_seconds=to_seconds(tokens.expires_in),
+        device_token=tokens.device_token,
     )
 
 
