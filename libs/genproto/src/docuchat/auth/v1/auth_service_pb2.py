@@ -31,7 +31,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/auth_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1d\x64ocuchat/auth/v1/tokens.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x85\x01\n\rSignUpRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x18\xfe\x01`\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\x12\x1d\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0btenant_name\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\x8a\x01\n\x0eSignUpResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12(\n\x06tenant\x18\x02 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12(\n\x06tokens\x18\x03 \x01(\x0b\x32\x18.docuchat.auth.v1.Tokens\"g\n\x0cLoginRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xfe\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\x12\x1e\n\ttenant_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"9\n\rLoginResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tokens\"3\n\x0eRefreshRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\";\n\x0fRefreshResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tokens\"2\n\rLogoutRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"\x10\n\x0eLogoutResponse\"\x10\n\x0eGetJwksRequest\"j\n\x18IssueServiceTokenRequest\x12*\n\x0cservice_name\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{2,32}$\x12\"\n\x0eservice_secret\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"M\n\x19IssueServiceTokenResponse\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x1a\n\x12\x65xpires_in_seconds\x18\x02 \x01(\x05\"\x19\n\x17WatchRevocationsRequest\"B\n\x18WatchRevocationsResponse\x12\x13\n\x0bsession_ids\x18\x01 \x03(\t\x12\x11\n\tcaught_up\x18\x02 \x01(\x08\x32\xb3\x06\n\x0b\x41uthService\x12l\n\x06SignUp\x12\x1f.docuchat.auth.v1.SignUpRequest\x1a .docuchat.auth.v1.SignUpResponse\"\x1f\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/auth/sign-up:\x01*\x12g\n\x05Login\x12\x1e.docuchat.auth.v1.LoginRequest\x1a\x1f.docuchat.auth.v1.LoginResponse\"\x1d\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/auth/login:\x01*\x12o\n\x07Refresh\x12 .docuchat.auth.v1.RefreshRequest\x1a!.docuchat.auth.v1.RefreshResponse\"\x1f\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/auth/refresh:\x01*\x12k\n\x06Logout\x12\x1f.docuchat.auth.v1.LogoutRequest\x1a .docuchat.auth.v1.LogoutResponse\"\x1e\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/auth/logout:\x01*\x12\x65\n\x07GetJwks\x12 .docuchat.auth.v1.GetJwksRequest\x1a\x14.google.api.HttpBody\"\"\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/.well-known/jwks.json\x12r\n\x11IssueServiceToken\x12*.docuchat.auth.v1.IssueServiceTokenRequest\x1a+.docuchat.auth.v1.IssueServiceTokenResponse\"\x04\xc8\xc1\x18\x01\x12\x93\x01\n\x10WatchRevocations\x12).docuchat.auth.v1.WatchRevocationsRequest\x1a*.docuchat.auth.v1.WatchRevocationsResponse\"&\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\xd2\xc1\x18\tretrieval\xd2\xc1\x18\x04\x63hat0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/auth_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1d\x64ocuchat/auth/v1/tokens.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x85\x01\n\rSignUpRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x18\xfe\x01`\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\x12\x1d\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0btenant_name\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\x8a\x01\n\x0eSignUpResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12(\n\x06tenant\x18\x02 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12(\n\x06tokens\x18\x03 \x01(\x0b\x32\x18.docuchat.auth.v1.Tokens\"y\n\x0cLoginRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xfe\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\x12\x1e\n\ttenant_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x10\n\x08\x61s_staff\x18\n \x01(\x08\"9\n\rLoginResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tokens\"3\n\x0eRefreshRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\";\n\x0fRefreshResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tokens\"2\n\rLogoutRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"\x10\n\x0eLogoutResponse\"\x10\n\x0eGetJwksRequest\"j\n\x18IssueServiceTokenRequest\x12*\n\x0cservice_name\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[a-z]{2,32}$\x12\"\n\x0eservice_secret\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"M\n\x19IssueServiceTokenResponse\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x1a\n\x12\x65xpires_in_seconds\x18\x02 \x01(\x05\"\x19\n\x17WatchRevocationsRequest\"B\n\x18WatchRevocationsResponse\x12\x13\n\x0bsession_ids\x18\x01 \x03(\t\x12\x11\n\tcaught_up\x18\x02 \x01(\x08\x32\xb3\x06\n\x0b\x41uthService\x12l\n\x06SignUp\x12\x1f.docuchat.auth.v1.SignUpRequest\x1a .docuchat.auth.v1.SignUpResponse\"\x1f\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/auth/sign-up:\x01*\x12g\n\x05Login\x12\x1e.docuchat.auth.v1.LoginRequest\x1a\x1f.docuchat.auth.v1.LoginResponse\"\x1d\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/auth/login:\x01*\x12o\n\x07Refresh\x12 .docuchat.auth.v1.RefreshRequest\x1a!.docuchat.auth.v1.RefreshResponse\"\x1f\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/auth/refresh:\x01*\x12k\n\x06Logout\x12\x1f.docuchat.auth.v1.LogoutRequest\x1a .docuchat.auth.v1.LogoutResponse\"\x1e\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/auth/logout:\x01*\x12\x65\n\x07GetJwks\x12 .docuchat.auth.v1.GetJwksRequest\x1a\x14.google.api.HttpBody\"\"\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/.well-known/jwks.json\x12r\n\x11IssueServiceToken\x12*.docuchat.auth.v1.IssueServiceTokenRequest\x1a+.docuchat.auth.v1.IssueServiceTokenResponse\"\x04\xc8\xc1\x18\x01\x12\x93\x01\n\x10WatchRevocations\x12).docuchat.auth.v1.WatchRevocationsRequest\x1a*.docuchat.auth.v1.WatchRevocationsResponse\"&\xc8\xc1\x18\x05\xd2\xc1\x18\tingestion\xd2\xc1\x18\tretrieval\xd2\xc1\x18\x04\x63hat0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -79,27 +79,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNUPRESPONSE']._serialized_start=404
   _globals['_SIGNUPRESPONSE']._serialized_end=542
   _globals['_LOGINREQUEST']._serialized_start=544
-  _globals['_LOGINREQUEST']._serialized_end=647
-  _globals['_LOGINRESPONSE']._serialized_start=649
-  _globals['_LOGINRESPONSE']._serialized_end=706
-  _globals['_REFRESHREQUEST']._serialized_start=708
-  _globals['_REFRESHREQUEST']._serialized_end=759
-  _globals['_REFRESHRESPONSE']._serialized_start=761
-  _globals['_REFRESHRESPONSE']._serialized_end=820
-  _globals['_LOGOUTREQUEST']._serialized_start=822
-  _globals['_LOGOUTREQUEST']._serialized_end=872
-  _globals['_LOGOUTRESPONSE']._serialized_start=874
-  _globals['_LOGOUTRESPONSE']._serialized_end=890
-  _globals['_GETJWKSREQUEST']._serialized_start=892
-  _globals['_GETJWKSREQUEST']._serialized_end=908
-  _globals['_ISSUESERVICETOKENREQUEST']._serialized_start=910
-  _globals['_ISSUESERVICETOKENREQUEST']._serialized_end=1016
-  _globals['_ISSUESERVICETOKENRESPONSE']._serialized_start=1018
-  _globals['_ISSUESERVICETOKENRESPONSE']._serialized_end=1095
-  _globals['_WATCHREVOCATIONSREQUEST']._serialized_start=1097
-  _globals['_WATCHREVOCATIONSREQUEST']._serialized_end=1122
-  _globals['_WATCHREVOCATIONSRESPONSE']._serialized_start=1124
-  _globals['_WATCHREVOCATIONSRESPONSE']._serialized_end=1190
-  _globals['_AUTHSERVICE']._serialized_start=1193
-  _globals['_AUTHSERVICE']._serialized_end=2012
+  _globals['_LOGINREQUEST']._serialized_end=665
+  _globals['_LOGINRESPONSE']._serialized_start=667
+  _globals['_LOGINRESPONSE']._serialized_end=724
+  _globals['_REFRESHREQUEST']._serialized_start=726
+  _globals['_REFRESHREQUEST']._serialized_end=777
+  _globals['_REFRESHRESPONSE']._serialized_start=779
+  _globals['_REFRESHRESPONSE']._serialized_end=838
+  _globals['_LOGOUTREQUEST']._serialized_start=840
+  _globals['_LOGOUTREQUEST']._serialized_end=890
+  _globals['_LOGOUTRESPONSE']._serialized_start=892
+  _globals['_LOGOUTRESPONSE']._serialized_end=908
+  _globals['_GETJWKSREQUEST']._serialized_start=910
+  _globals['_GETJWKSREQUEST']._serialized_end=926
+  _globals['_ISSUESERVICETOKENREQUEST']._serialized_start=928
+  _globals['_ISSUESERVICETOKENREQUEST']._serialized_end=1034
+  _globals['_ISSUESERVICETOKENRESPONSE']._serialized_start=1036
+  _globals['_ISSUESERVICETOKENRESPONSE']._serialized_end=1113
+  _globals['_WATCHREVOCATIONSREQUEST']._serialized_start=1115
+  _globals['_WATCHREVOCATIONSREQUEST']._serialized_end=1140
+  _globals['_WATCHREVOCATIONSRESPONSE']._serialized_start=1142
+  _globals['_WATCHREVOCATIONSRESPONSE']._serialized_end=1208
+  _globals['_AUTHSERVICE']._serialized_start=1211
+  _globals['_AUTHSERVICE']._serialized_end=2030
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class AuthServiceStub:
     Errors include:
     - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
     - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+    - PERMISSION_DENIED, TENANT_SUSPENDED, USER_DEACTIVATED or STAFF_NOT_ALLOWED: the pair is right and does not help.
     - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
     """
     Refresh: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshRequest, _auth_service_pb2.RefreshResponse]
@@ -43,6 +44,7 @@ class AuthServiceStub:
 
     Errors include:
     - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
+    - PERMISSION_DENIED, TENANT_SUSPENDED or USER_DEACTIVATED: the session's tenant or user may not work now.
     """
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
     """Logout ends the session a refresh token belongs to. An unknown token is
@@ -106,6 +108,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors include:
         - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
         - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+        - PERMISSION_DENIED, TENANT_SUSPENDED, USER_DEACTIVATED or STAFF_NOT_ALLOWED: the pair is right and does not help.
         - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
         """
 
@@ -121,6 +124,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
+        - PERMISSION_DENIED, TENANT_SUSPENDED or USER_DEACTIVATED: the session's tenant or user may not work now.
         """
 
     @_abc_1.abstractmethod

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/error_reason.proto\x12\x10\x64ocuchat.auth.v1*\xd1\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13INVALID_CREDENTIALS\x10\x01\x12\x0f\n\x0b\x45MAIL_TAKEN\x10\x02\x12\x11\n\rWEAK_PASSWORD\x10\x03\x12\x19\n\x15INVALID_REFRESH_TOKEN\x10\x04\x12\x1f\n\x1bINVALID_SERVICE_CREDENTIALS\x10\x05\x12\x14\n\x10TENANT_NOT_FOUND\x10\x06\x12\x15\n\x11TOO_MANY_ATTEMPTS\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/error_reason.proto\x12\x10\x64ocuchat.auth.v1*\xaa\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13INVALID_CREDENTIALS\x10\x01\x12\x0f\n\x0b\x45MAIL_TAKEN\x10\x02\x12\x11\n\rWEAK_PASSWORD\x10\x03\x12\x19\n\x15INVALID_REFRESH_TOKEN\x10\x04\x12\x1f\n\x1bINVALID_SERVICE_CREDENTIALS\x10\x05\x12\x14\n\x10TENANT_NOT_FOUND\x10\x06\x12\x15\n\x11TOO_MANY_ATTEMPTS\x10\x07\x12\x14\n\x10TENANT_SUSPENDED\x10(\x12\x14\n\x10USER_DEACTIVATED\x10)\x12\x14\n\x10ROLE_NOT_ALLOWED\x10*\x12\x0e\n\nLAST_OWNER\x10+\x12\x14\n\x10MEMBER_NOT_FOUND\x10,\x12\x12\n\x0e\x41LREADY_MEMBER\x10-\x12\x18\n\x14INVITATION_NOT_FOUND\x10.\x12 \n\x1cINVITATION_FOR_OTHER_ADDRESS\x10/\x12\x18\n\x14TOO_MANY_INVITATIONS\x10\x30\x12\x14\n\x10TOO_MANY_TENANTS\x10\x31\x12\x12\n\x0eUSERNAME_TAKEN\x10\x32\x12\x19\n\x15\x43ONFIRMATION_REQUIRED\x10\x33\x12\x12\n\x0eUSER_NOT_FOUND\x10\x34\x12\x15\n\x11\x45RASURE_NOT_FOUND\x10\x35\x12\x15\n\x11STAFF_NOT_ALLOWED\x10\x36\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.auth.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=267
+  _globals['_ERRORREASON']._serialized_end=612
 # @@protoc_insertion_point(module_scope)

@@ -14,6 +14,21 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INVALID_SERVICE_CREDENTIALS: _ClassVar[ErrorReason]
     TENANT_NOT_FOUND: _ClassVar[ErrorReason]
     TOO_MANY_ATTEMPTS: _ClassVar[ErrorReason]
+    TENANT_SUSPENDED: _ClassVar[ErrorReason]
+    USER_DEACTIVATED: _ClassVar[ErrorReason]
+    ROLE_NOT_ALLOWED: _ClassVar[ErrorReason]
+    LAST_OWNER: _ClassVar[ErrorReason]
+    MEMBER_NOT_FOUND: _ClassVar[ErrorReason]
+    ALREADY_MEMBER: _ClassVar[ErrorReason]
+    INVITATION_NOT_FOUND: _ClassVar[ErrorReason]
+    INVITATION_FOR_OTHER_ADDRESS: _ClassVar[ErrorReason]
+    TOO_MANY_INVITATIONS: _ClassVar[ErrorReason]
+    TOO_MANY_TENANTS: _ClassVar[ErrorReason]
+    USERNAME_TAKEN: _ClassVar[ErrorReason]
+    CONFIRMATION_REQUIRED: _ClassVar[ErrorReason]
+    USER_NOT_FOUND: _ClassVar[ErrorReason]
+    ERASURE_NOT_FOUND: _ClassVar[ErrorReason]
+    STAFF_NOT_ALLOWED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_CREDENTIALS: ErrorReason
 EMAIL_TAKEN: ErrorReason
@@ -22,3 +37,18 @@ INVALID_REFRESH_TOKEN: ErrorReason
 INVALID_SERVICE_CREDENTIALS: ErrorReason
 TENANT_NOT_FOUND: ErrorReason
 TOO_MANY_ATTEMPTS: ErrorReason
+TENANT_SUSPENDED: ErrorReason
+USER_DEACTIVATED: ErrorReason
+ROLE_NOT_ALLOWED: ErrorReason
+LAST_OWNER: ErrorReason
+MEMBER_NOT_FOUND: ErrorReason
+ALREADY_MEMBER: ErrorReason
+INVITATION_NOT_FOUND: ErrorReason
+INVITATION_FOR_OTHER_ADDRESS: ErrorReason
+TOO_MANY_INVITATIONS: ErrorReason
+TOO_MANY_TENANTS: ErrorReason
+USERNAME_TAKEN: ErrorReason
+CONFIRMATION_REQUIRED: ErrorReason
+USER_NOT_FOUND: ErrorReason
+ERASURE_NOT_FOUND: ErrorReason
+STAFF_NOT_ALLOWED: ErrorReason

@@ -22,25 +22,52 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from docuchat.auth.v1 import erasure_pb2 as docuchat_dot_auth_dot_v1_dot_erasure__pb2
 from docuchat.auth.v1 import tenant_pb2 as docuchat_dot_auth_dot_v1_dot_tenant__pb2
 from docuchat.auth.v1 import user_pb2 as docuchat_dot_auth_dot_v1_dot_user__pb2
 from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_access__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/user_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\x0e\n\x0cGetMeRequest\"{\n\rGetMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x31\n\x0bmemberships\x18\x03 \x03(\x0b\x32\x1c.docuchat.auth.v1.Membership2k\n\x0bUserService\x12\\\n\x05GetMe\x12\x1e.docuchat.auth.v1.GetMeRequest\x1a\x1f.docuchat.auth.v1.GetMeResponse\"\x12\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/meb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/user_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64ocuchat/auth/v1/erasure.proto\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\"\x0e\n\x0cGetMeRequest\"{\n\rGetMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x31\n\x0bmemberships\x18\x03 \x03(\x0b\x32\x1c.docuchat.auth.v1.Membership\"p\n\x0fUpdateMeRequest\x12,\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.UserB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"8\n\x10UpdateMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\",\n\x0e\x45raseMeRequest\x12\x1a\n\x08password\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\"=\n\x0f\x45raseMeResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure\"1\n\x11GetErasureRequest\x12\x1c\n\nerasure_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"@\n\x12GetErasureResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure2\xc5\x03\n\x0bUserService\x12\\\n\x05GetMe\x12\x1e.docuchat.auth.v1.GetMeRequest\x1a\x1f.docuchat.auth.v1.GetMeResponse\"\x12\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/me\x12k\n\x08UpdateMe\x12!.docuchat.auth.v1.UpdateMeRequest\x1a\".docuchat.auth.v1.UpdateMeResponse\"\x18\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x0e\x32\x06/v1/me:\x04user\x12k\n\x07\x45raseMe\x12 .docuchat.auth.v1.EraseMeRequest\x1a!.docuchat.auth.v1.EraseMeResponse\"\x1b\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/me:erase:\x01*\x12~\n\nGetErasure\x12#.docuchat.auth.v1.GetErasureRequest\x1a$.docuchat.auth.v1.GetErasureResponse\"%\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/erasures/{erasure_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.auth.v1.user_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_UPDATEMEREQUEST'].fields_by_name['user']._loaded_options = None
+  _globals['_UPDATEMEREQUEST'].fields_by_name['user']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ERASEMEREQUEST'].fields_by_name['password']._loaded_options = None
+  _globals['_ERASEMEREQUEST'].fields_by_name['password']._serialized_options = b'\272H\005r\003(\200\010'
+  _globals['_GETERASUREREQUEST'].fields_by_name['erasure_id']._loaded_options = None
+  _globals['_GETERASUREREQUEST'].fields_by_name['erasure_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_USERSERVICE'].methods_by_name['GetMe']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GetMe']._serialized_options = b'\310\301\030\002\202\323\344\223\002\010\022\006/v1/me'
-  _globals['_GETMEREQUEST']._serialized_start=180
-  _globals['_GETMEREQUEST']._serialized_end=194
-  _globals['_GETMERESPONSE']._serialized_start=196
-  _globals['_GETMERESPONSE']._serialized_end=319
-  _globals['_USERSERVICE']._serialized_start=321
-  _globals['_USERSERVICE']._serialized_end=428
+  _globals['_USERSERVICE'].methods_by_name['UpdateMe']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateMe']._serialized_options = b'\310\301\030\002\202\323\344\223\002\0162\006/v1/me:\004user'
+  _globals['_USERSERVICE'].methods_by_name['EraseMe']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['EraseMe']._serialized_options = b'\310\301\030\002\202\323\344\223\002\021\"\014/v1/me:erase:\001*'
+  _globals['_USERSERVICE'].methods_by_name['GetErasure']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['GetErasure']._serialized_options = b'\310\301\030\001\202\323\344\223\002\033\022\031/v1/erasures/{erasure_id}'
+  _globals['_GETMEREQUEST']._serialized_start=275
+  _globals['_GETMEREQUEST']._serialized_end=289
+  _globals['_GETMERESPONSE']._serialized_start=291
+  _globals['_GETMERESPONSE']._serialized_end=414
+  _globals['_UPDATEMEREQUEST']._serialized_start=416
+  _globals['_UPDATEMEREQUEST']._serialized_end=528
+  _globals['_UPDATEMERESPONSE']._serialized_start=530
+  _globals['_UPDATEMERESPONSE']._serialized_end=586
+  _globals['_ERASEMEREQUEST']._serialized_start=588
+  _globals['_ERASEMEREQUEST']._serialized_end=632
+  _globals['_ERASEMERESPONSE']._serialized_start=634
+  _globals['_ERASEMERESPONSE']._serialized_end=695
+  _globals['_GETERASUREREQUEST']._serialized_start=697
+  _globals['_GETERASUREREQUEST']._serialized_end=746
+  _globals['_GETERASURERESPONSE']._serialized_start=748
+  _globals['_GETERASURERESPONSE']._serialized_end=812
+  _globals['_USERSERVICE']._serialized_start=815
+  _globals['_USERSERVICE']._serialized_end=1268
 # @@protoc_insertion_point(module_scope)
