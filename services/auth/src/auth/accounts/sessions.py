@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from auth.accounts.homes import require_usable
 from auth.errors.accounts import InvalidRefreshToken
-from auth.model.accounts import Lifetimes, Membership, RefreshToken, Session, Tokens, Verdict
+from auth.model.accounts import Lifetimes, Membership, RefreshToken, Session, Tokens, Trade, Verdict
 from auth.ports.accounts import AccountStore, SessionStore, Successors, TokenSigner
+from servicekit.identity import Role
 from servicekit.telemetry import get_logger
 
 REFRESH_TOKEN_BYTES = 32
@@ -25,9 +27,12 @@ class Sessions:
     successors: Successors
     clock: Callable[[], datetime]
     lifetimes: Lifetimes
+    staff_enabled: bool = False
+    """Whether there may be sessions of staff."""
 
-    async def open(self, user_id: str, membership: Membership) -> Tokens:
-        """Starts a session of a user in one tenant and returns its tokens."""
+    async def open(self, user_id: str, membership: Membership, *, as_staff: bool = False) -> Tokens:
+        """Starts a session of a user in one tenant and returns its tokens. Raises TenantSuspended, UserDeactivated."""
+        require_usable(membership)
         now = self.clock()
         session = Session(
             session_id=str(uuid.uuid4()),
@@ -35,18 +40,27 @@ class Sessions:
             tenant_id=membership.tenant.tenant_id,
             create_time=now,
             expire_time=now + self.lifetimes.session,
+            as_staff=as_staff,
         )
         refresh_token = make_refresh_token()
         await self.store.open(session, hash_refresh_token(refresh_token))
         return self._sign(session, membership, refresh_token)
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """Uses a refresh token up and returns its session's next tokens. Raises InvalidRefreshToken."""
+        """Uses a refresh token up and returns its session's next tokens.
+
+        Raises InvalidRefreshToken, TenantSuspended, UserDeactivated.
+        """
         successor = self.successors.derive(refresh_token)
-        session = await self._trade(refresh_token, successor)
+        traded = await self._trade(refresh_token, successor)
+        session = traded.session
         # Read anew each time: whoever lost the membership or the role loses it with the next refresh.
         membership = await self.accounts.find_membership(session.user_id, session.tenant_id)
-        if membership is None:
+        if membership is None or (session.as_staff and not self.staff_enabled):
+            raise InvalidRefreshToken
+        # Before the verdict: these end sessions too, and whoever holds one is told why.
+        require_usable(membership)
+        if traded.verdict not in {Verdict.ROTATE, Verdict.REPEAT}:
             raise InvalidRefreshToken
         return self._sign(session, membership, successor)
 
@@ -54,8 +68,8 @@ class Sessions:
         """Ends the session of a refresh token, used or not; an unknown one ends nothing."""
         await self.store.revoke(hash_refresh_token(refresh_token), self.clock())
 
-    async def _trade(self, refresh_token: str, successor: str) -> Session:
-        """Returns the session that goes on with the successor. Raises InvalidRefreshToken."""
+    async def _trade(self, refresh_token: str, successor: str) -> Trade:
+        """Returns the session of a refresh token, and whether it goes on. Raises InvalidRefreshToken."""
         now, grace = self.clock(), self.lifetimes.refresh_grace
         traded = await self.store.trade(
             hash_refresh_token(refresh_token),
@@ -68,9 +82,7 @@ class Sessions:
         # The store has committed the revocation by now; raising earlier would have rolled it back.
         if traded.verdict is Verdict.REVOKE:
             get_logger("auth").warning("refresh token reused", session_id=traded.session.session_id)
-        if traded.verdict not in {Verdict.ROTATE, Verdict.REPEAT}:
-            raise InvalidRefreshToken
-        return traded.session
+        return traded
 
     def _sign(self, session: Session, membership: Membership, refresh_token: str) -> Tokens:
         """Returns a session's tokens; the access token never outlives the session."""
@@ -80,7 +92,7 @@ class Sessions:
             subject=session.user_id,
             tenant_id=session.tenant_id,
             session_id=session.session_id,
-            role=membership.role,
+            role=Role.STAFF if session.as_staff else membership.role,
             now=now,
             expire_time=expire_time,
         )

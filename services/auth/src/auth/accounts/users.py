@@ -1,21 +1,19 @@
 """Users: who they are, how they come and how they prove it."""
 
-import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from auth.accounts.names import clean_name, make_slug, normalise_email
+from auth.accounts.homes import describe_tenant, find_home, store_tenant
+from auth.accounts.names import clean_name, normalise_email
 from auth.accounts.passwords import check_guesses, check_password, normalise_password
 from auth.accounts.sessions import Sessions
 from auth.accounts.throttle import check_attempt, settle_attempt
-from auth.errors.accounts import InvalidCredentials, SlugTaken, TenantNotFound, UserGone
+from auth.errors.accounts import InvalidCredentials, StaffNotAllowed, UserGone
 from auth.model.accounts import Account, Me, Membership, Registration, SignedUp, Tenant, Tokens, User
 from auth.ports.accounts import AccountStore, FailureStore, GuessCounter, PasswordHasher
 from servicekit.identity import Role
-
-SLUG_SUFFIX_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -38,20 +36,28 @@ class Users:
         # Hashed before anyone looks whether the address is taken, so that both answers take as long.
         password_hash = await self.passwords.hash(password)
         user, tenant = describe(registration, email, self.clock())
-        tenant = await self._store(user, password_hash, tenant)
+        tenant = await store_tenant(tenant, lambda each: self.accounts.create(user, password_hash, each))
         tokens = await self.sessions.open(user.user_id, Membership(tenant, Role.OWNER))
         return SignedUp(user, tenant, tokens)
 
-    async def log_in(self, email: str, password: str, tenant_id: str = "") -> Tokens:
+    async def log_in(self, email: str, password: str, tenant_id: str = "", *, as_staff: bool = False) -> Tokens:
         """Starts a session in the tenant asked for, or in the user's oldest one.
 
-        Raises InvalidCredentials, TenantNotFound, TooManyAttempts or AddressLocked.
+        Raises InvalidCredentials, TenantNotFound, TenantSuspended, UserDeactivated,
+        StaffNotAllowed, TooManyAttempts or AddressLocked.
         """
         account = await self._authenticate(normalise_email(email), normalise_password(password))
-        membership = await self.accounts.find_membership(account.user.user_id, tenant_id)
-        if membership is None:
-            raise TenantNotFound
-        return await self.sessions.open(account.user.user_id, membership)
+        if as_staff and not (account.user.is_staff and self.sessions.staff_enabled):
+            raise StaffNotAllowed
+        membership = await find_home(self.accounts, account.user, tenant_id, self.clock())
+        return await self.sessions.open(account.user.user_id, membership, as_staff=as_staff)
+
+    async def confirm(self, user_id: str, password: str) -> None:
+        """Raises InvalidCredentials, TooManyAttempts or AddressLocked unless it is the user's password."""
+        user = (await self.describe_me(user_id)).user
+        account = await self._authenticate(user.email, normalise_password(password))
+        if account.user.user_id != user_id:
+            raise InvalidCredentials
 
     async def describe_me(self, user_id: str) -> Me:
         """Returns the user and the memberships. Raises UserGone."""
@@ -59,16 +65,6 @@ class Users:
         if me is None:
             raise UserGone
         return me
-
-    async def _store(self, user: User, password_hash: str, tenant: Tenant) -> Tenant:
-        """Stores both and returns the tenant, whose slug got a random end if another tenant has it."""
-        try:
-            await self.accounts.create(user, password_hash, tenant)
-        except SlugTaken:
-            # 32 random bits: a second collision is an accident worth an INTERNAL error, not a loop.
-            tenant = replace(tenant, slug=f"{tenant.slug}-{secrets.token_hex(SLUG_SUFFIX_BYTES)}")
-            await self.accounts.create(user, password_hash, tenant)
-        return tenant
 
     async def _authenticate(self, email: str, password: str) -> Account:
         """Returns the account that address and password belong to, and counts the attempt."""
@@ -93,6 +89,5 @@ class Users:
 def describe(registration: Registration, email: str, now: datetime) -> tuple[User, Tenant]:
     """Returns the user and the tenant to create; names left empty come from what is known."""
     display_name = clean_name(registration.display_name) or email.partition("@")[0]
-    tenant_name = clean_name(registration.tenant_name) or display_name
     user = User(str(uuid.uuid4()), email, display_name, now)
-    return user, Tenant(str(uuid.uuid4()), make_slug(tenant_name), tenant_name, now)
+    return user, describe_tenant(clean_name(registration.tenant_name) or display_name, now)

@@ -58,6 +58,12 @@ class PostgresSessionStore:
             if session_id is not None:
                 await end_session(connection, session_id, now)
 
+    async def find_start(self, user_id: str, session_id: str) -> datetime | None:
+        """Returns when a session of the user began."""
+        query = select(SESSIONS.c.create_time).where(SESSIONS.c.session_id == session_id)
+        async with self._database.transaction(user_id=user_id) as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
     async def list_revoked(self, since: datetime) -> Sequence[str]:
         """Returns the ids of the sessions that were ended, or lost their membership or user, after a moment."""
         ended = select(SESSIONS.c.session_id).where(SESSIONS.c.revoke_time > since)
@@ -106,7 +112,15 @@ async def end_session(connection: AsyncConnection, session_id: str, now: datetim
 
 def read_session(row: Row[Any]) -> Session:
     """Returns a row's session."""
-    return Session(row.session_id, row.user_id, row.tenant_id, row.create_time, row.expire_time, row.revoke_time)
+    return Session(
+        session_id=row.session_id,
+        user_id=row.user_id,
+        tenant_id=row.tenant_id,
+        create_time=row.create_time,
+        expire_time=row.expire_time,
+        revoke_time=row.revoke_time,
+        as_staff=row.as_staff,
+    )
 
 
 def read_token(row: Row[Any]) -> RefreshToken:

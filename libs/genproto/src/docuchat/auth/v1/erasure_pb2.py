@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64ocuchat/auth/v1/erasure.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x02\n\x07\x45rasure\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.docuchat.auth.v1.Erasure.State\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x11\n\ttenant_id\x18\x04 \x01(\t\x12,\n\x06\x65rased\x18\x05 \x03(\x0b\x32\x1c.docuchat.auth.v1.ErasedKind\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x45RASING\x10\x01\x12\n\n\x06\x45RASED\x10\x02\x12\r\n\tCONFIRMED\x10\x03\":\n\nErasedKind\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64ocuchat/auth/v1/erasure.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x02\n\x07\x45rasure\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.docuchat.auth.v1.Erasure.State\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\ntenant_ids\x18\x04 \x03(\t\x12,\n\x06\x65rased\x18\x05 \x03(\x0b\x32\x1c.docuchat.auth.v1.ErasedKind\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcomplete_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x45RASING\x10\x01\x12\n\n\x06\x45RASED\x10\x02\x12\r\n\tCONFIRMED\x10\x03\":\n\nErasedKind\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.auth.v1.erasure_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERASURE']._serialized_start=86
-  _globals['_ERASURE']._serialized_end=417
-  _globals['_ERASURE_STATE']._serialized_start=347
-  _globals['_ERASURE_STATE']._serialized_end=417
-  _globals['_ERASEDKIND']._serialized_start=419
-  _globals['_ERASEDKIND']._serialized_end=477
+  _globals['_ERASURE']._serialized_end=418
+  _globals['_ERASURE_STATE']._serialized_start=348
+  _globals['_ERASURE_STATE']._serialized_end=418
+  _globals['_ERASEDKIND']._serialized_start=420
+  _globals['_ERASEDKIND']._serialized_end=478
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,6 @@
 """Users, credentials, tenants, memberships, sessions and failed log-ins."""
 
-from sqlalchemy import Column, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Integer, Table, Text
 
 from auth.stores.tables import ID, METADATA, TIME
 
@@ -11,6 +11,12 @@ USERS = Table(
     Column("email", Text),
     Column("display_name", Text),
     Column("create_time", TIME),
+    Column("username", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("language", Text),
+    Column("is_staff", Boolean),
+    Column("is_active", Boolean),
 )
 CREDENTIALS = Table(
     "credentials",
@@ -26,6 +32,7 @@ TENANTS = Table(
     Column("slug", Text),
     Column("display_name", Text),
     Column("create_time", TIME),
+    Column("suspend_time", TIME),
 )
 MEMBERSHIPS = Table(
     "memberships",
@@ -34,6 +41,7 @@ MEMBERSHIPS = Table(
     Column("tenant_id", ID, primary_key=True),
     Column("role", Text),
     Column("create_time", TIME),
+    Column("is_active", Boolean),
 )
 SESSIONS = Table(
     "sessions",
@@ -44,6 +52,7 @@ SESSIONS = Table(
     Column("create_time", TIME),
     Column("expire_time", TIME),
     Column("revoke_time", TIME),
+    Column("as_staff", Boolean),
 )
 # Written by a trigger, when a membership or a user takes sessions along.
 DELETED_SESSIONS = Table(
