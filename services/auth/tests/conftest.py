@@ -19,8 +19,11 @@ from auth.accounts.users import Users
 from auth.config import Settings
 from auth.errors.accounts import EmailTaken, SlugTaken
 from auth.model.accounts import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
+from auth.model.tenants import Erased
 from auth.server import CLOCK, add_servicers, build_flows, make_hasher, make_signer, make_verifier
+from auth.stores.erasures import PostgresEraser
 from auth.stores.sessions import PostgresSessionStore
+from auth.wiring.tenants import TenantFlows, build_tenants
 from servicekit.identity import Role
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.client import open_channel
@@ -63,6 +66,11 @@ class FakeAccounts:
     async def find_me(self, user_id):
         users = [each.user for each in self.accounts.values() if each.user.user_id == user_id]
         return Me(users[0], tuple(self.members[user_id])) if users else None
+
+    async def add_tenant(self, user, tenant):
+        if tenant.slug in self.slugs():
+            raise SlugTaken
+        self.members[user.user_id].append(Membership(tenant, Role.OWNER))
 
     async def find_membership(self, user_id, tenant_id=""):
         return next((each for each in self.members[user_id] if tenant_id in {"", each.tenant.tenant_id}), None)
@@ -163,6 +171,24 @@ class FakeServiceSecrets:
 
 
 @dataclass
+class FakeEraser:
+    """A service that keeps `left` things of everybody, and erases two of them a call."""
+
+    service: str
+    left: int = 5
+    failures: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
+
+    async def erase(self, subject):
+        self.asked.append(subject)
+        if self.failures:
+            raise self.failures.pop()
+        gone = min(self.left, 2)
+        self.left -= gone
+        return Erased({"things": gone} if gone else {}, is_complete=not self.left)
+
+
+@dataclass
 class Needs:
     """All ports, faked, and the flows over them; the fakes' fields are open to the test."""
 
@@ -219,6 +245,9 @@ class Stack:
     services: Services
     signer: object
     hasher: object
+    tenants: TenantFlows
+    erasers: dict
+    letters: list
     address: str
     channel: object
 
@@ -238,18 +267,26 @@ async def stack(service_database, key_file):
     settings = Settings(
         database_url=database.url,
         signing_key_file=key_file,
+        staff_enabled=True,
         service_secrets={name: f"the secret of {name}" for name in ("ingestion", "retrieval", "chat")},
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
     flows = build_flows(settings, database.database, hasher, signer)
+    letters, erasers = [], {name: FakeEraser(name) for name in ("ingestion", "retrieval", "chat")}
+    erasers["auth"] = PostgresEraser(database.database)
+
+    async def keep_letter(_connection, letter):
+        letters.append(letter)
+
+    tenants = build_tenants(database.database, flows.users, erasers, keep_letter)
     feed = RevocationFeed(PostgresSessionStore(database.database), CLOCK, Lifetimes().access_token, interval=0.05)
     revoked = RevokedSessions(feed.watch, source="postgresql")
     following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
     server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
-    add_servicers(server.grpc, flows=flows, signer=signer, feed=feed)
+    add_servicers(server.grpc, flows=flows, tenants=tenants, signer=signer, feed=feed)
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
-        yield Stack(database, settings, *flows, signer, hasher, address, channel)
+        yield Stack(database, settings, *flows, signer, hasher, tenants, erasers, letters, address, channel)
     feed.close()
     # With time to spare: whoever watches must have been let go.
     await asyncio.wait_for(server.stop(10), 5)

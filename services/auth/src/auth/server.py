@@ -18,13 +18,13 @@ from auth.security.passwords import Argon2PasswordHasher, ZxcvbnGuesses
 from auth.security.service_secrets import ConfiguredServiceSecrets
 from auth.security.tokens import Ed25519TokenSigner
 from auth.servicers.auth import AuthServicer
-from auth.servicers.user import UserServicer
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.failures import PostgresFailureStore
 from auth.stores.sessions import PostgresSessionStore
+from auth.wiring.tenants import ERASURE_SECONDS, TenantFlows, add_tenant_servicers, build_tenants, open_erasers
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
-from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from servicekit.database import Database, open_database
+from servicekit.repeating import repeat
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.server import run_service
 from servicekit.tokens import Revocations, StaticKeys, TokenVerifier
@@ -48,18 +48,23 @@ async def serve(settings: Settings) -> None:
         database = await stack.enter_async_context(open_database(settings, name="auth"))
         hasher = make_hasher(settings)
         stack.callback(hasher.close)
+        flows = build_flows(settings, database, hasher, signer)
+        erasers = await stack.enter_async_context(open_erasers(settings, database, signer))
+        tenants = build_tenants(database, flows.users, erasers)
         feed = RevocationFeed(PostgresSessionStore(database), CLOCK, read_lifetimes(settings).access_token)
         # auth judges its own tokens by its own store, as every other service judges them by auth.
         revoked = RevokedSessions(feed.watch, source="postgresql")
         await run_service(
             settings,
             name="auth",
-            add_servicers=partial(
-                add_servicers, flows=build_flows(settings, database, hasher, signer), signer=signer, feed=feed
-            ),
+            add_servicers=partial(add_servicers, flows=flows, tenants=tenants, signer=signer, feed=feed),
             checks={"postgresql": database.ping},
             verifier=make_verifier(settings, signer, revoked),
-            background=[feed.follow, revoked.follow],
+            background=[
+                feed.follow,
+                revoked.follow,
+                partial(repeat, "erasures", tenants.work.run_due, every_seconds=ERASURE_SECONDS),
+            ],
             on_stop=[feed.close],
         )
 
@@ -108,14 +113,24 @@ def build_flows(
 ) -> Flows:
     """Chooses an adapter for every port."""
     accounts, lifetimes = PostgresAccountStore(database), read_lifetimes(settings)
-    sessions = Sessions(PostgresSessionStore(database), accounts, signer, signer.successors, CLOCK, lifetimes)
+    sessions = Sessions(
+        PostgresSessionStore(database),
+        accounts,
+        signer,
+        signer.successors,
+        CLOCK,
+        lifetimes,
+        staff_enabled=settings.staff_enabled,
+    )
     users = Users(accounts, PostgresFailureStore(database), hasher, ZxcvbnGuesses(hasher.run), sessions, CLOCK)
     secrets = ConfiguredServiceSecrets(read_secrets(settings))
     return Flows(users, sessions, Services(secrets, signer, CLOCK, lifetimes.service_token))
 
 
-def add_servicers(server: grpc.aio.Server, *, flows: Flows, signer: Ed25519TokenSigner, feed: RevocationFeed) -> None:
-    """Adds both services to a server."""
+def add_servicers(
+    server: grpc.aio.Server, *, flows: Flows, tenants: TenantFlows, signer: Ed25519TokenSigner, feed: RevocationFeed
+) -> None:
+    """Adds auth's services to a server."""
     auth = AuthServicer(flows.users, flows.sessions, flows.services, signer, feed)
     add_AuthServiceServicer_to_server(auth, server)
-    add_UserServiceServicer_to_server(UserServicer(flows.users), server)
+    add_tenant_servicers(server, flows.users, tenants)

@@ -34,7 +34,7 @@ def to_caller(principal: Principal) -> Caller:
     return Caller(principal.subject, principal.tenant_id, principal.role, principal.session_id)
 
 
-def to_role(value: tenant_pb2.Membership.Role.ValueType) -> Role | None:
+def to_role(value: tenant_pb2.Membership.Role) -> Role | None:
     """Returns a role; None where none is given."""
     return Role(tenant_pb2.Membership.Role.Name(value)) if value else None
 
@@ -95,17 +95,13 @@ def to_invitation_proto(invitation: Invitation) -> invitation_pb2.Invitation:
 def to_invitations_proto(rows: Sequence[Invitation], size: int) -> tenant_service_pb2.ListInvitationsResponse:
     """Returns a page of invitations."""
     page, token = cut_page(INVITATIONS, rows, page_size(size), lambda row: (row.create_time, row.invitation_id))
-    return tenant_service_pb2.ListInvitationsResponse(
-        invitations=map(to_invitation_proto, page), next_page_token=token
-    )
+    return tenant_service_pb2.ListInvitationsResponse(invitations=map(to_invitation_proto, page), next_page_token=token)
 
 
 def to_tenants_proto(rows: Sequence[Tenant], size: int) -> admin_service_pb2.AdminServiceListTenantsResponse:
     """Returns a page of tenants."""
     page, token = cut_page(TENANTS, rows, page_size(size), lambda row: (row.create_time, row.tenant_id))
-    return admin_service_pb2.AdminServiceListTenantsResponse(
-        tenants=map(to_tenant_proto, page), next_page_token=token
-    )
+    return admin_service_pb2.AdminServiceListTenantsResponse(tenants=map(to_tenant_proto, page), next_page_token=token)
 
 
 def to_event_proto(named: NamedEvent) -> audit_event_pb2.AuditEvent:

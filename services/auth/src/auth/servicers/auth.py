@@ -39,7 +39,7 @@ class AuthServicer(AuthServiceServicer):
 
     async def Login(self, request: auth_service_pb2.LoginRequest, context: Context) -> auth_service_pb2.LoginResponse:
         """Starts a session."""
-        tokens = await self._users.log_in(request.email, request.password, request.tenant_id)
+        tokens = await self._users.log_in(request.email, request.password, request.tenant_id, as_staff=request.as_staff)
         return auth_service_pb2.LoginResponse(tokens=convert.to_tokens_proto(tokens))
 
     async def Refresh(

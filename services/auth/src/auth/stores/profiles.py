@@ -78,7 +78,9 @@ async def require_other_owners(connection: AsyncConnection, user_id: str) -> Seq
     The tenants that the user owns are locked until the transaction ends.
     """
     owned = (MEMBERSHIPS.c.user_id == user_id) & (MEMBERSHIPS.c.role == Role.OWNER.value)
-    tenant_ids = (await connection.execute(select(MEMBERSHIPS.c.tenant_id).where(owned).order_by("tenant_id"))).scalars()
+    tenant_ids = (
+        await connection.execute(select(MEMBERSHIPS.c.tenant_id).where(owned).order_by("tenant_id"))
+    ).scalars()
     alone = []
     for tenant_id in tenant_ids.all():
         await declare(connection, "managed_tenant_id", tenant_id)

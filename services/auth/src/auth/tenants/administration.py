@@ -86,9 +86,7 @@ class Administration:
         return replace(describe_act(caller, action, self.clock(), target_id), tenant_id=tenant_id)
 
 
-async def appoint_staff(
-    profiles: ProfileStore, email: str, clock: Callable[[], datetime], *, is_staff: bool
-) -> int:
+async def appoint_staff(profiles: ProfileStore, email: str, clock: Callable[[], datetime], *, is_staff: bool) -> int:
     """Makes the users of an address staff, or not; the decision of whoever operates the machine.
 
     Returns how many users that were. Raises UserNotFound.

@@ -33,9 +33,7 @@ class Tenants:
         draft = describe_tenant(require_name(display_name, "display_name"), self.clock())
         act = describe_act(caller, "tenant.create", draft.create_time)
         event = replace(act, tenant_id=draft.tenant_id)
-        return await store_tenant(
-            draft, lambda each: self.store.create(each, caller.user_id, event, most=MOST_TENANTS)
-        )
+        return await store_tenant(draft, lambda each: self.store.create(each, caller.user_id, event, most=MOST_TENANTS))
 
     async def list_own(self, caller: Caller) -> tuple[Membership, ...]:
         """Returns the caller's memberships, oldest first, 100 at most. Raises UserGone."""

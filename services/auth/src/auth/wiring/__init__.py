@@ -1,0 +1,1 @@
+"""What is plugged into what, a file for each area; `server` puts them together."""
