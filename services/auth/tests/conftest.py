@@ -19,11 +19,11 @@ from auth.accounts.users import Users
 from auth.config import Settings
 from auth.errors.accounts import EmailTaken, SlugTaken
 from auth.model.accounts import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
-from auth.model.tenants import Erased
 from auth.server import CLOCK, add_servicers, build_flows, make_hasher, make_signer, make_verifier
 from auth.stores.erasures import PostgresEraser
 from auth.stores.sessions import PostgresSessionStore
 from auth.wiring.tenants import TenantFlows, build_tenants
+from servicekit.erasure import Erased
 from servicekit.identity import Role
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.client import open_channel

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import grpc
 
-from auth.model.tenants import Erased, Subject
 from auth.ports.accounts import TokenSigner
 from docuchat.common.v1 import erasure_service_pb2 as pb
 from docuchat.common.v1.erasure_service_pb2_grpc import ErasureServiceStub
+from servicekit.erasure import Erased, Subject
 from servicekit.identity import Role
 from servicekit.rpc.client import TokenSource
 from servicekit.rpc.status import ask

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from auth.model.accounts import User
+from servicekit.erasure import Subject
 from servicekit.identity import Role
 
 PageKey = tuple[datetime, str]
@@ -96,22 +97,6 @@ class ErasureState(Enum):
     ERASING = "ERASING"
     ERASED = "ERASED"
     CONFIRMED = "CONFIRMED"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What one step of an erasure is about: a user, or a tenant."""
-
-    user_id: str = ""
-    tenant_id: str = ""
-
-
-@dataclass(frozen=True)
-class Erased:
-    """What one step has removed, by kind, and whether nothing is left."""
-
-    counts: Mapping[str, int]
-    is_complete: bool
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Protocol
 from auth.model.accounts import Membership, Tenant, User
 from auth.model.tenants import (
     AuditEvent,
-    Erased,
     Erasure,
     Invitation,
     InvitationLetter,
@@ -15,8 +14,8 @@ from auth.model.tenants import (
     NamedEvent,
     PageKey,
     Standing,
-    Subject,
 )
+from servicekit.erasure import Erased, Subject
 
 Decide = Callable[[Standing], Member | None]
 """Returns the member as it shall be, None for one that shall be none any more; what it raises leaves all as it was."""

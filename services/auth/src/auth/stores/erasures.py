@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.model.tenants import AuditEvent, Erased, Erasure, ErasureState, Subject
+from auth.model.tenants import AuditEvent, Erasure, ErasureState
 from auth.stores.audit import add_event
 from auth.stores.members import lock_tenant
 from auth.stores.profiles import declare, require_other_owners
@@ -16,6 +16,7 @@ from auth.stores.tables.accounts import MEMBERSHIPS, SESSIONS, TENANTS, USERS
 from auth.stores.tables.tenants import ERASURES, INVITATIONS
 from auth.stores.tenants import end_sessions
 from servicekit.database import Database
+from servicekit.erasure import Erased, Subject, add_up
 
 
 class PostgresErasureStore:
@@ -88,7 +89,7 @@ class PostgresEraser:
     async def erase(self, subject: Subject) -> Erased:
         """Removes a user or a tenant, in one transaction."""
         counts = await (self._erase_user(subject.user_id) if subject.user_id else self._erase_tenant(subject.tenant_id))
-        return Erased({kind: count for kind, count in counts.items() if count}, is_complete=True)
+        return Erased(add_up(counts))
 
     async def _erase_user(self, user_id: str) -> dict[str, int]:
         of_user = USERS.c.user_id == user_id
@@ -136,11 +137,10 @@ async def count(connection: AsyncConnection, table: Any, **which: str) -> int:  
 
 def add_counts(
     known: Mapping[str, Mapping[str, int]], service: str, counts: Mapping[str, int]
-) -> dict[str, dict[str, int]]:
+) -> dict[str, Mapping[str, int]]:
     """Returns the counts by service and kind with those of a service added."""
-    before = known.get(service, {})
-    after = {kind: before.get(kind, 0) + counts.get(kind, 0) for kind in sorted({*before, *counts})}
-    return {name: dict(of_service) for name, of_service in known.items()} | ({service: after} if after else {})
+    after = add_up(known.get(service, {}), counts)
+    return {**known, service: after} if after else dict(known)
 
 
 def read_erasure(row: Row[Any]) -> Erasure:
