@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import grpc
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,11 +24,17 @@ from auth.server import CLOCK, add_servicers, build_flows, make_hasher, make_sig
 from auth.stores.erasures import PostgresEraser
 from auth.stores.sessions import PostgresSessionStore
 from auth.wiring.tenants import TenantFlows, build_tenants
+from docuchat.auth.v1 import auth_service_pb2, tenant_service_pb2
+from docuchat.auth.v1.admin_service_pb2_grpc import AdminServiceStub
+from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from docuchat.auth.v1.tenant_service_pb2_grpc import TenantServiceStub
+from docuchat.auth.v1.user_service_pb2_grpc import UserServiceStub
 from servicekit.erasure import Erased
 from servicekit.identity import Role
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.server import build_server
+from servicekit.rpc.status import read_error
 
 
 @dataclass
@@ -294,3 +301,78 @@ async def stack(service_database, key_file):
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
     hasher.close()
+
+
+@dataclass
+class Person:
+    """Somebody with a session in one tenant, and stubs that send its token."""
+
+    email: str
+    password: str
+    user_id: str
+    tenant_id: str
+    tokens: object
+    channel: object
+    stack: object
+    exits: AsyncExitStack
+
+    def __post_init__(self):
+        self.tenants = TenantServiceStub(self.channel)
+        self.users = UserServiceStub(self.channel)
+        self.admin = AdminServiceStub(self.channel)
+
+    async def with_tokens(self, tokens, tenant_id):
+        """The same user in another session."""
+        channel = await self.exits.enter_async_context(self.stack.channel_with(tokens.access_token))
+        return replace(self, tokens=tokens, tenant_id=tenant_id, channel=channel)
+
+    async def log_in(self, **more):
+        """The same user in a new session."""
+        request = auth_service_pb2.LoginRequest(email=self.email, password=self.password, **more)
+        tokens = (await AuthServiceStub(self.stack.channel).Login(request)).tokens
+        return await self.with_tokens(tokens, more.get("tenant_id", self.tenant_id))
+
+
+@pytest_asyncio.fixture
+async def join(stack):
+    """Returns a function that signs somebody up, or brings somebody into another's tenant by invitation."""
+    known = {}
+    password = "violet tractor hums at dawn"
+    async with AsyncExitStack() as exits:
+
+        async def sign_up(name):
+            email = f"{name}@example.com"
+            request = auth_service_pb2.SignUpRequest(email=email, password=password, display_name=name)
+            made = await AuthServiceStub(stack.channel).SignUp(request)
+            channel = await exits.enter_async_context(stack.channel_with(made.tokens.access_token))
+            ids = (made.user.user_id, made.tenant.tenant_id)
+            return Person(email, password, *ids, made.tokens, channel, stack, exits)
+
+        async def join(name, *, into=None, role=Role.MEMBER):
+            if name not in known:
+                known[name] = await sign_up(name)
+            person = known[name]
+            if into is None:
+                return person
+            invite = tenant_service_pb2.CreateInvitationRequest(
+                tenant_id=into.tenant_id, email=person.email, role=role.value
+            )
+            await into.tenants.CreateInvitation(invite)
+            accept = tenant_service_pb2.AcceptInvitationRequest(invitation_token=stack.letters[-1].token)
+            await person.tenants.AcceptInvitation(accept)
+            select = tenant_service_pb2.SelectTenantRequest(tenant_id=into.tenant_id)
+            return await person.with_tokens((await person.tenants.SelectTenant(select)).tokens, into.tenant_id)
+
+        yield join
+
+
+@pytest.fixture
+def refused():
+    """Returns a function that awaits a call which is refused and returns its error."""
+
+    async def read(call):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        return read_error(caught.value)
+
+    return read
