@@ -167,6 +167,8 @@ def _auth_environment(plan: Plan) -> dict[str, str]:
     return {
         "DOCUCHAT_SIGNING_KEY_FILE": str(plan.keys.signing_key_file),
         "DOCUCHAT_SERVICE_SECRETS": json.dumps(plan.keys.service_secrets),
+        # Whom auth has erase their part of users and tenants.
+        **{f"DOCUCHAT_{name.upper()}_TARGET": _target(plan, name) for name in ("ingestion", "retrieval", "chat")},
     }
 
 
