@@ -41,7 +41,7 @@ class Account:
             document = self.http.get(f"/v1/documents/{document_id}").json["document"]
             if document["state"] in END_STATES:
                 return document
-            time.sleep(0.15)
+            time.sleep(0.03)
         raise TimeoutError(f"still {document['state']} after {seconds} s: {document}")
 
     def wait_through_outage(self, document_id: str, seconds: float) -> dict:
@@ -51,7 +51,7 @@ class Account:
             reply = self.http.get(f"/v1/documents/{document_id}")
             if reply.status == 200 and reply.json["document"]["state"] in END_STATES:
                 return reply.json["document"]
-            time.sleep(0.2)
+            time.sleep(0.05)
         raise TimeoutError(f"not in an end state after {seconds} s: {reply.body!r}")
 
     def upload_ready(self, content: bytes, filename: str) -> dict:

@@ -131,10 +131,10 @@ class RunningStack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_for_another(self, name: str, killed: int, seconds: float) -> None:
-        """Waits until the launcher has started a process in place of a killed one."""
+    def wait_for_another(self, name: str, killed: int, seconds: float, state: str = "") -> None:
+        """Waits until the launcher has started a process in place of a killed one, and finds it in a state if given."""
         end = time.monotonic() + seconds
-        while self.processes()[name]["pid"] in (None, killed):
+        while (row := self.processes()[name])["pid"] in (None, killed) or state not in ("", row["state"]):
             if time.monotonic() > end:
                 raise TimeoutError(f"{name} was not started again\n{self.describe()}")
             time.sleep(0.05)

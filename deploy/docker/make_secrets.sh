@@ -6,8 +6,11 @@ cd "$(dirname "$0")/../.."
 mkdir -p deploy/docker/secrets
 key=deploy/docker/secrets/signing_key.pem
 [ -f "$key" ] || openssl genpkey -algorithm ed25519 -out "$key"
-# The container's user reads the mounted key under another uid; the folder stays closed to everyone else here.
-chmod 644 "$key"
+secret=deploy/docker/secrets/auth_secret
+[ -f "$secret" ] || openssl rand -hex 32 >"$secret"
+# The container's user reads them under another uid: whoever may look into the project's folder can read them here.
+chmod 755 deploy/docker/secrets
+chmod 644 "$key" "$secret"
 touch .env
 for name in POSTGRES_PASSWORD INGESTION_SERVICE_SECRET RETRIEVAL_SERVICE_SECRET CHAT_SERVICE_SECRET \
     AUTH_OWNER_PASSWORD INGESTION_OWNER_PASSWORD RETRIEVAL_OWNER_PASSWORD CHAT_OWNER_PASSWORD \

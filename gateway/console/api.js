@@ -1,6 +1,14 @@
 // The HTTP side: tokens, JSON calls, uploads and the event stream of an answer.
 
 const KEPT = "docuchat.refresh_token";
+// Shows at the next log-in that this browser has logged in before; it opens nothing.
+const DEVICE = "docuchat.device_token";
+const FIELDS = {
+  "login": ["email", "password", "device_token"],
+  "sign-up": ["email", "password"],
+  "request-code": ["email", "device_token"],
+  "verify-code": ["email", "code", "device_token"],
+};
 let accessToken = "";
 let refreshing = null;
 
@@ -18,9 +26,14 @@ export function hasSession() {
   return Boolean(sessionStorage.getItem(KEPT));
 }
 
-export async function enter(action, email, password) {
-  const answer = await call("POST", `/v1/auth/${action}`, { email, password });
-  keep(answer.tokens);
+// Returns whether somebody is in now; a code that was asked for is only on its way.
+export async function enter(action, form) {
+  const device_token = localStorage.getItem(DEVICE) || "";
+  const known = { email: form.get("email"), password: form.get("password"), code: form.get("code").trim(), device_token };
+  const body = Object.fromEntries(FIELDS[action].map((name) => [name, known[name]]));
+  const { tokens } = await call("POST", `/v1/auth/${action}`, body);
+  if (tokens) keep(tokens);
+  return Boolean(tokens);
 }
 
 export async function leave() {
@@ -32,6 +45,7 @@ export async function leave() {
 function keep(tokens) {
   accessToken = tokens.access_token;
   sessionStorage.setItem(KEPT, tokens.refresh_token);
+  if (tokens.device_token) localStorage.setItem(DEVICE, tokens.device_token);
 }
 
 function forget() {

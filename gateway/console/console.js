@@ -39,13 +39,24 @@ function showDoorAgain() {
   at("enter-error").textContent = "Your session is over. Log in again.";
 }
 
+function askForCode() {
+  at("by-code").hidden = false;
+  at("code").focus();
+}
+
 at("enter").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = new FormData(event.target);
   at("enter-error").textContent = "";
-  await enter(event.submitter.value, form.get("email"), form.get("password")).then(open, (error) => {
+  await enter(event.submitter.value, form).then((inside) => inside ? open() : askForCode(), (error) => {
     at("enter-error").textContent = error.message;
   });
+});
+// Enter would press the form's first button, which wants a password.
+at("code").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  at("enter").requestSubmit(at("verify-code"));
 });
 at("leave").addEventListener("click", async () => { await leave(); location.reload(); });
 window.addEventListener("session-ended", showDoorAgain);

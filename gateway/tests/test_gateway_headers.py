@@ -78,3 +78,9 @@ def test_the_admin_page_is_a_socket_of_its_own_user_and_no_port(run_gateway, adm
             assert ask_admin(admin_socket, b"GET /ready HTTP/1.1\r\nhost: a\r\n\r\n").startswith(b"HTTP/1.1 200")
             open_ports = psutil.Process(gateway.process.pid).net_connections("tcp")
             assert {port.laddr.port for port in open_ports if port.status == psutil.CONN_LISTEN} == {gateway.port}
+
+
+def test_a_service_hears_from_the_gateway_where_a_client_connects_from_and_from_nobody_else(gateway):
+    spoofed = {"x-envoy-external-address": "203.0.113.9", "x-forwarded-for": "203.0.113.9"}
+    assert gateway.send("GET", "/health", None, spoofed).status == 200
+    assert gateway.journal.metadata[-1]["x-envoy-external-address"] == "127.0.0.1"

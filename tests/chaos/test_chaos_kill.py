@@ -8,11 +8,11 @@ from docuchat.retrieval.v1.engine_service_pb2_grpc import EngineServiceStub
 from tests.accounts import sign_token
 from tests.documents import code_of, make_report
 
-SECTIONS = 150
+SECTIONS = 90
 SEED = 7
 BEGIN_SECONDS = 60
 READY_SECONDS = 180
-SAMPLE = range(0, SECTIONS, 15)
+SAMPLE = range(0, SECTIONS, 9)
 
 
 @pytest.fixture(scope="module")

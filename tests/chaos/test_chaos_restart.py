@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 
 import pytest
 
@@ -69,14 +68,15 @@ def test_a_killed_launcher_leaves_nothing_that_the_next_one_cannot_take_over(sta
 def test_a_job_outlives_several_workers(stack, owner):
     document_id = owner.upload(make_report(60, seed=17).encode(), "report.md")
     for _ in range(3):
-        stack.wait_for_another("worker", stack.kill("worker"), 30)
-        time.sleep(1)
+        stack.wait_for_another("worker", stack.kill("worker"), 30, state="ready")
     document = owner.wait(document_id, 120)
     assert (document["state"], len(owner.chunks(document_id))) == ("READY", document["chunk_count"])
 
 
 def test_no_message_is_left_streaming(owner, lighthouse):
-    for conversation in owner.http.get("/v1/conversations", page_size=100).json["conversations"]:
+    conversations = owner.http.get("/v1/conversations", page_size=100).json["conversations"]
+    assert conversations
+    for conversation in conversations:
         path = f"/v1/conversations/{conversation['conversation_id']}/messages"
         states = {message["state"] for message in owner.http.get(path, page_size=100).json["messages"]}
         assert states <= {"COMPLETE", "FAILED", "CANCELLED"}

@@ -91,11 +91,13 @@ def find_services(pool, own_files) -> Iterator[ServiceDescriptor]:
 def methods(pool, own_files):
     """Every RPC."""
     comments = dict(pair for file in own_files for pair in read_comments(file))
-    return [
+    found = [
         Method(method, comments.get(method.full_name, ""))
         for service in find_services(pool, own_files)
         for method in service.methods
     ]
+    assert found, "no method to hold to anything"
+    return found
 
 
 def find_messages(root: Descriptor) -> list[Descriptor]:

@@ -82,12 +82,17 @@ def test_every_page_size_and_top_k_is_capped(request_messages):
 
 
 def test_every_id_of_a_public_request_is_a_uuid(request_messages):
-    for message in request_messages.values():
-        for field in message.fields:
-            if field.name.endswith(("_id", "_ids")) and field.name not in {"bot_id", "request_id"}:
-                rules = rules_of(field)
-                text = rules.repeated.items.string if field.is_repeated else rules.string
-                assert text.uuid, field.full_name
+    ids = [
+        field
+        for message in request_messages.values()
+        for field in message.fields
+        if field.name.endswith(("_id", "_ids")) and field.name not in {"bot_id", "request_id"}
+    ]
+    assert ids
+    for field in ids:
+        rules = rules_of(field)
+        text = rules.repeated.items.string if field.is_repeated else rules.string
+        assert text.uuid, field.full_name
 
 
 # Whom a request is about, where that is not the caller: name -> what it says of them.

@@ -34,7 +34,9 @@ BETWEEN_SERVICES = {
 }
 PATHS = """
 /health /status /.well-known/jwks.json /v1/me /v1/search /v1/ask /v1/collections /v1/conversations
-/v1/auth/sign-up /v1/auth/login /v1/auth/refresh /v1/auth/logout
+/v1/auth/sign-up /v1/auth/login /v1/auth/refresh /v1/auth/logout /v1/auth/request-code /v1/auth/verify-code
+/v1/auth/request-password-reset /v1/auth/reset-password /v1/me:request-email-verification /v1/me:verify-email
+/v1/me:change-password /v1/me/sessions /v1/me/sessions/{session_id} /v1/me/sessions:revoke-all
 /v1/documents /v1/documents:from-text /v1/documents/{document_id} /v1/documents/{document_id}/text
 /v1/documents/{document_id}/content /v1/documents/{document_id}/chunks
 /v1/me:erase /v1/erasures/{erasure_id} /v1/tenants /v1/tenants/{tenant_id} /v1/tenants/{tenant_id}:select

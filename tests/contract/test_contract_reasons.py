@@ -67,9 +67,11 @@ def base_name(base):
 @pytest.fixture(scope="session")
 def reasons(own_files):
     """Reason -> the comment's code, by package such as "auth"."""
-    return {
+    found = {
         file.package.split(".")[1]: read_reasons(file) for file in own_files if file.name.endswith("error_reason.proto")
     }
+    assert all(found[package] for package in ("common", *SERVICES))
+    return found
 
 
 def read_reasons(file):

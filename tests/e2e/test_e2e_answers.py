@@ -76,6 +76,7 @@ def test_every_citation_is_the_text_between_its_offsets_on_the_right_page(owner,
 
 def test_every_citation_comes_after_its_place_in_the_answer(answer):
     text, markers = "", set()
+    assert "citation" in kinds(answer)
     for event in answer:
         text += event.get("text_delta", {}).get("text", "")
         markers |= {row["marker"] for row in event.get("sources", {}).get("passages", [])}

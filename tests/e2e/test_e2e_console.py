@@ -34,10 +34,15 @@ def test_the_page_reaches_all_its_parts(modules):
 
 
 def test_what_a_module_imports_the_other_exports(modules):
-    for source in modules.values():
-        for names, path in IMPORT.findall(source):
-            for name in re.findall(r"\w+", names.partition("{")[2]):
-                assert re.search(rf"^export .*\b{name}\b", modules[f"/console/{path[2:]}"], re.MULTILINE), (name, path)
+    imports = [
+        (name, path)
+        for source in modules.values()
+        for names, path in IMPORT.findall(source)
+        for name in re.findall(r"\w+", names.partition("{")[2])
+    ]
+    assert imports
+    for name, path in imports:
+        assert re.search(rf"^export .*\b{name}\b", modules[f"/console/{path[2:]}"], re.MULTILINE), (name, path)
 
 
 def test_every_element_that_is_looked_for_is_on_the_page(page, modules):

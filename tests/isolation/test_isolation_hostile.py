@@ -86,7 +86,7 @@ def canary():
 
 
 def push(stack, canary):
-    """Sends the canary wherever people can send text, with and without a good token."""
+    """Sends the canary wherever people can send text, with and without a good token; returns the last answer, too."""
     account = sign_up(stack, canary)
     transport = StubTransport(stack.port)
     for method, item in text_fields():
@@ -96,14 +96,25 @@ def push(stack, canary):
     account.ask(f"What is {canary}?")
     client = HttpClient(stack.port, account.token)
     client.send("GET", f"/v1/documents?{urlencode({'page_token': canary, canary: canary})}")
-    client.send("POST", "/v1/search", f'{{"query": "{canary}'.encode(), {"x-canary": canary, "cookie": canary})
-    return account
+    last = client.send("POST", "/v1/search", f'{{"query": "{canary}'.encode(), {"x-canary": canary, "cookie": canary})
+    return account, last
+
+
+def read_logs(stack, last):
+    """Returns every log once the gateway's, which is written after the services' own, tells of the last request."""
+    (request_id,) = {detail.get("metadata", {}).get("request_id") for detail in last.json["details"]} - {None}
+    end = time.monotonic() + 15
+    while True:
+        logs = {path.name: path.read_text(errors="replace") for path in (stack.home / "logs").glob("*.log")}
+        if request_id in logs["gateway.log"]:
+            return logs
+        assert time.monotonic() < end, "the gateway has not logged its last request"
+        time.sleep(0.05)
 
 
 def test_nothing_that_people_send_is_in_a_log(stack, canary):
-    account = push(stack, canary)
-    time.sleep(1)
-    logs = {path.name: path.read_text(errors="replace") for path in (stack.home / "logs").glob("*.log")}
+    account, last = push(stack, canary)
+    logs = read_logs(stack, last)
     assert len(logs["gateway.log"]) > 1000
     secret = [canary, account.token, account.refresh_token, PASSWORD, account.email]
     # Whole for names and addresses; of what grants something, not even eight characters.

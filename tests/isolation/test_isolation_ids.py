@@ -16,6 +16,7 @@ from tests.transports import JsonTransport, all_methods, find_method
 MISSING = "3c1d0f4e-8a57-4c8f-9a55-0f6f3e0c1d2b"
 QUESTION = "Who built the lighthouse of Norwick?"
 OPEN = {access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN}
+AUTH = "docuchat.auth.v1.UserService"
 INGESTION, CHAT, RETRIEVAL = "docuchat.ingestion.v1", "docuchat.chat.v1", "docuchat.retrieval.v1"
 
 
@@ -30,7 +31,13 @@ class Row:
 
 NOTHING = Row()
 ROWS = {
-    "docuchat.auth.v1.UserService.GetMe": NOTHING,
+    f"{AUTH}.GetMe": NOTHING,
+    f"{AUTH}.RequestEmailVerification": NOTHING,
+    f"{AUTH}.VerifyEmail": NOTHING,
+    f"{AUTH}.ChangePassword": NOTHING,
+    f"{AUTH}.ListSessions": NOTHING,
+    f"{AUTH}.RevokeSession": Row(reason="SESSION_NOT_FOUND"),
+    f"{AUTH}.RevokeAllSessions": NOTHING,
     f"{INGESTION}.CollectionService.CreateCollection": Row({"display_name": "x"}),
     f"{INGESTION}.CollectionService.GetCollection": Row(reason="COLLECTION_NOT_FOUND"),
     f"{INGESTION}.CollectionService.ListCollections": NOTHING,
@@ -82,6 +89,7 @@ def treasures(owner, lighthouse, conversation_id):
         "document_id": lighthouse["document_id"],
         "collection_id": created["collection_id"],
         "conversation_id": conversation_id,
+        "session_id": owner.http.get("/v1/me/sessions").json["sessions"][0]["session_id"],
     }
 
 

@@ -2,8 +2,6 @@
 
 import time
 
-import pytest
-
 from tests.accounts import sign_up
 
 METHODS = {
@@ -15,13 +13,14 @@ METHODS = {
 SECONDS = 5
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_within_five_seconds_of_log_out_the_access_token_is_refused(transport, stack, method):
+def test_within_five_seconds_of_log_out_the_access_token_is_refused(transport, stack):
     account = sign_up(stack)
-    assert transport.call(method, METHODS[method], account.token).code == "OK"
+    for method, request in METHODS.items():
+        assert transport.call(method, request, account.token).code == "OK", method
     assert account.http.post("/v1/auth/logout", refresh_token=account.refresh_token).status == 200
     end = time.monotonic() + SECONDS
-    while (outcome := transport.call(method, METHODS[method], account.token)).code == "OK":
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    assert (outcome.code, outcome.reason) == ("UNAUTHENTICATED", "TOKEN_INVALID")
+    for method, request in METHODS.items():
+        while (outcome := transport.call(method, request, account.token)).code == "OK":
+            assert time.monotonic() < end, method
+            time.sleep(0.05)
+        assert (outcome.code, outcome.reason) == ("UNAUTHENTICATED", "TOKEN_INVALID"), method

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import auth.config
 import chat.config
 import ingestion.config
 import retrieval.config
+from auth.security.keyring import read_keys
 from gateway.config import read_config
 
 ROOT = Path(__file__).parents[3]
@@ -97,7 +99,18 @@ def test_the_script_makes_every_secret_that_compose_insists_on(tmp_path):
     made = {line.partition("=")[0] for line in lines}
     assert len(made) == len(lines)
     assert set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text())) == made
+    assert len((tmp_path / "deploy/docker/secrets/auth_secret").read_text().strip()) == 64
     assert b"PRIVATE KEY" in (tmp_path / "deploy/docker/secrets/signing_key.pem").read_bytes()
+
+
+def test_the_script_makes_a_key_that_auth_signs_with_when_it_says(tmp_path):
+    script = tmp_path / "rotate_keys.sh"
+    script.write_text((ROOT / "deploy/docker/rotate_keys.sh").read_text())
+    (tmp_path / "secrets").mkdir()
+    now = datetime.now(UTC)
+    subprocess.run(["sh", script], check=True, env={"PATH": os.environ["PATH"]})
+    (key,) = read_keys(tmp_path / "secrets/signing_key.pem")
+    assert timedelta(seconds=325) < key.sign_time - now < timedelta(seconds=335)
 
 
 def test_each_setting_of_the_example_is_one_that_somebody_reads():

@@ -65,7 +65,7 @@ def test_a_qdrant_server_takes_the_place_of_the_embedded_engine(processes):
 
 def test_secrets_go_only_where_they_are_needed(processes, home):
     keys = load_keys(home)
-    specs = processes(OPENAI_API_KEY="sk-1", GEMINI_API_KEY="g-1")
+    specs = processes(OPENAI_API_KEY="sk-1", GEMINI_API_KEY="g-1", DOCUCHAT_SMTP_URL="smtp://me:pw@mail")
     holders = {
         name: {service for service, spec in specs.items() if secret in json.dumps(dict(spec.environment))}
         for name, secret in {
@@ -77,6 +77,8 @@ def test_secrets_go_only_where_they_are_needed(processes, home):
             "retrieval": keys.service_secrets["retrieval"],
             "chat itself": keys.service_secrets["chat"],
             "signing key": str(keys.signing_key_file),
+            "auth's secret": str(keys.auth_secret_file),
+            "mail server": "smtp://me:pw@mail",
         }.items()
     }
     assert holders == {
@@ -88,6 +90,8 @@ def test_secrets_go_only_where_they_are_needed(processes, home):
         "retrieval": {"auth", "retrieval"},
         "chat itself": {"auth", "chat"},
         "signing key": {"auth"},
+        "auth's secret": {"auth"},
+        "mail server": {"auth"},
     }
     assert all("GITHUB_TOKEN" not in spec.environment for spec in specs.values())
     assert "sk-1" not in repr(specs)

@@ -22,11 +22,14 @@ class FileProbe:
     def __init__(self, path, silence=None):
         self.path = path
         self.silence = silence
+        self.looks = 0
 
     async def is_ready(self):
+        self.looks += 1
         return self.path.exists()
 
     async def is_alive(self):
+        self.looks += 1
         return not (self.silence and self.silence.exists())
 
 
@@ -59,11 +62,11 @@ def seen(events, state):
 
 
 async def test_a_process_starts_only_when_what_it_needs_is_ready(supervise, python_spec, tmp_path):
-    first = python_spec("first", SLEEP, probe=FileProbe(tmp_path / "ready"))
+    probe = FileProbe(tmp_path / "ready")
+    first = python_spec("first", SLEEP, probe=probe)
     second = python_spec("second", SLEEP, needs=frozenset({"first"}))
     supervisor, events = supervise(first, second)
-    await until(lambda: seen(events, State.STARTING) == ["first"])
-    await asyncio.sleep(0.2)
+    await until(lambda: probe.looks > 5)
     assert seen(events, State.STARTING) == ["first"]
     (tmp_path / "ready").touch()
     await asyncio.wait_for(supervisor.wait_ready(), 10)
@@ -129,11 +132,13 @@ async def test_a_process_that_falls_silent_is_killed_and_started_again(supervise
 
 
 async def test_a_process_that_lives_and_cannot_work_now_is_left_alone(supervise, python_spec, tmp_path):
-    (tmp_path / "ready").touch()
-    supervisor, events = supervise(python_spec("patient", SLEEP, probe=FileProbe(tmp_path / "ready")))
+    probe = FileProbe(tmp_path / "ready")
+    probe.path.touch()
+    supervisor, events = supervise(python_spec("patient", SLEEP, probe=probe))
     await asyncio.wait_for(supervisor.wait_ready(), 10)
-    (tmp_path / "ready").unlink()
-    await asyncio.sleep(10 * CLOSE.running)
+    probe.path.unlink()
+    looks = probe.looks
+    await until(lambda: probe.looks > looks + 2 * CLOSE.silent_looks)
     assert not seen(events, State.RESTARTING)
 
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from google.api import httpbody_pb2
 from structlog.testing import capture_logs
 
-from docuchat.auth.v1 import auth_service_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
+from docuchat.auth.v1 import auth_service_pb2, session_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer, add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer, add_UserServiceServicer_to_server
 from docuchat.chat.v1 import ask_event_pb2, citation_pb2, conversation_pb2, conversation_service_pb2
@@ -37,7 +37,13 @@ from servicekit.errors import AppError, Code
 USER = "0b9f8f9e-64f5-4f8e-9d29-3f4f1a0f7c11"
 TENANT = "5c1d4a53-6a52-4c31-8d3c-2d8d9d3e0a11"
 PASSWORD = "correct horse battery staple"
+CODE = "123456"
 ANSWER = "مرخصی زایمان ۳۹ هفته است [1]"
+
+
+def require_code(code):
+    if code != CODE:
+        raise AppError(Code.INVALID_ARGUMENT, "INVALID_CODE", "Ask for a new one.")
 
 
 class Account(AuthServiceServicer, UserServiceServicer):
@@ -45,7 +51,12 @@ class Account(AuthServiceServicer, UserServiceServicer):
         self.tokens = tokens
         self.refreshes = []
         self.logouts = []
+        self.requests = []
         self.lifetime_seconds = 900
+        self.sessions = [
+            session_pb2.Session(session_id=USER, device="laptop", address="192.0.2.1", is_current=True),
+            session_pb2.Session(session_id=TENANT, device="pho\x1b[31mne", address="192.0.2.2"),
+        ]
 
     def issue(self):
         claims = {"sub": USER, "tid": TENANT, "role": "OWNER", "exp": int(time.time()) + self.lifetime_seconds}
@@ -57,15 +68,59 @@ class Account(AuthServiceServicer, UserServiceServicer):
 
     async def SignUp(self, request, context):
         if request.email.startswith("taken"):
-            raise AppError(Code.ALREADY_EXISTS, "EMAIL_TAKEN", "Log in instead.", retry_after_seconds=2.5)
+            raise AppError(Code.ALREADY_EXISTS, "TAKEN", "Log in instead.", retry_after_seconds=2.5)
         user = user_pb2.User(user_id=USER, email=request.email, display_name=request.display_name)
         tenant = tenant_pb2.Tenant(tenant_id=TENANT, display_name=request.tenant_name)
         return auth_service_pb2.SignUpResponse(user=user, tenant=tenant, tokens=self.issue())
 
     async def Login(self, request, context):
+        self.requests.append(request)
         if request.password != PASSWORD:
             raise AppError(Code.UNAUTHENTICATED, "INVALID_CREDENTIALS", "The pair does not match.")
-        return auth_service_pb2.LoginResponse(tokens=self.issue())
+        tokens = self.issue()
+        tokens.device_token = "known"
+        return auth_service_pb2.LoginResponse(tokens=tokens)
+
+    async def RequestCode(self, request, context):
+        self.requests.append(request)
+        return auth_service_pb2.RequestCodeResponse()
+
+    async def VerifyCode(self, request, context):
+        require_code(request.code)
+        return auth_service_pb2.VerifyCodeResponse(tokens=self.issue())
+
+    async def RequestPasswordReset(self, request, context):
+        return auth_service_pb2.RequestPasswordResetResponse()
+
+    async def ResetPassword(self, request, context):
+        require_code(request.code)
+        self.requests.append(request)
+        return auth_service_pb2.ResetPasswordResponse()
+
+    async def RequestEmailVerification(self, request, context):
+        return user_service_pb2.RequestEmailVerificationResponse()
+
+    async def VerifyEmail(self, request, context):
+        require_code(request.code)
+        return user_service_pb2.VerifyEmailResponse(user=user_pb2.User(email="a@example.org", is_email_verified=True))
+
+    async def ChangePassword(self, request, context):
+        self.requests.append(request)
+        return user_service_pb2.ChangePasswordResponse()
+
+    async def ListSessions(self, request, context):
+        return user_service_pb2.ListSessionsResponse(sessions=self.sessions)
+
+    async def RevokeSession(self, request, context):
+        if request.session_id not in {each.session_id for each in self.sessions}:
+            raise AppError(Code.NOT_FOUND, "SESSION_NOT_FOUND", "No such session.")
+        self.sessions = [each for each in self.sessions if each.session_id != request.session_id]
+        return user_service_pb2.RevokeSessionResponse()
+
+    async def RevokeAllSessions(self, request, context):
+        kept = [each for each in self.sessions if each.is_current and request.keep_current]
+        revoked, self.sessions = len(self.sessions) - len(kept), kept
+        return user_service_pb2.RevokeAllSessionsResponse(revoked=revoked)
 
     async def Refresh(self, request, context):
         self.refreshes.append(request.refresh_token)
@@ -76,6 +131,7 @@ class Account(AuthServiceServicer, UserServiceServicer):
 
     async def Logout(self, request, context):
         self.logouts.append(request.refresh_token)
+        self.requests.append(request)
         return auth_service_pb2.LogoutResponse()
 
     async def GetMe(self, request, context):

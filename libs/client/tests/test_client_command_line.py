@@ -100,9 +100,64 @@ async def test_renewed_tokens_are_stored(docuchat, home, stack):
 async def test_logging_out_forgets_the_tokens(docuchat, home, stack):
     await log_in(docuchat)
     assert (await docuchat("logout")).stdout == "Logged out.\n"
-    assert json.loads(home.read_text()) == {}
+    (entry,) = json.loads(home.read_text()).values()
+    assert entry == {"access_token": "", "refresh_token": "", "device_token": "known"}
     assert stack.account.logouts == ["refresh-0"]
     assert json.loads((await docuchat("logout", "--json")).stdout)["logged_in"] is False
+
+
+async def test_a_device_that_has_logged_in_before_says_so_the_next_time(docuchat, stack):
+    for _ in range(2):
+        await log_in(docuchat)
+        assert (await docuchat("whoami")).exit_code == 0
+        await docuchat("logout")
+    first, second = [each for each in stack.account.requests if hasattr(each, "device_token")]
+    assert (first.device_token, second.device_token) == ("", "known")
+
+
+async def test_credentials_of_an_earlier_release_are_still_good(docuchat, home, stack):
+    home.parent.mkdir(parents=True)
+    token = stack.account.issue().access_token
+    home.write_text(json.dumps({f"http://{stack.address}": {"access_token": token, "refresh_token": "r"}}))
+    assert (await docuchat("whoami")).exit_code == 0
+
+
+async def test_a_code_from_a_mail_logs_in_without_a_password(docuchat, monkeypatch, stack):
+    monkeypatch.delenv("DOCUCHAT_PASSWORD")
+    result = await docuchat("login", "a@example.org", "--code", input="123456\n")
+    # The runner writes down what is typed, as a terminal does.
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, f"Logged in to http://{stack.address}.")
+    assert "Ada <a@example.org>" in (await docuchat("whoami")).stdout
+    wrong = await docuchat("login", "a@example.org", "--code", input="000000\n")
+    assert wrong.exit_code == 1
+    assert "INVALID_CODE" in wrong.stderr
+
+
+async def test_an_address_is_verified_and_a_password_set_with_a_code(docuchat, monkeypatch, stack):
+    monkeypatch.setenv("DOCUCHAT_NEW_PASSWORD", "a new one")
+    await log_in(docuchat)
+    assert (await docuchat("verify-email", input="123456\n")).stdout.endswith("a@example.org is verified.\n")
+    assert (await docuchat("reset-password", "a@example.org", input="123456\n")).exit_code == 0
+    assert stack.account.requests[-1].new_password == "a new one"
+    changed = await docuchat("change-password", "--json")
+    assert json.loads(changed.stdout) == {"changed": True}
+    assert stack.account.requests[-1].current_password == PASSWORD
+    assert "a new one" not in changed.output
+
+
+async def test_sessions_are_shown_without_what_orders_the_terminal_and_ended(docuchat, stack):
+    await log_in(docuchat)
+    shown = (await docuchat("sessions")).stdout
+    assert "laptop" in shown
+    assert "\x1b" not in shown
+    theirs = json.loads((await docuchat("sessions", "--json")).stdout)["sessions"][1]["session_id"]
+    assert (await docuchat("end-session", theirs)).stdout == "Ended: 1.\n"
+    assert "SESSION_NOT_FOUND" in (await docuchat("end-session", theirs)).stderr
+    assert json.loads((await docuchat("end-session", "--others", "--json")).stdout) == {"ended": 0}
+    for arguments in ([], [theirs, "--others"]):
+        assert (await docuchat("end-session", *arguments)).exit_code == 2
+    await docuchat("logout", "--everywhere")
+    assert stack.account.requests[-1].is_everywhere
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", '{"http://x": {}}', '{"http://x": 1}'])

@@ -52,10 +52,10 @@ async def test_an_error_carries_code_reason_message_and_metadata(stack):
         with pytest.raises(DocuChatError) as caught:
             await client.sign_up("taken@example.org", PASSWORD)
     error = caught.value
-    assert (error.code, error.reason, error.message) == ("ALREADY_EXISTS", "EMAIL_TAKEN", "Log in instead.")
+    assert (error.code, error.reason, error.message) == ("ALREADY_EXISTS", "TAKEN", "Log in instead.")
     assert error.metadata["request_id"]
     assert error.retry_after_seconds == 2.5
-    assert str(error) == "Log in instead. (EMAIL_TAKEN)"
+    assert str(error) == "Log in instead. (TAKEN)"
 
 
 async def test_a_gateway_that_is_not_there_has_an_error_of_its_own():

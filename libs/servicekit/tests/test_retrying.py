@@ -1,9 +1,10 @@
+import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from servicekit.retrying import RetryPolicy, read_retry_after, read_target
+from servicekit.retrying import RetryPolicy, read_retry_after, read_target, try_again
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -54,6 +55,52 @@ def test_a_provider_that_asks_for_longer_than_anyone_waits_gets_no_second_attemp
 )
 def test_a_retry_after_header_is_read_as_seconds(header, seconds):
     assert read_retry_after(header, NOW) == seconds
+
+
+class Flaky:
+    """Fails with each of its errors, then answers; `waits` are those between its tries."""
+
+    def __init__(self, *errors):
+        self.errors, self.waits = list(errors), []
+
+    async def call(self):
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+    async def run(self, read_wait=lambda _: 0.0, seconds=None, **policy):
+        async def sleep(seconds):
+            self.waits.append(seconds)
+
+        async with asyncio.timeout(seconds) as bound:
+            return await try_again(self.call, RetryPolicy(**policy), bound, read_wait, sleep)
+
+
+async def test_a_failure_that_may_pass_is_tried_again_after_the_wait_that_it_asks_for():
+    flaky = Flaky(OSError(), OSError())
+    assert await flaky.run(lambda _: 3.0, first_limit=0.1) == "answer"
+    assert flaky.waits == [3.0, 3.0]
+
+
+async def test_after_so_many_attempts_the_last_failure_is_told():
+    flaky = Flaky(OSError("a"), OSError("b"), OSError("c"))
+    with pytest.raises(OSError, match="b"):
+        await flaky.run(attempts=2)
+    assert len(flaky.waits) == 1
+
+
+async def test_a_failure_that_no_further_try_mends_is_told_at_once():
+    flaky = Flaky(ValueError())
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no text
+        await flaky.run(lambda error: 0.0 if isinstance(error, OSError) else None)
+    assert flaky.waits == []
+
+
+async def test_no_wait_begins_that_the_bound_over_all_attempts_would_cut_off():
+    flaky = Flaky(OSError())
+    with pytest.raises(OSError):  # noqa: PT011 - it has no text
+        await flaky.run(lambda _: 5.0, seconds=4.0)
+    assert flaky.waits == []
 
 
 class Failed(Exception):

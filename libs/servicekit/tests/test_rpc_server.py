@@ -225,6 +225,26 @@ async def test_a_client_that_is_refused_while_it_sends_learns_why(rpc, tokens, t
             assert read_error(caught.value).reason == "INVALID_FIELD"
 
 
+async def hesitate():
+    yield document_service_pb2.UploadDocumentsRequest()
+    await asyncio.Event().wait()
+
+
+async def test_a_client_stream_that_breaks_off_is_never_taken_for_a_whole_one(rpc, tokens, toy):
+    async with rpc(name="chat", add_servicers=adder(toy), token=tokens.issue()) as channel:
+        with structlog.testing.capture_logs() as lines:
+            for _ in range(50):
+                toy.begun.clear()
+                call = DocumentServiceStub(channel).UploadDocuments(hesitate())
+                await toy.begun.wait()
+                call.cancel()
+            await DocumentServiceStub(channel).UploadDocuments(
+                iter([document_service_pb2.UploadDocumentsRequest()] * 2)
+            )
+    assert toy.whole == [2]
+    assert [line["code"] for line in lines if line["event"] == "call"].count("OK") == 1
+
+
 async def read_logged_codes(lines):
     """A cancelled call is recorded a few turns of the loop after its client or server has let go of it."""
     async with asyncio.timeout(5):

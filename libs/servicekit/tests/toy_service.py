@@ -39,6 +39,8 @@ class Toy(ChatServiceServicer, ConversationServiceServicer, DocumentServiceServi
         self.calls = 0
         self.left = None
         self.pause = 0
+        self.begun = asyncio.Event()
+        self.whole = []
 
     async def Ask(self, request, context):
         try:
@@ -60,7 +62,11 @@ class Toy(ChatServiceServicer, ConversationServiceServicer, DocumentServiceServi
         return conversation_service_pb2.ListConversationsResponse(next_page_token=current_principal().subject)
 
     async def UploadDocuments(self, request_iterator, context):
-        count = len([frame async for frame in request_iterator])
+        count = 0
+        async for _ in request_iterator:
+            count += 1
+            self.begun.set()
+        self.whole.append(count)
         answer = document_service_pb2.UploadDocumentsResponse()
         answer.documents.add(size_bytes=count)
         return answer

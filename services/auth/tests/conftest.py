@@ -6,6 +6,7 @@ from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 
 import grpc
 import pytest
@@ -13,14 +14,31 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from auth.accounts.addresses import Addresses
+from auth.accounts.codes import Codes
+from auth.accounts.credentials import PasswordChange, Passwords
 from auth.accounts.revocations import RevocationFeed
 from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
 from auth.config import Settings
-from auth.errors.accounts import EmailTaken, SlugTaken
-from auth.model.accounts import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
-from auth.server import CLOCK, add_servicers, build_flows, make_hasher, make_signer, make_verifier
+from auth.errors.accounts import SlugTaken
+from auth.model.accounts import (
+    Account,
+    FailureCount,
+    Failures,
+    Lifetimes,
+    Me,
+    Membership,
+    Proof,
+    RefreshToken,
+    Session,
+    Trade,
+    Verdict,
+)
+from auth.model.codes import CodeLimits, Tally
+from auth.server import CLOCK, Flows, add_servicers, build_flows, make_hasher, make_signer, make_verifier
+from auth.servicers.clients import ReadClient
 from auth.stores.erasures import PostgresEraser
 from auth.stores.sessions import PostgresSessionStore
 from auth.wiring.tenants import TenantFlows, build_tenants
@@ -50,37 +68,109 @@ class FakeClock:
 
 @dataclass
 class FakeAccounts:
+    sessions: "FakeSessions"
+    outbox: list
+    codes: "FakeCodes"
     accounts: dict = field(default_factory=dict)
     members: dict = field(default_factory=lambda: defaultdict(list))
 
-    async def create(self, user, password_hash, tenant):
-        if user.email in self.accounts:
-            raise EmailTaken
-        if tenant.slug in self.slugs():
+    async def create(self, user, credential, tenant, code, mail):
+        if tenant.slug in {each.tenant.slug for rows in self.members.values() for each in rows}:
             raise SlugTaken
-        self.accounts[user.email] = Account(user, password_hash)
+        self.accounts[user.user_id] = Account(user, credential)
         self.members[user.user_id].append(Membership(tenant, Role.OWNER))
+        await self.codes.replace(code, mail)
 
-    def slugs(self):
-        return {each.tenant.slug for memberships in self.members.values() for each in memberships}
+    def of(self, email):
+        found = [each for each in self.accounts.values() if each.user.email == email]
+        return sorted(found, key=lambda each: not each.user.is_email_verified)
 
-    async def find_by_email(self, email):
-        return self.accounts.get(email)
+    async def find_candidates(self, email, tag):
+        return [each for each in self.of(email) if each.credential and each.credential.tag in {tag, None}][:2]
 
-    async def replace_password_hash(self, email, password_hash):
-        self.accounts[email] = replace(self.accounts[email], password_hash=password_hash)
+    async def find_owner(self, email):
+        return next((each.user for each in self.of(email)), None)
+
+    async def find_account(self, user_id):
+        return self.accounts.get(user_id)
+
+    async def replace_hash(self, user_id, credential):
+        self.accounts[user_id] = replace(self.accounts[user_id], credential=credential)
+
+    async def change_password(self, user_id, credential, now, *, keep, mail):
+        await self.replace_hash(user_id, credential)
+        await self.sessions.revoke_all(user_id, now, keep=keep)
+        self.outbox.append(mail)
+
+    async def verify_email(self, user_id, email, now, proof):
+        account, others = self.accounts[user_id], [each for each in self.of(email) if each.user.user_id != user_id]
+        if account.user.email != email or any(each.user.is_email_verified for each in others):
+            return False
+        for each in others:
+            self.accounts[each.user.user_id] = Account(replace(each.user, email=""), None)
+            await self.sessions.revoke_all(each.user.user_id, now)
+        if proof is Proof.MAIL and not account.user.is_email_verified:
+            account = replace(account, credential=None)
+            await self.sessions.revoke_all(user_id, now)
+        self.accounts[user_id] = replace(account, user=replace(account.user, is_email_verified=True))
+        return True
 
     async def find_me(self, user_id):
-        users = [each.user for each in self.accounts.values() if each.user.user_id == user_id]
-        return Me(users[0], tuple(self.members[user_id])) if users else None
+        account = self.accounts.get(user_id)
+        return Me(account.user, tuple(self.members[user_id])) if account else None
 
     async def add_tenant(self, user, tenant):
-        if tenant.slug in self.slugs():
-            raise SlugTaken
         self.members[user.user_id].append(Membership(tenant, Role.OWNER))
 
     async def find_membership(self, user_id, tenant_id=""):
         return next((each for each in self.members[user_id] if tenant_id in {"", each.tenant.tenant_id}), None)
+
+
+@dataclass
+class FakeCodes:
+    outbox: list
+    codes: dict = field(default_factory=dict)
+    tries: dict = field(default_factory=dict)
+
+    async def replace(self, code, mail):
+        self.codes[code.key], self.tries[code.key] = code, 0
+        self.outbox.append(mail)
+
+    async def redeem(self, key, code_hash, now):
+        code = self.codes.get(key)
+        if code is None or code.expire_time <= now or self.tries[key] >= 5:
+            return None
+        self.tries[key] += 1
+        return self.codes.pop(key).user_id if code.code_hash == code_hash else None
+
+
+@dataclass
+class FakeTallies:
+    tallies: dict = field(default_factory=dict)
+
+    async def change(self, keys, change):
+        self.tallies |= zip(keys, change([self.tallies.get(key, Tally()) for key in keys]), strict=True)
+
+
+class FakeCodeKeys:
+    def name(self, use, subject):
+        return f"{use} {subject}"
+
+    def hash(self, use, subject, code):
+        return f"{use} {subject} {code}"
+
+
+class FakeDevices:
+    def issue(self, email):
+        return f"device of {email}"
+
+    def identify(self, email, client):
+        return client.device_token if client.device_token == self.issue(email) else ""
+
+
+class FakeTags:
+    def tag(self, email, password):
+        return hash((email, password)) % 256
 
 
 @dataclass
@@ -93,7 +183,7 @@ class FakeSessions:
         self.sessions[session.session_id] = session
         self.tokens[token_hash] = RefreshToken(token_hash, session.session_id, session.create_time)
 
-    async def trade(self, token_hash, successor_hash, now, judge):
+    async def trade(self, token_hash, successor_hash, now, judge, address=""):
         if token_hash not in self.tokens:
             return None
         token = self.tokens[token_hash]
@@ -106,10 +196,26 @@ class FakeSessions:
             await self.revoke(token_hash, now)
         return Trade(session, verdict)
 
-    async def revoke(self, token_hash, now):
+    async def revoke(self, token_hash, now, *, is_everywhere=False):
         if token_hash in self.tokens:
-            session_id = self.tokens[token_hash].session_id
-            self.sessions[session_id] = replace(self.sessions[session_id], revoke_time=now)
+            session = self.sessions[self.tokens[token_hash].session_id]
+            if is_everywhere:
+                await self.revoke_all(session.user_id, now)
+            else:
+                await self.revoke_one(session.user_id, session.session_id, now)
+
+    async def list_live(self, user_id, now):
+        return [each for each in self.sessions.values() if each.user_id == user_id and not each.revoke_time]
+
+    async def revoke_one(self, user_id, session_id, now):
+        found = [each for each in await self.list_live(user_id, now) if each.session_id == session_id]
+        self.sessions |= {each.session_id: replace(each, revoke_time=now) for each in found}
+        return bool(found)
+
+    async def revoke_all(self, user_id, now, *, keep=""):
+        found = [each for each in await self.list_live(user_id, now) if each.session_id != keep]
+        self.sessions |= {each.session_id: replace(each, revoke_time=now) for each in found}
+        return len(found)
 
     async def list_revoked(self, since):
         if self.failure:
@@ -121,11 +227,20 @@ class FakeSessions:
 class FakeFailures:
     counts: dict = field(default_factory=dict)
 
-    async def find(self, email):
-        return self.counts.get(email, FailureCount())
+    async def find(self, attempt):
+        here, everywhere = self.keys(attempt)
+        return Failures(self.counts.get(here, FailureCount()), self.counts.get(everywhere, FailureCount()))
 
-    async def change(self, email, change):
-        self.counts[email] = change(await self.find(email))
+    async def change(self, attempt, change):
+        after = change(await self.find(attempt))
+        self.counts |= zip(self.keys(attempt), (after.here, after.everywhere), strict=True)
+
+    async def forget(self, email):
+        self.counts = {key: count for key, count in self.counts.items() if key[0] != email}
+
+    def keys(self, attempt):
+        place = (attempt.email, attempt.purpose)
+        return (*place, attempt.client, attempt.is_known), (*place, "", False, "everywhere")
 
 
 @dataclass
@@ -199,23 +314,52 @@ class FakeEraser:
 class Needs:
     """All ports, faked, and the flows over them; the fakes' fields are open to the test."""
 
-    accounts: FakeAccounts = field(default_factory=FakeAccounts)
     sessions: FakeSessions = field(default_factory=FakeSessions)
+    outbox: list = field(default_factory=list)
     failures: FakeFailures = field(default_factory=FakeFailures)
+    tallies: FakeTallies = field(default_factory=FakeTallies)
     passwords: FakePasswords = field(default_factory=FakePasswords)
     guesses: FakeGuesses = field(default_factory=FakeGuesses)
     tokens: FakeTokens = field(default_factory=FakeTokens)
     successors: FakeSuccessors = field(default_factory=FakeSuccessors)
+    devices: FakeDevices = field(default_factory=FakeDevices)
     clock: FakeClock = field(default_factory=FakeClock)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    limits: CodeLimits = field(default_factory=CodeLimits)
+
+    def __post_init__(self):
+        self.stored = FakeCodes(self.outbox)
+        self.accounts = FakeAccounts(self.sessions, self.outbox, self.stored)
 
     @property
     def flow(self):
-        return Sessions(self.sessions, self.accounts, self.tokens, self.successors, self.clock, self.lifetimes)
+        ports = (self.sessions, self.accounts, self.tokens, self.successors, self.devices)
+        return Sessions(*ports, self.clock, self.lifetimes)
+
+    @property
+    def hashing(self):
+        return Passwords(self.passwords, self.guesses, FakeTags())
+
+    @property
+    def codes(self):
+        ports = (self.stored, FakeCodeKeys(), self.tallies, self.failures, self.devices)
+        return Codes(*ports, self.clock, self.limits)
 
     @property
     def users(self):
-        return Users(self.accounts, self.failures, self.passwords, self.guesses, self.flow, self.clock)
+        return Users(self.accounts, self.failures, self.hashing, self.flow, self.codes, self.clock)
+
+    @property
+    def addresses(self):
+        return Addresses(self.accounts, self.hashing, self.flow, self.codes, self.clock)
+
+    @property
+    def password_change(self):
+        return PasswordChange(self.accounts, self.hashing, self.failures, self.codes, self.clock)
+
+    def read_code(self, email):
+        """Returns the code of the last mail to an address."""
+        return [mail for mail in self.outbox if mail.recipient == email][-1].values["code"]
 
     @property
     def services(self):
@@ -223,6 +367,12 @@ class Needs:
 
     def feed(self, **options):
         return RevocationFeed(self.sessions, self.clock, self.lifetimes.access_token, **options)
+
+
+@pytest.fixture
+def clock():
+    """Begins now, and stands still until it is advanced."""
+    return FakeClock(datetime.now(UTC))
 
 
 @pytest.fixture
@@ -247,9 +397,7 @@ class Stack:
 
     database: object
     settings: Settings
-    users: Users
-    sessions: Sessions
-    services: Services
+    flows: Flows
     signer: object
     hasher: object
     tenants: TenantFlows
@@ -257,6 +405,21 @@ class Stack:
     letters: list
     address: str
     channel: object
+
+    def __getattr__(self, name):
+        """Returns the flow of this name."""
+        return getattr(self.flows, name)
+
+    async def read_mail(self):
+        """Sends what waits and returns it, oldest first."""
+        await self.mail.send_due()
+        files = sorted(self.settings.mail_folder.glob("*.eml"))
+        return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+
+    async def read_code(self, email):
+        """Returns the code of the last mail to an address."""
+        bodies = [mail.get_content() for mail in await self.read_mail() if mail["to"] == email]
+        return next(line for line in bodies[-1].splitlines() if line.isdigit())
 
     @asynccontextmanager
     async def channel_with(self, token):
@@ -268,13 +431,15 @@ class Stack:
 
 
 @pytest_asyncio.fixture
-async def stack(service_database, key_file):
+async def stack(service_database, key_file, tmp_path):
     """Serves auth with its real adapters on a free port."""
     database = await service_database("auth")
     settings = Settings(
         database_url=database.url,
         signing_key_file=key_file,
         staff_enabled=True,
+        mail_folder=tmp_path / "mail",
+        client_address_header="x-from",
         service_secrets={name: f"the secret of {name}" for name in ("ingestion", "retrieval", "chat")},
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
@@ -282,18 +447,23 @@ async def stack(service_database, key_file):
     letters, erasers = [], {name: FakeEraser(name) for name in ("ingestion", "retrieval", "chat")}
     erasers["auth"] = PostgresEraser(database.database)
 
-    async def keep_letter(_connection, letter):
+    tenants = build_tenants(settings, database.database, flows, signer, erasers)
+    invitations = tenants.invitations.store
+    queue = invitations._queue
+
+    async def keep_letter(connection, letter):
+        await queue(connection, letter)
         letters.append(letter)
 
-    tenants = build_tenants(database.database, flows.users, erasers, keep_letter)
+    invitations._queue = keep_letter
     feed = RevocationFeed(PostgresSessionStore(database.database), CLOCK, Lifetimes().access_token, interval=0.05)
     revoked = RevokedSessions(feed.watch, source="postgresql")
     following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
     server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
-    add_servicers(server.grpc, flows=flows, tenants=tenants, signer=signer, feed=feed)
+    add_servicers(server.grpc, flows=flows, tenants=tenants, signer=signer, feed=feed, read_client=ReadClient("x-from"))
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
-        yield Stack(database, settings, *flows, signer, hasher, tenants, erasers, letters, address, channel)
+        yield Stack(database, settings, flows, signer, hasher, tenants, erasers, letters, address, channel)
     feed.close()
     # With time to spare: whoever watches must have been let go.
     await asyncio.wait_for(server.stop(10), 5)

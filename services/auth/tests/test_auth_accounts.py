@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -6,7 +7,7 @@ import pytest
 from auth.accounts.throttle import unlock
 from auth.errors.accounts import (
     AddressLocked,
-    EmailTaken,
+    InvalidCode,
     InvalidCredentials,
     InvalidRefreshToken,
     InvalidServiceCredentials,
@@ -15,7 +16,7 @@ from auth.errors.accounts import (
     UserGone,
     WeakPassword,
 )
-from auth.model.accounts import Membership, Registration, Tenant
+from auth.model.accounts import Client, Credential, FailureCount, Failures, Membership, Purpose, Registration, Tenant
 from servicekit.identity import Role
 
 EMAIL = "ann@example.com"
@@ -47,7 +48,13 @@ async def test_sign_up_makes_a_user_who_owns_a_tenant_and_is_logged_in(needs):
 
 async def test_names_left_empty_come_from_the_address(needs):
     made = await join(needs)
-    assert (made.user.display_name, made.tenant.display_name, made.tenant.slug) == ("ann", "ann", "ann")
+    assert (made.user.display_name, made.tenant.display_name) == ("ann", "ann")
+
+
+async def test_a_slug_that_is_made_from_the_address_does_not_tell_whether_the_address_was_there_before(needs):
+    slugs = [(await join(needs, display_name=name)).tenant.slug for name in ("", "", "Ann", "Ann")]
+    assert all(re.fullmatch("ann-[0-9a-f]{8}", slug) for slug in slugs)
+    assert len(set(slugs)) == 4
 
 
 async def test_two_tenants_of_one_name_get_two_slugs(needs):
@@ -73,12 +80,47 @@ async def test_a_password_that_is_guessed_soon_is_refused_before_anything_is_has
     assert {"docuchat", "ann", "Ann", "Lee", "Acme"} <= set(known)
 
 
-async def test_signing_up_with_a_taken_address_hashes_as_often_as_with_a_free_one(needs):
-    await join(needs)
-    free = list(needs.passwords.calls)
-    with pytest.raises(EmailTaken):
-        await join(needs)
-    assert needs.passwords.calls == free * 2
+async def verify(needs, made):
+    """Makes the address of a sign-up verified, as its owner does."""
+    await needs.addresses.verify(made.user.user_id, needs.read_code(made.user.email), Client())
+
+
+async def test_signing_up_with_a_verified_address_answers_as_any_other_and_tells_its_owner(needs):
+    first = await join(needs, tenant_name="Acme")
+    await verify(needs, first)
+    needs.passwords.calls.clear()
+    second = await needs.users.sign_up(Registration(EMAIL, "seven quiet otters read news", tenant_name="Fake"))
+    assert needs.passwords.calls == ["hash"]
+    assert (second.user.email, second.user.is_email_verified, second.tokens.device_token) == (EMAIL, False, "")
+    assert [mail.template for mail in needs.outbox] == ["verify_code", "address_taken"]
+    assert needs.outbox[-1].recipient == EMAIL
+
+
+async def test_a_verified_address_cannot_be_verified_by_who_signed_up_with_it_later(needs):
+    await verify(needs, await join(needs))
+    second = await needs.users.sign_up(Registration(EMAIL, "seven quiet otters read news", tenant_name="Fake"))
+    await needs.addresses.request_verification(second.user.user_id, Client())
+    assert needs.outbox[-1].recipient == ""
+    for code in (needs.outbox[-1].values["code"], "000000"):
+        with pytest.raises(InvalidCode):
+            await needs.addresses.verify(second.user.user_id, code, Client())
+
+
+async def test_of_two_accounts_that_share_an_address_the_password_tells_which_is_meant(needs):
+    other = "seven quiet otters read news"
+    made = {password: (await needs.users.sign_up(Registration(EMAIL, password))).user for password in (PASSWORD, other)}
+    for password, user in made.items():
+        needs.passwords.calls.clear()
+        await needs.users.log_in(EMAIL, password)
+        assert needs.tokens.signed[-1]["subject"] == user.user_id
+        assert needs.passwords.calls == ["verify"]
+
+
+async def test_the_twentieth_sign_up_with_one_address_has_to_wait_wherever_it_comes_from(needs):
+    for number in range(20):
+        await needs.users.sign_up(Registration(EMAIL, PASSWORD), Client(f"192.0.2.{number}"))
+    with pytest.raises(TooManyAttempts):
+        await needs.users.sign_up(Registration(EMAIL, PASSWORD), Client("192.0.2.99"))
 
 
 async def test_log_in_ignores_the_case_of_the_address(needs):
@@ -128,9 +170,17 @@ async def test_a_hash_of_old_strength_is_renewed_by_a_good_log_in_only(needs):
     needs.passwords.generation = 2
     with pytest.raises(InvalidCredentials):
         await needs.users.log_in(EMAIL, WRONG)
-    assert needs.accounts.accounts[EMAIL].password_hash.startswith("1:")
+    (user_id,) = needs.accounts.accounts
+    assert needs.accounts.accounts[user_id].credential.password_hash.startswith("1:")
     await needs.users.log_in(EMAIL, PASSWORD)
-    assert needs.accounts.accounts[EMAIL].password_hash.startswith("2:")
+    assert needs.accounts.accounts[user_id].credential.password_hash.startswith("2:")
+
+
+async def test_a_password_from_before_there_were_tags_gets_one_at_the_next_log_in(needs):
+    user_id = (await join(needs)).user.user_id
+    await needs.accounts.replace_hash(user_id, Credential(f"1:{PASSWORD}", None))
+    await needs.users.log_in(EMAIL, PASSWORD)
+    assert needs.accounts.accounts[user_id].credential.tag is not None
 
 
 @pytest.mark.parametrize(("failures", "pause"), [(10, 1), (11, 2), (15, 32), (21, 2048), (22, 3600), (99, 3600)])
@@ -183,7 +233,8 @@ async def test_a_burst_let_in_together_learns_nothing_after_the_tenth_failure(ne
     verify = needs.passwords.verify
 
     async def verify_while_another_guess_fails(password_hash, password):
-        await needs.failures.change(EMAIL, lambda count: replace(count, failures=10, last_time=needs.clock()))
+        attempt, failed = needs.codes.identify(EMAIL, Client(), Purpose.PASSWORD), FailureCount(10, needs.clock())
+        await needs.failures.change(attempt, lambda _: Failures(failed, failed))
         return await verify(password_hash, password)
 
     needs.passwords.verify = verify_while_another_guess_fails

@@ -180,7 +180,7 @@ async def test_a_fresh_session_needs_no_password_and_an_old_one_does(stack, join
     error = await refused(erase_me(ann))
     assert (error.code, error.reason) == ("FAILED_PRECONDITION", "CONFIRMATION_REQUIRED")
     error = await refused(erase_me(ann, WRONG))
-    assert (error.code, error.reason) == ("UNAUTHENTICATED", "INVALID_CREDENTIALS")
+    assert (error.code, error.reason) == ("INVALID_ARGUMENT", "WRONG_PASSWORD")
     await erase_me(await ann.log_in())
 
 

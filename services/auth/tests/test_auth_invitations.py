@@ -153,6 +153,16 @@ async def test_an_invitation_whose_letter_cannot_be_queued_is_none(stack, join, 
     assert await list_open(ann) == []
 
 
+async def test_the_mail_holds_the_secret_and_says_into_what(stack, join):
+    ann = await join("ann")
+    await invite(ann)
+    letters = [mail for mail in await stack.read_mail() if mail["To"] == "bob@example.com"]
+    (text,) = [mail.get_content() for mail in letters]
+    assert stack.letters[0].token in text
+    assert "\nann\n" in text
+    assert stack.letters[0].token[:8] not in letters[0]["Subject"]
+
+
 async def test_neither_the_secret_nor_its_start_is_in_the_database(stack, join):
     ann = await join("ann")
     await invite(ann)

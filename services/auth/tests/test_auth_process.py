@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auth.__main__ import COMMANDS
-from auth.model.accounts import FailureCount
+from auth.model.accounts import Attempt, FailureCount, Failures, Purpose
 from auth.stores.failures import PostgresFailureStore
 from docuchat.auth.v1 import auth_service_pb2 as pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
@@ -40,6 +40,8 @@ def environment(monkeypatch, key_file):
         ("DOCUCHAT_SIGNING_KEY_FILE", "/nowhere/key.pem", "cannot be read"),
         ("DOCUCHAT_PUBLISHED_KEY_FILES", '["/nowhere/key.pem"]', "cannot be read"),
         ("DOCUCHAT_SERVICE_SECRETS", json.dumps({"ingestion": SECRET}), "DOCUCHAT_SERVICE_SECRETS (ingestion)"),
+        ("DOCUCHAT_SECRET_FILE", "/nowhere/secret", "cannot be read"),
+        ("DOCUCHAT_SMTP_URL", f"ftp://me:{SECRET}@host", "DOCUCHAT_SMTP_URL: must be like smtp://"),
         ("DOCUCHAT_PASSWORD_MEMORY_KIB", "8", "DOCUCHAT_PASSWORD_MEMORY_KIB"),
         ("DOCUCHAT_PASSWORD_PASSES", "1", "DOCUCHAT_PASSWORD_PASSES"),
         ("DOCUCHAT_DATABASE_URL", None, "DOCUCHAT_DATABASE_URL is not set"),
@@ -66,10 +68,8 @@ def test_good_settings_pass_the_check_in_silence(environment, capsys):
 @pytest.mark.parametrize("arguments", [["grow"], ["unlock"], ["serve", "more"]])
 def test_other_words_are_answered_with_the_usage(environment, capsys, arguments):
     assert run_program("auth", COMMANDS, arguments) == 2
-    assert (
-        "usage: python -m auth [serve | unlock ADDRESS | make-staff ADDRESS | revoke-staff ADDRESS | migrate"
-        in capsys.readouterr().err
-    )
+    words = "serve | rotate-keys | unlock ADDRESS | make-staff ADDRESS | revoke-staff ADDRESS | migrate"
+    assert f"usage: python -m auth [{words}" in capsys.readouterr().err
 
 
 async def test_migrating_again_changes_nothing_and_needs_nothing_but_the_owner(environment, service_database):
@@ -85,9 +85,19 @@ async def test_the_operator_unlocks_an_address(environment, service_database):
     database = await service_database("auth")
     environment.setenv("DOCUCHAT_DATABASE_URL", database.url)
     store = PostgresFailureStore(database.database)
-    await store.change("ann@example.com", lambda _: FailureCount(100, NOW))
+    attempt, failed = Attempt(Purpose.CODE, "ann@example.com", "192.0.2.1"), FailureCount(100, NOW)
+    await store.change(attempt, lambda _: Failures(failed, failed))
     assert await asyncio.to_thread(run_program, "auth", COMMANDS, ["unlock", "Ann@Example.com"]) == 0
-    assert await store.find("ann@example.com") == FailureCount()
+    assert await store.find(attempt) == Failures()
+
+
+async def test_the_operator_exchanges_the_signing_key_and_cannot_twice_at_once(environment, key_file, capsys):
+    assert await asyncio.to_thread(run_program, "auth", COMMANDS, ["rotate-keys"]) == 0
+    (made,) = key_file.parent.glob("signing.*.pem")
+    assert "signs from 20" in capsys.readouterr().out
+    assert await asyncio.to_thread(run_program, "auth", COMMANDS, ["rotate-keys"]) == 2
+    assert "begins to sign in" in capsys.readouterr().err
+    assert list(key_file.parent.glob("signing.*.pem")) == [made]
 
 
 async def test_the_process_serves_until_it_is_told_to_stop(environment, service_database):
@@ -102,7 +112,7 @@ async def test_the_process_serves_until_it_is_told_to_stop(environment, service_
             async with asyncio.timeout(30), open_channel(listen) as channel:
                 request = pb.SignUpRequest(email="ann@example.com", password="violet tractor hums at dawn")
                 made = await AuthServiceStub(channel).SignUp(request, wait_for_ready=True, timeout=20)
-                assert made.tenant.slug == "ann"
+                assert made.tenant.display_name == "ann"
         finally:
             process.terminate()
             _, log = await process.communicate()

@@ -1,6 +1,7 @@
 """The wall inside the database: who declares nothing sees nothing, who declares one thing sees that."""
 
 import uuid
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from auth.accounts.sessions import hash_refresh_token
 from auth.errors.accounts import InvalidCredentials
-from auth.model.accounts import Registration
+from auth.model.accounts import Client, Registration
+from auth.model.codes import CodeUse
 from auth.model.tenants import AuditEvent, Caller
 from auth.server import CLOCK
 from auth.stores.audit import add_event
@@ -34,6 +36,7 @@ async def people(stack):
         with pytest.raises(InvalidCredentials):
             await stack.users.log_in(f"{name}@example.com", "wrong")
         await leave_traces(stack, made[name])
+        await stack.addresses.request(CodeUse.LOG_IN, f"{name}@example.com", Client(f"192.0.2.{len(made)}"))
     await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
     return made
 
@@ -92,7 +95,7 @@ async def test_the_application_role_can_neither_bypass_the_wall_nor_take_it_down
 async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     for table in await superuser.fetch(TABLES):
         named = ("user_id", "tenant_id", "managed_tenant_id", "erasure_id", "email", "refresh_hash", "address_hash")
-        settings = dict.fromkeys((*named, "invitation_hash", "scope"), value)
+        settings = dict.fromkeys((*named, "invitation_hash", "scope", "code_key", "tally_keys", "mail_id"), value)
         assert await count(stack, table["relname"], **settings) == 0
 
 
@@ -100,7 +103,7 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     ("declared", "visible"),
     [
         ("email", {"users", "credentials"}),
-        ("user_id", {"users", "tenants", "memberships", "sessions"}),
+        ("user_id", {"users", "credentials", "tenants", "memberships", "sessions"}),
         ("tenant_id", {"tenants"}),
         (
             "managed_tenant_id",
@@ -111,6 +114,9 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
         ("revoked_since", {"sessions", "deleted_sessions"}),
+        ("code_key", {"codes"}),
+        ("tally_keys", {"tallies"}),
+        ("mail_id", {"outbox"}),
     ],
 )
 async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people, superuser, declared, visible):
@@ -127,11 +133,32 @@ async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people,
         "refresh_hash": token_hash,
         "successor_hash": token_hash,
         "revoked_since": "2020-01-01",
+        "code_key": await superuser.fetchval("SELECT code_key FROM auth.codes LIMIT 1"),
+        "tally_keys": await superuser.fetchval("SELECT tally_key FROM auth.tallies LIMIT 1"),
+        "mail_id": str(await superuser.fetchval("SELECT mail_id FROM auth.outbox LIMIT 1")),
     }
     await superuser.execute("UPDATE auth.sessions SET revoke_time = now() WHERE user_id = $1", ann.user.user_id)
     for table in await superuser.fetch(TABLES):
         name = table["relname"]
         assert await count(stack, name, **{declared: values[declared]}) == (name in visible), name
+
+
+MOMENTS = {
+    "outbox": ("mail_due", "due_time"),
+    "codes": ("expired_at", "expire_time"),
+    "tallies": ("expired_at", "since"),
+}
+
+
+@pytest.mark.parametrize("table", MOMENTS)
+async def test_what_is_due_or_expired_is_opened_up_to_a_moment(stack, people, superuser, table):
+    setting, column = MOMENTS[table]
+    times = [row[0] for row in await superuser.fetch(f"SELECT {column} FROM auth.{table} ORDER BY 1")]
+    assert len(set(times)) >= 2
+    for moment, opened in ((times[0] - timedelta(seconds=1), 0), (times[-1] + timedelta(seconds=1), len(times))):
+        assert await count(stack, table, **{setting: moment.isoformat()}) == opened
+    between = times[0] + (times[-1] - times[0]) / 2
+    assert await count(stack, table, **{setting: between.isoformat()}) == sum(time <= between for time in times)
 
 
 async def test_nothing_is_written_for_someone_who_was_not_declared(stack, people):

@@ -30,6 +30,9 @@ async def staff(stack, join):
 
 
 async def appoint(stack, email, *, is_staff=True):
+    connection = await asyncpg.connect(stack.database.admin_dsn)
+    await connection.execute("UPDATE auth.users SET is_email_verified = true WHERE email = $1", email)
+    await connection.close()
     await set_staff(UnlockSettings(database_url=stack.database.url), email, is_staff=is_staff)
 
 
@@ -44,6 +47,7 @@ def calls_for(person):
         "DeactivateUser": pb.DeactivateUserRequest(user_id=person.user_id),
         "ReactivateUser": pb.ReactivateUserRequest(user_id=person.user_id),
         "ListAuditEvents": pb.AdminServiceListAuditEventsRequest(),
+        "RotateSigningKeys": pb.RotateSigningKeysRequest(),
         "EraseTenant": pb.AdminServiceEraseTenantRequest(tenant_id=person.tenant_id),
         "EraseUser": pb.AdminServiceEraseUserRequest(user_id=person.user_id),
     }
@@ -166,6 +170,17 @@ async def test_who_is_staff_no_longer_loses_those_sessions_and_keeps_the_others(
     with pytest.raises(grpc.aio.AioRpcError):
         await asyncio.wait_for(list_again_and_again(staff), 5)
     await plain.tenants.ListTenants(tenant_pb.ListTenantsRequest())
+
+
+async def test_an_address_that_nobody_has_proven_makes_nobody_staff(stack, join):
+    ann = await join("ann")
+    with pytest.raises(UserNotFound):
+        await set_staff(UnlockSettings(database_url=stack.database.url), ann.email, is_staff=True)
+    connection = await asyncpg.connect(stack.database.admin_dsn)
+    await connection.execute("UPDATE auth.users SET is_staff = true")
+    await connection.close()
+    with pytest.raises(StaffNotAllowed):
+        await stack.users.log_in(ann.email, ann.password, as_staff=True)
 
 
 async def test_appointing_nobody_is_an_error(stack):

@@ -158,6 +158,8 @@ async def test_erasing_and_storing_at_once_leave_no_quote(start, peers, owner):
         *[service.sources.EraseQuotes(erase_request(owner, peers.DOCUMENT)) for _ in range(5)],
     )
     listed = conversation_service_pb2.ListConversationsRequest()
-    for conversation in (await service.conversations.ListConversations(listed)).conversations:
+    conversations = (await service.conversations.ListConversations(listed)).conversations
+    assert len(conversations) == 10
+    for conversation in conversations:
         answer = (await peers.messages_of(service, conversation.conversation_id))[1]
         assert "share one anchor" not in str(answer)

@@ -63,13 +63,13 @@ def uncovered(document, chunks):
     return "".join(character for character, seen in zip(document.text, covered, strict=True) if not seen).strip()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize(("size", "overlap"), [(16, 8), (60, 10), (400, 40), (400, 0)])
 def test_whatever_the_document_the_chunks_hold(seed, size, overlap):
     document, tokenizer = write_document(seed), WordTokenizer()
     chunks = chunk_document(document, tokenizer, size=size, overlap=overlap)
     assert chunks == chunk_document(document, tokenizer, size=size, overlap=overlap)
-    assert [chunk.chunk_index for chunk in chunks] == list(range(len(chunks)))
+    assert [chunk.chunk_index for chunk in chunks] == list(range(len(chunks))) != []
     assert uncovered(document, chunks) == ""
     for chunk in chunks:
         assert chunk.text == document.text[chunk.start_offset : chunk.end_offset] == chunk.text.strip() != ""
@@ -86,7 +86,9 @@ def test_whatever_the_document_the_chunks_hold(seed, size, overlap):
 @pytest.mark.parametrize("seed", range(40))
 def test_pages_are_those_of_the_first_and_last_character(seed):
     document = write_document(seed)
-    for chunk in chunk_document(document, WordTokenizer(), size=60, overlap=10):
+    chunks = chunk_document(document, WordTokenizer(), size=60, overlap=10)
+    assert chunks
+    for chunk in chunks:
         pages = [page for page in document.pages if page.start_offset < chunk.end_offset]
         inside = [page for page in pages if page.start_offset > chunk.start_offset]
         assert chunk.page_end == (pages[-1].number if pages else 0)
@@ -170,6 +172,7 @@ def test_a_whole_that_counts_more_than_its_parts_still_fits():
 def test_the_overlap_is_whole_sentences_or_else_whole_words():
     sentences = "".join(f"Sentence number {number} of this text is here. " for number in range(40))
     chunks = chunk_document(make_document(sentences), WordTokenizer(), size=60, overlap=20)
+    assert len(chunks) > 1
     assert all(chunk.text.startswith("Sentence") for chunk in chunks)
     assert all(b.start_offset < a.end_offset for a, b in pairwise(chunks))
     long = " ".join(f"word{number}" for number in range(50)) + ". T" + " ".join(f"term{number}" for number in range(50))

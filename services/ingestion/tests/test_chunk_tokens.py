@@ -28,6 +28,7 @@ def tokenizer():
 def test_chunks_have_at_most_four_hundred_real_tokens(tokenizer, language):
     document = ParsedDocument(TEXTS[language] * 120, (), (), "", 0)
     chunks = chunk_document(document, tokenizer)
+    assert len(chunks) > 1
     assert all(chunk.token_count == tokenizer.count(chunk.text) <= 400 for chunk in chunks)
     assert all(chunk.token_count > 250 for chunk in chunks[:-1])
     shared = [tokenizer.count(document.text[b.start_offset : a.end_offset]) for a, b in pairwise(chunks)]

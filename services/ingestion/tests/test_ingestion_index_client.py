@@ -34,17 +34,21 @@ class FakeRetrieval(IndexServiceServicer):
         self.gate = asyncio.Event()
         self.gate.set()
         self.error = None
+        self.left = asyncio.Event()
 
     async def IndexChunks(self, request_iterator, context):
-        async for request in request_iterator:
-            if request.HasField("header"):
-                self.header = request.header
-                continue
-            self.chunks += request.batch.chunks
-            if self.error is not None:
-                raise self.error
-            await self.gate.wait()
-            yield pb.IndexChunksResponse(indexed_count=len(self.chunks))
+        try:
+            async for request in request_iterator:
+                if request.HasField("header"):
+                    self.header = request.header
+                    continue
+                self.chunks += request.batch.chunks
+                if self.error is not None:
+                    raise self.error
+                await self.gate.wait()
+                yield pb.IndexChunksResponse(indexed_count=len(self.chunks))
+        finally:
+            self.left.set()
 
     async def ActivateVersion(self, request, context):
         self.calls.append(request)
@@ -190,8 +194,6 @@ async def test_leaving_the_stream_half_way_cancels_it(retrieval):
     assert await anext(counts) == BATCH_CHUNKS
     retrieval.gate.clear()
     await counts.aclose()
-    await asyncio.sleep(0.1)
-    sent = len(retrieval.chunks)
-    retrieval.gate.set()
-    await asyncio.sleep(0.1)
-    assert len(retrieval.chunks) <= sent + BATCH_CHUNKS < 3000
+    # The gate is still closed: only the end of the call lets the server leave.
+    await asyncio.wait_for(retrieval.left.wait(), 5)
+    assert len(retrieval.chunks) < 3000

@@ -80,6 +80,25 @@ async def test_a_cancelled_put_stores_nothing_after_it_is_over(objects, tmp_path
         assert finished or not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
+async def test_a_cancelled_copy_makes_nothing_after_it_is_over(objects, monkeypatch):
+    copy, begun, go_on = obstore.copy_async, asyncio.Event(), asyncio.Event()
+
+    async def copy_late(*arguments):
+        begun.set()
+        await go_on.wait()
+        await copy(*arguments)
+
+    monkeypatch.setattr(obstore, "copy_async", copy_late)
+    await objects.put("in/1", content(b"text"))
+    task = asyncio.ensure_future(objects.copy("in/1", "out/1"))
+    await begun.wait()
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await keys(objects) == ["in/1", "out/1"]
+
+
 async def test_objects_are_copied_deleted_and_missed(objects, tmp_path):
     await objects.put("in/1", content(b"text"))
     await objects.copy("in/1", "out/1")
@@ -197,6 +216,28 @@ async def test_what_waits_to_be_decided_is_bounded_in_number_and_time(memory_obj
     async with asyncio.timeout(5):
         while discarder._running:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def test_a_caller_who_leaves_after_the_commit_leaves_no_temporary_object(memory_objects, monkeypatch):
+    delete, begun, go_on = memory_objects.delete, asyncio.Event(), asyncio.Event()
+
+    async def delete_late(names):
+        begun.set()
+        await go_on.wait()
+        await delete(names)
+
+    monkeypatch.setattr(memory_objects, "delete", delete_late)
+    committed = place()
+    await memory_objects.put(committed.incoming_key, content(b"x"))
+    discarder = UploadDiscarder(memory_objects, FakeRows(committed.version_id))
+    forgetting = asyncio.ensure_future(discarder.forget([committed]))
+    await begun.wait()
+    forgetting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await forgetting
+    go_on.set()
+    await asyncio.gather(*discarder._running)
+    assert await keys(memory_objects) == []
 
 
 async def test_an_answer_is_given_though_temporary_objects_cannot_be_removed():

@@ -262,7 +262,7 @@ async def test_a_filename_is_shown_without_what_could_harm_and_is_no_part_of_a_k
     ann = await stack.person()
     [document] = await ann.upload(b"some text", "../../etc/pass\x00wd\u202etxt.txt")
     assert document.filename == "passwdtxt.txt"
-    assert all("passwd" not in key for key in await stack.keys())
+    assert ["passwd" in key for key in await stack.keys()] == [False]
     [document] = await ann.upload(b"some text", "..")
     assert document.filename == "text.txt"
 

@@ -225,11 +225,14 @@ async def test_a_heartbeat_keeps_a_job_longer_than_its_lease(stack):
 
     async def slowly(number):
         if number == 0:
-            await asyncio.sleep(1.2)
+            await stack.admin.execute("UPDATE ingestion.jobs SET lease_until = clock_timestamp()")
+            async with asyncio.timeout(10):
+                while not await stack.admin.fetchval("SELECT lease_until > clock_timestamp() FROM ingestion.jobs"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
             claims.append(await rival.claim(30))
 
     stack.index.before_confirm = slowly
-    await stack.run_all(stack.runner(times=LeaseTimes(lease_seconds=0.6, heartbeat_seconds=0.1)))
+    await stack.run_all(stack.runner(times=LeaseTimes(lease_seconds=30, heartbeat_seconds=0.02)))
     assert claims == [None]
     assert (await ann.get(document.document_id)).state == State.READY
 

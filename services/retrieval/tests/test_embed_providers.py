@@ -233,6 +233,15 @@ async def test_gemini_is_asked_for_and_not_vertex_whatever_the_environment_says(
 
 
 @BOTH
+async def test_an_answer_larger_than_any_is_not_read_to_its_end(connect, provider, monkeypatch):
+    monkeypatch.setattr("retrieval.embedders.retry.MAX_RESPONSE_BYTES", 500)
+    async with connect(provider) as embedder:
+        await embedder.embed_query("a")
+        with pytest.raises(EmbedderUnavailable):
+            await embedder.embed_passages(["a"] * 50)
+
+
+@BOTH
 async def test_retry_after_is_waited_out_where_it_is_short(connect, provider):
     provider.failures = [(429, {"retry-after": "0.15"}, {"error": {"message": "slow down"}})]
     async with connect(provider) as embedder:
@@ -327,5 +336,7 @@ async def test_a_refused_connection_names_the_address_in_the_log_and_no_secret()
     with capture_logs() as lines, pytest.raises(EmbedderUnavailable):
         await embedder.embed_query("word")
     await embedder.close()
-    assert [line["url"] for line in lines] == ["http://127.0.0.1:1/v1/embeddings"]
+    assert [line["url"] for line in lines if line["event"] == "embedding failed"] == [
+        "http://127.0.0.1:1/v1/embeddings"
+    ]
     assert "hunter2" not in str(lines)

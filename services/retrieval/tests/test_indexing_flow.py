@@ -36,7 +36,7 @@ class FakeIndex:
 
     async def upsert(self, points):
         self.log.append(("upsert", len(points)))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         if self.failing:
             raise IndexUnavailable
         self.points |= {point.point_id: point for point in points}
@@ -159,7 +159,8 @@ async def test_a_slow_reader_holds_the_sender_back(indexer):
 
     async with aclosing(indexer.index_chunks(VERSION, count_taken())) as confirmed:
         await anext(confirmed)
-        await asyncio.sleep(0.1)
+        for _ in range(1000):  # turns of the event loop, in each of which the next batch could be taken
+            await asyncio.sleep(0)
         assert len(taken) <= 3
 
 

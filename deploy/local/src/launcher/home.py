@@ -29,6 +29,11 @@ class Home:
         return self.root / "secrets"
 
     @property
+    def mail(self) -> Path:
+        """Mails, where no SMTP server takes them."""
+        return self.root / "mail"
+
+    @property
     def logs(self) -> Path:
         """One file for each process; the run before is kept as ``<name>.log.1``."""
         return self.root / "logs"
@@ -71,7 +76,7 @@ class Home:
         """Makes the folders; others may pass through the root (PostgreSQL may run as another user) but not look."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711)
-        for folder in (self.secrets, self.logs, self.root / "run", self.root / "data", self.envoy):
+        for folder in (self.secrets, self.mail, self.logs, self.root / "run", self.root / "data", self.envoy):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
 

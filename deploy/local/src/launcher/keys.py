@@ -22,6 +22,8 @@ class Keys:
 
     signing_key_file: Path
     """auth's Ed25519 private key, PEM."""
+    auth_secret_file: Path
+    """What auth derives its other keys from, so that the signing key can be exchanged."""
     postgres_password: str
     """Of the superuser."""
     owner_passwords: dict[str, str]
@@ -37,12 +39,15 @@ def load_keys(home: Home) -> Keys:
     signing_key_file = home.secrets / "signing_key.pem"
     if not signing_key_file.exists():
         _write_private(signing_key_file, _new_signing_key())
+    auth_secret_file = home.secrets / "auth_secret"
+    if not auth_secret_file.exists():
+        _write_private(auth_secret_file, secrets.token_hex(32).encode())
     path = home.secrets / "passwords.json"
     known = json.loads(path.read_bytes()) if path.exists() else {}
     passwords = _complete(known, _new_passwords())
     if passwords != known:
         _write_private(path, json.dumps(passwords, indent=2).encode())
-    return Keys(signing_key_file=signing_key_file, **passwords)
+    return Keys(signing_key_file=signing_key_file, auth_secret_file=auth_secret_file, **passwords)
 
 
 def _complete(known: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from launcher.spec import ProcessSpec
 PREPARE = "prepare"
 PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection")
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+SMTP = "DOCUCHAT_SMTP_"
+"""Holds the mail server's password: nobody's business but auth's."""
 PROVIDERS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_")
 
 
@@ -136,12 +138,13 @@ def _process_environment(plan: Plan, name: str) -> dict[str, str]:
     """Returns what every process of a service gets; what the user has set goes first, what must fit together last."""
     data = plan.home.data(name)
     data.mkdir(parents=True, exist_ok=True)
+    shared = _handed_on(plan, "DOCUCHAT_", "OTEL_", "SSL_CERT_")
     return {
         "DOCUCHAT_DRAIN_SECONDS": "5",
         # No load balancer has to notice: whoever calls a process has stopped before it.
         "DOCUCHAT_STOP_NOTICE_SECONDS": "0",
         "OTEL_BSP_SCHEDULE_DELAY": "1000",
-        **_handed_on(plan, "DOCUCHAT_", "OTEL_", "SSL_CERT_"),
+        **{name: value for name, value in shared.items() if not name.startswith(SMTP)},
         **plan.base,
         "DOCUCHAT_DATA_DIR": str(data),
     }
@@ -164,8 +167,10 @@ def _service_secret(plan: Plan, name: str) -> dict[str, str]:
 
 
 def _auth_environment(plan: Plan) -> dict[str, str]:
-    return {
+    return _handed_on(plan, SMTP) | {
         "DOCUCHAT_SIGNING_KEY_FILE": str(plan.keys.signing_key_file),
+        "DOCUCHAT_SECRET_FILE": str(plan.keys.auth_secret_file),
+        "DOCUCHAT_MAIL_FOLDER": str(plan.home.mail),
         "DOCUCHAT_SERVICE_SECRETS": json.dumps(plan.keys.service_secrets),
         # Whom auth has erase their part of users and tenants.
         **{f"DOCUCHAT_{name.upper()}_TARGET": _target(plan, name) for name in ("ingestion", "retrieval", "chat")},

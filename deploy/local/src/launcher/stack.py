@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from rich.console import Console
 
@@ -14,6 +14,7 @@ from launcher.checks import check_settings
 from launcher.console import StackConsole
 from launcher.home import Home, hold_lock
 from launcher.keys import load_keys
+from launcher.mail import announce_mail
 from launcher.plan import Plan, gateway_environment, list_processes, make_plan
 from launcher.settings import SettingError, Settings, check_port_is_free
 from launcher.spec import Event, ProcessSpec
@@ -69,7 +70,7 @@ async def _supervise(plan: Plan, specs: Sequence[ProcessSpec], console: StackCon
     stopping = _listen_for_signals(supervisor, console)
     console.begin(supervisor.members)
     supervisor.start()
-    chores = [asyncio.create_task(chore) for chore in (supervisor.keep_logs_small(), state.keep())]
+    chores = [asyncio.create_task(chore) for chore in _list_chores(supervisor, state, plan, console)]
     try:
         return await _run_until(stopping, supervisor, plan, console)
     finally:
@@ -77,6 +78,12 @@ async def _supervise(plan: Plan, specs: Sequence[ProcessSpec], console: StackCon
         await supervisor.stop()
         for chore in chores:
             chore.cancel()
+
+
+def _list_chores(
+    supervisor: Supervisor, state: StateFile, plan: Plan, console: StackConsole
+) -> list[Coroutine[None, None, None]]:
+    return [supervisor.keep_logs_small(), state.keep(), announce_mail(plan.home.mail, console.say)]
 
 
 async def _run_until(stopping: asyncio.Event, supervisor: Supervisor, plan: Plan, console: StackConsole) -> int:

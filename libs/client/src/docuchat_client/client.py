@@ -5,9 +5,8 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
-from docuchat.auth.v1 import auth_service_pb2, tokens_pb2, user_service_pb2
+from docuchat.auth.v1 import auth_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
-from docuchat.auth.v1.user_service_pb2_grpc import UserServiceStub
 from docuchat.chat.v1.ask_event_pb2 import AskEvent
 from docuchat.chat.v1.chat_service_pb2 import AskRequest
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceStub
@@ -16,6 +15,7 @@ from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub
 from docuchat.retrieval.v1.hit_pb2 import Hit
 from docuchat.retrieval.v1.search_service_pb2 import SearchRequest
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
+from docuchat_client.accounts import Accounts, read_tokens
 from docuchat_client.connection import CALL_SECONDS, Connection, open_channel
 from docuchat_client.conversations import Conversations
 from docuchat_client.documents import Documents
@@ -25,7 +25,7 @@ SEARCH_SECONDS = 30
 ASK_SECONDS = 300
 
 
-class DocuChat(Documents, Conversations):
+class DocuChat(Accounts, Documents, Conversations):
     """A client of one gateway in the name of one user.
 
     Answers are the messages of the protos. Every call has a deadline and raises
@@ -33,24 +33,30 @@ class DocuChat(Documents, Conversations):
     """
 
     def __init__(self, connection: Connection, session: Session) -> None:
+        Accounts.__init__(self, connection, session)
         Documents.__init__(self, connection)
         Conversations.__init__(self, connection)
-        self.session = session
         channel = connection.channel
-        self._auth = AuthServiceStub(channel)
-        self._users = UserServiceStub(channel)
         self._chat = ChatServiceStub(channel)
         self._search = SearchServiceStub(channel)
         self._status = StatusServiceStub(channel)
 
     @classmethod
     def connect(
-        cls, target: str, *, access_token: str = "", refresh_token: str = "", on_tokens: OnTokens | None = None
+        cls,
+        target: str,
+        *,
+        access_token: str = "",
+        refresh_token: str = "",
+        device_token: str = "",
+        on_tokens: OnTokens | None = None,
     ) -> Self:
         """Makes a client for `http://host:port`, `https://host` or `host:port`; connects with the first call.
 
         `on_tokens` hears every new pair of tokens, to store it: each refresh
-        token is good for one use. Close with `await close()` or `async with`.
+        token is good for one use. `device_token` is what an earlier log-in on this
+        device gave; it keeps the failures of others from slowing this one down.
+        Close with `await close()` or `async with`.
         """
         channel = open_channel(target)
         auth = AuthServiceStub(channel)
@@ -63,7 +69,7 @@ class DocuChat(Documents, Conversations):
             return read_tokens(answer.tokens)
 
         tokens = Tokens(access_token, refresh_token) if access_token or refresh_token else None
-        session = Session(renew, tokens, on_tokens)
+        session = Session(renew, tokens, on_tokens, device_token)
         return cls(Connection(channel, session), session)
 
     async def close(self) -> None:
@@ -77,46 +83,6 @@ class DocuChat(Documents, Conversations):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def sign_up(
-        self, email: str, password: str, *, display_name: str = "", tenant_name: str = ""
-    ) -> auth_service_pb2.SignUpResponse:
-        """Creates a user with a tenant and goes on as that user. Raises EMAIL_TAKEN, WEAK_PASSWORD."""
-        request = auth_service_pb2.SignUpRequest(
-            email=email, password=password, display_name=display_name, tenant_name=tenant_name
-        )
-        self.session.forget()
-        answer = await self._connection.call(
-            lambda metadata: self._auth.SignUp(request, timeout=CALL_SECONDS, metadata=metadata)
-        )
-        self.session.adopt(read_tokens(answer.tokens))
-        return answer
-
-    async def log_in(self, email: str, password: str, *, tenant_id: str = "") -> None:
-        """Starts a session and goes on in it. Raises INVALID_CREDENTIALS, TENANT_NOT_FOUND."""
-        request = auth_service_pb2.LoginRequest(email=email, password=password, tenant_id=tenant_id)
-        self.session.forget()
-        answer = await self._connection.call(
-            lambda metadata: self._auth.Login(request, timeout=CALL_SECONDS, metadata=metadata)
-        )
-        self.session.adopt(read_tokens(answer.tokens))
-
-    async def log_out(self) -> None:
-        """Ends the session, also on the other side."""
-        tokens = self.session.tokens
-        self.session.forget()
-        if tokens and tokens.refresh_token:
-            request = auth_service_pb2.LogoutRequest(refresh_token=tokens.refresh_token)
-            await self._connection.call(
-                lambda metadata: self._auth.Logout(request, timeout=CALL_SECONDS, metadata=metadata)
-            )
-
-    async def me(self) -> user_service_pb2.GetMeResponse:
-        """Returns the user behind the token, and the tenants."""
-        request = user_service_pb2.GetMeRequest()
-        return await self._connection.call(
-            lambda metadata: self._users.GetMe(request, timeout=CALL_SECONDS, metadata=metadata)
-        )
 
     async def status(self) -> Sequence[status_service_pb2.ComponentStatus]:
         """Returns every service and what it depends on, with version and state; needs no log-in."""
@@ -158,8 +124,3 @@ class DocuChat(Documents, Conversations):
         async with aclosing(events):
             async for event in events:
                 yield event
-
-
-def read_tokens(tokens: tokens_pb2.Tokens) -> Tokens:
-    """Returns the pair a session keeps."""
-    return Tokens(tokens.access_token, tokens.refresh_token)

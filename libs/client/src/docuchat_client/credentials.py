@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from docuchat_client.session import Tokens
@@ -27,23 +28,25 @@ class Credentials:
     def load(self, url: str) -> Tokens | None:
         """Returns the tokens for a gateway, None without a log-in. Raises CredentialsUnreadable."""
         entry = self._read().get(url)
-        return Tokens(entry["access_token"], entry["refresh_token"]) if entry else None
+        return Tokens(**entry) if entry else None
 
     def save(self, url: str, tokens: Tokens) -> None:
         """Stores the tokens for a gateway in place of older ones."""
-        entry = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
-        self._write(self._read() | {url: entry})
+        self._write(self._read() | {url: asdict(tokens)})
 
     def remove(self, url: str) -> None:
-        """Forgets a gateway."""
+        """Forgets a session. That the device has logged in before is remembered, for the next time."""
         entries = self._read()
-        if entries.pop(url, None):
+        entry = entries.pop(url, None)
+        if entry and entry["device_token"]:
+            entries[url] = asdict(Tokens("", "", entry["device_token"]))
+        if entry:
             self._write(entries)
 
     def _read(self) -> dict[str, dict[str, str]]:
         try:
             entries = json.loads(self.path.read_text())
-            return {url: {name: str(entry[name]) for name in Tokens.__annotations__} for url, entry in entries.items()}
+            return {url: read_entry(entry) for url, entry in entries.items()}
         except FileNotFoundError:
             return {}
         except (ValueError, AttributeError, KeyError, TypeError) as error:
@@ -56,3 +59,9 @@ class Credentials:
         with os.fdopen(descriptor, "w") as file:
             json.dump(entries, file, indent=2)
         Path(name).replace(self.path)
+
+
+def read_entry(entry: dict[str, object]) -> dict[str, str]:
+    """Returns what is kept for a gateway; releases before this one knew no device. Raises KeyError, TypeError."""
+    names = ("access_token", "refresh_token")
+    return {name: str(entry[name]) for name in names} | {"device_token": str({**entry}.get("device_token", ""))}

@@ -6,7 +6,7 @@ import binascii
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from docuchat_client.errors import DocuChatError
 
@@ -15,10 +15,14 @@ RENEW_BEFORE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a session is made of; `refresh_token` is empty for an access token that cannot be renewed."""
+    """What a session is made of; `refresh_token` is empty for an access token that cannot be renewed.
+
+    `device_token` shows at later log-ins that this device has logged in before.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
+    device_token: str = field(default="", repr=False)
 
 
 Renew = Callable[[str], Awaitable[Tokens]]
@@ -28,14 +32,23 @@ OnTokens = Callable[[Tokens], None]
 class Session:
     """Holds the tokens of one client, and tells `on_tokens` about every new pair."""
 
-    def __init__(self, renew: Renew, tokens: Tokens | None = None, on_tokens: OnTokens | None = None) -> None:
+    def __init__(
+        self,
+        renew: Renew,
+        tokens: Tokens | None = None,
+        on_tokens: OnTokens | None = None,
+        device_token: str = "",
+    ) -> None:
         self.tokens = tokens
+        self.device_token = device_token
         self._renew = renew
         self._on_tokens = on_tokens
         self._lock = asyncio.Lock()
 
     def adopt(self, tokens: Tokens) -> None:
-        """Goes on with these tokens."""
+        """Goes on with these tokens; those of a refresh name no device, which stays what it is."""
+        self.device_token = tokens.device_token or self.device_token
+        tokens = replace(tokens, device_token=self.device_token)
         self.tokens = tokens
         if self._on_tokens:
             self._on_tokens(tokens)

@@ -1,10 +1,18 @@
 """How often and how far apart to try a provider again (full jitter, after Brooker, AWS Architecture Blog, 2015)."""
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+from servicekit.telemetry import get_logger
+
+Result = TypeVar("Result")
+Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,38 @@ class RetryPolicy:
             return None
         limit = min(self.cap, self.first_limit * 2 ** (attempt - 1))
         return max(asked_seconds, random.uniform(0, limit))  # noqa: S311 - spreads load, hides nothing
+
+
+async def try_again(
+    call: Callable[[], Awaitable[Result]],
+    policy: RetryPolicy,
+    bound: asyncio.Timeout,
+    read_wait: Callable[[Exception], float | None],
+    sleep: Sleep = asyncio.sleep,
+) -> Result:
+    """Returns what call returns; raises what its last attempt raised.
+
+    `read_wait` says how long a failure asks to wait, in seconds, or None where
+    another try is of no use. No wait begins that `bound` would cut off.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await call()
+        except Exception as error:
+            asked = read_wait(error)
+            wait = None if asked is None else policy.choose_wait(attempt, asked)
+            if wait is None or wait >= seconds_left(bound):
+                raise
+            get_logger("provider").warning("attempt failed", error=type(error).__name__, attempt=attempt, wait=wait)
+        await sleep(wait)
+
+
+def seconds_left(bound: asyncio.Timeout) -> float:
+    """Returns how long a block may still take."""
+    end = bound.when()
+    return float("inf") if end is None else end - asyncio.get_running_loop().time()
 
 
 def read_retry_after(header: str | None, now: datetime | None = None) -> float:

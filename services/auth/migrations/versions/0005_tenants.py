@@ -15,7 +15,7 @@ from alembic import op
 from servicekit.migrations import enable_row_security
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 TABLES = """
 ALTER TABLE auth.users

@@ -2,10 +2,21 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from servicekit.config import DatabaseUrl, EnvironmentSettings, ServiceSettings
+
+
+def _require_smtp(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("must be like smtp://user:password@host:587 or smtps://user:password@host:465")
+    return url
+
+
+SmtpUrl = Annotated[SecretStr, AfterValidator(_require_smtp)]
 
 
 class UnlockSettings(EnvironmentSettings):
@@ -15,11 +26,24 @@ class UnlockSettings(EnvironmentSettings):
     """PostgreSQL as auth's application role: postgresql+asyncpg://..."""
 
 
-class Settings(ServiceSettings):
-    """Read from environment variables with the prefix DOCUCHAT_."""
+class RotationSettings(EnvironmentSettings):
+    """What `rotate-keys` reads, and nothing else; a running auth can exchange its key with it too."""
 
     signing_key_file: Path
-    """The Ed25519 private key that signs access tokens (PEM, PKCS #8). Without it auth does not start."""
+    """The Ed25519 private key that signs access tokens (PEM, PKCS #8). Without it auth does not start.
+
+    Keys beside it that are named after a moment sign from then on; `rotate-keys` makes them.
+    """
+
+    key_lead_seconds: Annotated[int, Field(ge=0)] = 330
+    """How long the next key is published before it signs; verifiers look every 300 seconds."""
+
+
+class Settings(ServiceSettings, RotationSettings):
+    """Read from environment variables with the prefix DOCUCHAT_."""
+
+    secret_file: Path | None = None
+    """At least 32 random bytes that all other keys are derived from; the signing key file's if absent."""
 
     published_key_files: tuple[Path, ...] = ()
     """More keys (PEM, public or private) to publish: the next one before it signs, the last one for an hour after."""
@@ -59,3 +83,27 @@ class Settings(ServiceSettings):
 
     password_queue: Annotated[int, Field(ge=1)] = 200
     """Hashes that may wait or run; log-ins beyond are refused with OVERLOADED."""
+
+    smtp_url: SmtpUrl | None = None
+    """Whoever takes mails: smtp://user:password@host:587 (STARTTLS), smtps://...; a folder instead if absent."""
+
+    mail_from: str = "DocuChat <docuchat@localhost>"
+    """Who mails come from."""
+
+    mail_folder: Path | None = None
+    """Where mails are put as files without SMTP; `mail` in the data folder if absent."""
+
+    client_address_header: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "x-envoy-external-address"
+    """The header in which the gateway says where a client connects from. Nobody else may be able to send it."""
+
+    code_requests_per_client: Annotated[int, Field(ge=1)] = 30
+    """Codes by mail that one client address may ask for in an hour."""
+
+    code_requests_overall: Annotated[int, Field(ge=1)] = 2000
+    """Codes by mail that all may ask for in an hour, sign-ups included."""
+
+    code_failures_per_client: Annotated[int, Field(ge=1)] = 30
+    """Wrong codes that one client address may send in an hour."""
+
+    code_failures_overall: Annotated[int, Field(ge=1)] = 100
+    """Wrong codes that all may send in a day; five right ones make good for one. Each is one chance in a million."""

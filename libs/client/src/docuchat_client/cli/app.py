@@ -11,7 +11,7 @@ from docuchat_client.client import DocuChat
 HELP = """Upload documents and ask them. Every claim of an answer names its exact source.
 
 DOCUCHAT_URL is the gateway (default http://127.0.0.1:8080), DOCUCHAT_TOKEN an access token in place of
-a log-in, DOCUCHAT_PASSWORD the password for sign-up and login.
+a log-in, DOCUCHAT_PASSWORD the password for sign-up and login, DOCUCHAT_NEW_PASSWORD the one to set.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage."""
 

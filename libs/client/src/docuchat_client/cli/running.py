@@ -60,7 +60,13 @@ def open_client(*, stored: bool) -> DocuChat:
         credentials.save(url, tokens)
 
     found = credentials.load(url) or Tokens("")
-    return DocuChat.connect(url, access_token=found.access_token, refresh_token=found.refresh_token, on_tokens=save)
+    return DocuChat.connect(
+        url,
+        access_token=found.access_token,
+        refresh_token=found.refresh_token,
+        device_token=found.device_token,
+        on_tokens=save,
+    )
 
 
 def fail(terminal: Terminal, error: DocuChatError) -> None:

@@ -45,15 +45,15 @@ class LayeredInterceptor(grpc.aio.ServerInterceptor):
             run = self._answer_many(method, handler.unary_stream, validate_request)
             return grpc.unary_stream_rpc_method_handler(run, read, write)
         if handler.request_streaming:
-            run = self._answer_once(method, handler.stream_unary, check_each)
+            run = self._answer_once(method, handler.stream_unary, check_whole)
             return grpc.stream_unary_rpc_method_handler(run, read, write)
-        run = self._answer_once(method, handler.unary_unary, validate_request)
+        run = self._answer_once(method, handler.unary_unary, check_one)
         return grpc.unary_unary_rpc_method_handler(run, read, write)
 
-    def _answer_once(self, method: str, handle: Any, check: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+    def _answer_once(self, method: str, handle: Any, check: Callable[[Any, ServicerContext], Any]) -> Any:  # noqa: ANN401
         async def answer(request: Any, context: ServicerContext) -> Any:  # noqa: ANN401 - any message type
             async def work() -> Any:  # noqa: ANN401
-                return await handle(check(request), context)
+                return await handle(check(request, context), context)
 
             return await self._layers.run(describe_call(method, request, context), work)
 
@@ -85,10 +85,26 @@ def describe_call(method: str, request: object, context: ServicerContext) -> Cal
     return Call(method, find_request_id(metadata), metadata, context, requests)
 
 
+def check_one(request: Any, _: ServicerContext) -> Any:  # noqa: ANN401 - any message type
+    """Returns a request message that keeps its rules. Raises InvalidField."""
+    return validate_request(request)
+
+
 async def check_each(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """Yields request messages that keep their rules. Raises InvalidField at the first that does not."""
     async for request in requests:
         yield validate_request(request)
+
+
+async def check_whole(requests: AsyncIterator[Any], context: ServicerContext) -> AsyncIterator[Any]:
+    """Yields request messages as check_each does, and ends only where the caller has ended them.
+
+    grpc.aio shows the end of a stream that broke off like the end of a whole one, and cancels the call
+    milliseconds later. So the answer begins here: to a caller who has gone nothing can be sent.
+    """
+    async for request in check_each(requests):
+        yield request
+    await context.send_initial_metadata(())
 
 
 def find_request_id(metadata: Iterable[tuple[str, str | bytes]]) -> str:

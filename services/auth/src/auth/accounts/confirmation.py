@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from auth.accounts.users import Users
+from auth.accounts.credentials import PasswordChange
+from auth.model.accounts import Client
 from auth.ports.accounts import SessionStore
 
 
@@ -11,12 +12,12 @@ from auth.ports.accounts import SessionStore
 class AccountConfirmation:
     """A Confirmation by the account's own password and sessions."""
 
-    users: Users
+    passwords: PasswordChange
     sessions: SessionStore
 
-    async def confirm(self, user_id: str, password: str) -> None:
-        """Raises InvalidCredentials, TooManyAttempts or AddressLocked unless it is the user's password."""
-        await self.users.confirm(user_id, password)
+    async def confirm(self, user_id: str, password: str, client: Client) -> None:
+        """Raises WrongPassword, TooManyAttempts or AddressLocked unless it is the user's password."""
+        await self.passwords.confirm(user_id, password, client)
 
     async def find_session_start(self, user_id: str, session_id: str) -> datetime | None:
         """Returns when a session of the user began."""

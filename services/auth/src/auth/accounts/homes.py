@@ -27,9 +27,14 @@ async def store_tenant(tenant: Tenant, store: Callable[[Tenant], Awaitable[None]
         await store(tenant)
     except SlugTaken:
         # 32 random bits: a second collision is an accident worth an INTERNAL error, not a loop.
-        tenant = replace(tenant, slug=f"{tenant.slug}-{secrets.token_hex(SLUG_SUFFIX_BYTES)}")
+        tenant = replace(tenant, slug=add_suffix(tenant.slug))
         await store(tenant)
     return tenant
+
+
+def add_suffix(slug: str) -> str:
+    """Returns the slug with a random end."""
+    return f"{slug}-{secrets.token_hex(SLUG_SUFFIX_BYTES)}"
 
 
 async def find_home(accounts: AccountStore, user: User, tenant_id: str, now: datetime) -> Membership:

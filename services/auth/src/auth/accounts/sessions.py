@@ -3,18 +3,32 @@
 import hashlib
 import secrets
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from auth.accounts.homes import require_usable
-from auth.errors.accounts import InvalidRefreshToken
-from auth.model.accounts import Lifetimes, Membership, RefreshToken, Session, Tokens, Trade, Verdict
+from auth.accounts.homes import find_home, require_usable
+from auth.accounts.names import clean_name
+from auth.errors.accounts import InvalidRefreshToken, SessionNotFound
+from auth.model.accounts import (
+    NOBODY,
+    Client,
+    Lifetimes,
+    Membership,
+    RefreshToken,
+    Session,
+    Tokens,
+    Trade,
+    User,
+    Verdict,
+)
 from auth.ports.accounts import AccountStore, SessionStore, Successors, TokenSigner
+from auth.ports.codes import Devices
 from servicekit.identity import Role
 from servicekit.telemetry import get_logger
 
 REFRESH_TOKEN_BYTES = 32
+LONGEST_DEVICE = 200
 
 
 @dataclass(frozen=True)
@@ -25,34 +39,52 @@ class Sessions:
     accounts: AccountStore
     tokens: TokenSigner
     successors: Successors
+    devices: Devices
     clock: Callable[[], datetime]
     lifetimes: Lifetimes
     staff_enabled: bool = False
     """Whether there may be sessions of staff."""
 
-    async def open(self, user_id: str, membership: Membership, *, as_staff: bool = False) -> Tokens:
+    async def enter(
+        self, user: User, tenant_id: str = "", client: Client = NOBODY, *, as_staff: bool = False
+    ) -> Tokens:
+        """Starts a session in the tenant asked for, or in the oldest one that is open to the user.
+
+        Raises TenantNotFound, TenantSuspended, UserDeactivated.
+        """
+        membership = await find_home(self.accounts, user, tenant_id, self.clock())
+        return await self.open(user, membership, client, as_staff=as_staff)
+
+    async def open(
+        self, user: User, membership: Membership, client: Client = NOBODY, *, as_staff: bool = False
+    ) -> Tokens:
         """Starts a session of a user in one tenant and returns its tokens. Raises TenantSuspended, UserDeactivated."""
         require_usable(membership)
         now = self.clock()
         session = Session(
             session_id=str(uuid.uuid4()),
-            user_id=user_id,
+            user_id=user.user_id,
             tenant_id=membership.tenant.tenant_id,
             create_time=now,
             expire_time=now + self.lifetimes.session,
             as_staff=as_staff,
+            device=clean_name(client.device)[:LONGEST_DEVICE],
+            address=client.address,
+            last_use_time=now,
         )
         refresh_token = make_refresh_token()
         await self.store.open(session, hash_refresh_token(refresh_token))
-        return self._sign(session, membership, refresh_token)
+        tokens = self._sign(session, membership, refresh_token)
+        # Whoever signed up with somebody else's address must not look like a device of its owner.
+        return replace(tokens, device_token=self.devices.issue(user.email)) if user.is_email_verified else tokens
 
-    async def refresh(self, refresh_token: str) -> Tokens:
+    async def refresh(self, refresh_token: str, client: Client = NOBODY) -> Tokens:
         """Uses a refresh token up and returns its session's next tokens.
 
         Raises InvalidRefreshToken, TenantSuspended, UserDeactivated.
         """
         successor = self.successors.derive(refresh_token)
-        traded = await self._trade(refresh_token, successor)
+        traded = await self._trade(refresh_token, successor, client)
         session = traded.session
         # Read anew each time: whoever lost the membership or the role loses it with the next refresh.
         membership = await self.accounts.find_membership(session.user_id, session.tenant_id)
@@ -64,11 +96,24 @@ class Sessions:
             raise InvalidRefreshToken
         return self._sign(session, membership, successor)
 
-    async def end(self, refresh_token: str) -> None:
-        """Ends the session of a refresh token, used or not; an unknown one ends nothing."""
-        await self.store.revoke(hash_refresh_token(refresh_token), self.clock())
+    async def end(self, refresh_token: str, *, is_everywhere: bool = False) -> None:
+        """Ends the session of a refresh token, used or not, or all of its user; an unknown one ends nothing."""
+        await self.store.revoke(hash_refresh_token(refresh_token), self.clock(), is_everywhere=is_everywhere)
 
-    async def _trade(self, refresh_token: str, successor: str) -> Trade:
+    async def list_live(self, user_id: str) -> Sequence[Session]:
+        """Returns the user's sessions that have not ended, the 100 used last, that one first."""
+        return await self.store.list_live(user_id, self.clock())
+
+    async def end_one(self, user_id: str, session_id: str) -> None:
+        """Ends one of the user's sessions. Raises SessionNotFound."""
+        if not await self.store.revoke_one(user_id, session_id, self.clock()):
+            raise SessionNotFound
+
+    async def end_all(self, user_id: str, *, keep: str = "") -> int:
+        """Ends the user's sessions but `keep`; returns how many."""
+        return await self.store.revoke_all(user_id, self.clock(), keep=keep)
+
+    async def _trade(self, refresh_token: str, successor: str, client: Client) -> Trade:
         """Returns the session of a refresh token, and whether it goes on. Raises InvalidRefreshToken."""
         now, grace = self.clock(), self.lifetimes.refresh_grace
         traded = await self.store.trade(
@@ -76,6 +121,7 @@ class Sessions:
             hash_refresh_token(successor),
             now,
             lambda session, token, known: judge_refresh(session, token, known, now=now, grace=grace),
+            client.address,
         )
         if traded is None:
             raise InvalidRefreshToken

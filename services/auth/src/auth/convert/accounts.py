@@ -34,6 +34,7 @@ def to_user_proto(user: User) -> user_pb2.User:
         language=user.language,
         is_staff=user.is_staff,
         is_active=user.is_active,
+        is_email_verified=user.is_email_verified,
     )
 
 
@@ -61,6 +62,7 @@ def to_tokens_proto(tokens: Tokens) -> tokens_pb2.Tokens:
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         expires_in_seconds=to_seconds(tokens.expires_in),
+        device_token=tokens.device_token,
     )
 
 

@@ -14,15 +14,6 @@ class InvalidCredentials(AppError):
         )
 
 
-class EmailTaken(AppError):
-    """Raised when someone signs up with an address that has an account."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.ALREADY_EXISTS, "EMAIL_TAKEN", "This e-mail address has an account already; log in instead."
-        )
-
-
 class WeakPassword(AppError):
     """Raised when a new password is too short or among those that are tried first."""
 
@@ -61,14 +52,14 @@ class TenantNotFound(AppError):
 
 
 class TooManyAttempts(AppError):
-    """Raised, before the password is looked at, when an address has failed too often."""
+    """Raised, before anything is looked at, when an address or a client has tried too often."""
 
     def __init__(self, wait: timedelta) -> None:
         seconds = max(1, round(wait.total_seconds()))
         super().__init__(
             Code.RESOURCE_EXHAUSTED,
             "TOO_MANY_ATTEMPTS",
-            f"Too many failed log-ins for this address; try again in {seconds} seconds.",
+            f"Too many attempts for this address or from this client; try again in {seconds} seconds.",
             retry_after_seconds=seconds,
         )
 
@@ -80,7 +71,8 @@ class AddressLocked(AppError):
         super().__init__(
             Code.RESOURCE_EXHAUSTED,
             "TOO_MANY_ATTEMPTS",
-            "This address is locked after too many failed log-ins; ask the operator to unlock it.",
+            "This address is locked for devices that never logged in, after too many failures; log in where you did "
+            "before, or ask the operator to unlock it.",
             retry_after_seconds=timedelta(days=1).total_seconds(),
         )
 
@@ -94,6 +86,60 @@ class HasherBusy(AppError):
             "OVERLOADED",
             "Too many people log in at this moment; try again in a second.",
             retry_after_seconds=1,
+        )
+
+
+class InvalidCode(AppError):
+    """Raised when a code is wrong, expired, used, replaced or was tried too often; which one is not told."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.INVALID_ARGUMENT,
+            "INVALID_CODE",
+            "This code is not good, or not any more; ask for a new one.",
+            violations=[FieldViolation("code", "is not the code that was mailed last, or has expired")],
+        )
+
+
+class EmailAlreadyVerified(AppError):
+    """Raised when a code is asked for to verify an address that is verified."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            "EMAIL_ALREADY_VERIFIED",
+            "This e-mail address is verified already; there is nothing to do.",
+        )
+
+
+class WrongPassword(AppError):
+    """Raised when somebody who is logged in does not know the password of today."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.INVALID_ARGUMENT,
+            "WRONG_PASSWORD",
+            "The current password is wrong, or there is none; a reset by mail sets a new one.",
+            violations=[FieldViolation("current_password", "is not the account's")],
+        )
+
+
+class SessionNotFound(AppError):
+    """Raised when the caller has no such session, or it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.NOT_FOUND, "SESSION_NOT_FOUND", "You have no such session, or it has ended.")
+
+
+class RotationUnderWay(AppError):
+    """Raised when another signing key is asked for before the last one signs."""
+
+    def __init__(self, wait: timedelta) -> None:
+        seconds = max(1, round(wait.total_seconds()))
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            "ROTATION_UNDER_WAY",
+            f"The next signing key begins to sign in {seconds} seconds; exchange it after that.",
         )
 
 

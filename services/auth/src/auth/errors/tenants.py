@@ -101,8 +101,8 @@ class ConfirmationRequired(AppError):
 class UserNotFound(AppError):
     """Raised when staff name a user who does not exist."""
 
-    def __init__(self) -> None:
-        super().__init__(Code.NOT_FOUND, "USER_NOT_FOUND", "There is no such user.")
+    def __init__(self, message: str = "There is no such user.") -> None:
+        super().__init__(Code.NOT_FOUND, "USER_NOT_FOUND", message)
 
 
 class ErasureNotFound(AppError):

@@ -9,7 +9,7 @@ from servicekit.identity import Role
 
 @dataclass(frozen=True)
 class User:
-    """A person who can log in; `email` is in lower case."""
+    """A person who can log in; `email` is in lower case, and empty once another user has verified it."""
 
     user_id: str
     email: str
@@ -21,6 +21,7 @@ class User:
     language: str = ""
     is_staff: bool = False
     is_active: bool = True
+    is_email_verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,42 @@ class Membership:
 
 
 @dataclass(frozen=True)
+class Credential:
+    """A password as it is remembered: its hash (argon2, with salt and parameters), and a keyed tag of 8 bits.
+
+    The tag tells which account of an address a log-in means without hashing for
+    each of them; None in those that were stored before there were tags.
+    """
+
+    password_hash: str = field(repr=False)
+    tag: int | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Account:
-    """A user with the hash of the password (argon2, with its salt and parameters)."""
+    """A user with the password's credential, or None for those who come in by mail alone."""
 
     user: User
-    password_hash: str = field(repr=False)
+    credential: Credential | None
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where a call comes from, as far as it is known.
+
+    `address` is what the gateway saw, `device` a name for people to recognise,
+    `language` the first that the client asks for, `device_token` what an earlier
+    log-in gave it.
+    """
+
+    address: str = ""
+    device: str = ""
+    language: str = ""
+    device_token: str = field(default="", repr=False)
+
+
+NOBODY = Client()
+"""A client that nothing is known about."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +104,9 @@ class Session:
     expire_time: datetime
     revoke_time: datetime | None = None
     as_staff: bool = False
+    device: str = ""
+    address: str = ""
+    last_use_time: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +143,7 @@ class Tokens:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: timedelta
+    device_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -135,12 +171,45 @@ class Me:
     memberships: tuple[Membership, ...]
 
 
+class Purpose(Enum):
+    """What is tried for an address, each counted for itself."""
+
+    PASSWORD = "PASSWORD"  # noqa: S105 - a name
+    CODE = "CODE"
+    SIGN_UP = "SIGN_UP"
+
+
+class Proof(Enum):
+    """How it was shown that an address is a user's."""
+
+    SESSION = "session"  # by a code, from inside a session of the account
+    MAIL = "mail"  # by a code alone: of an address never verified, whoever set the password had proven nothing
+
+
 @dataclass(frozen=True)
 class FailureCount:
-    """Log-ins that failed in a row for one address."""
+    """Tries that failed in a row."""
 
     failures: int = 0
     last_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Failures:
+    """What failed for an address: from this client, and from all that never logged in to it."""
+
+    here: FailureCount = FailureCount()
+    everywhere: FailureCount = FailureCount()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Somebody tries something for an address. `client` is a device, if it `is_known`, or where the call comes from."""
+
+    purpose: Purpose
+    email: str
+    client: str
+    is_known: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ from typing import Protocol
 
 from auth.model.accounts import (
     Account,
-    FailureCount,
+    Attempt,
+    Credential,
+    Failures,
     Me,
     Membership,
+    Proof,
     RefreshToken,
     Session,
     Tenant,
@@ -16,6 +19,8 @@ from auth.model.accounts import (
     User,
     Verdict,
 )
+from auth.model.codes import Code
+from auth.model.mail import Mail
 from servicekit.identity import Role
 
 Judge = Callable[[Session, RefreshToken, RefreshToken | None], Verdict]
@@ -25,16 +30,38 @@ Judge = Callable[[Session, RefreshToken, RefreshToken | None], Verdict]
 class AccountStore(Protocol):
     """Users with their credentials, tenants and memberships."""
 
-    async def create(self, user: User, password_hash: str, tenant: Tenant) -> None:
-        """Stores a user who owns a new tenant, all or nothing. Raises EmailTaken or SlugTaken."""
+    async def create(self, user: User, credential: Credential, tenant: Tenant, code: Code, mail: Mail) -> None:
+        """Stores a user who owns a new tenant, a code and its mail, all or nothing. Raises SlugTaken."""
         ...
 
-    async def find_by_email(self, email: str) -> Account | None:
-        """Returns the account of an address in lower case."""
+    async def find_candidates(self, email: str, tag: int) -> Sequence[Account]:
+        """Returns at most two accounts of an address whose password may have the tag, a verified one first."""
         ...
 
-    async def replace_password_hash(self, email: str, password_hash: str) -> None:
+    async def find_owner(self, email: str) -> User | None:
+        """Returns the user who has verified an address, or else the one who signed up with it first."""
+        ...
+
+    async def find_account(self, user_id: str) -> Account | None:
+        """Returns a user with the credential."""
+        ...
+
+    async def replace_hash(self, user_id: str, credential: Credential) -> None:
         """Stores another hash of the same password."""
+        ...
+
+    async def change_password(
+        self, user_id: str, credential: Credential, now: datetime, *, keep: str, mail: Mail
+    ) -> None:
+        """Stores another password, ends the user's sessions but `keep` and queues a mail, all or nothing."""
+        ...
+
+    async def verify_email(self, user_id: str, email: str, now: datetime, proof: Proof) -> bool:
+        """Makes an address a user's own; other users lose it, and with it their passwords and sessions.
+
+        What a proof by mail ends beside that, Proof says. Returns False, and
+        changes nothing, if the address is another's or no longer the user's.
+        """
         ...
 
     async def find_me(self, user_id: str) -> Me | None:
@@ -63,16 +90,29 @@ class SessionStore(Protocol):
         successor_hash: str,
         now: datetime,
         judge: Judge,
+        address: str = "",
     ) -> Trade | None:
         """Uses a refresh token up, as one step that concurrent calls wait for.
 
-        `judge` decides: ROTATE stores the successor, REVOKE ends the session,
+        `judge` decides: ROTATE stores the successor and where it is used from, REVOKE ends the session,
         REPEAT and REFUSE change nothing. Returns None for an unknown token.
         """
         ...
 
-    async def revoke(self, token_hash: str, now: datetime) -> None:
-        """Ends the session that a refresh token belongs to, if there is one."""
+    async def revoke(self, token_hash: str, now: datetime, *, is_everywhere: bool = False) -> None:
+        """Ends the session that a refresh token belongs to, or all of its user, if there is one."""
+        ...
+
+    async def list_live(self, user_id: str, now: datetime) -> Sequence[Session]:
+        """Returns a user's sessions that have not ended, the 100 used last, that one first."""
+        ...
+
+    async def revoke_one(self, user_id: str, session_id: str, now: datetime) -> bool:
+        """Ends one of a user's sessions; tells whether there was one to end."""
+        ...
+
+    async def revoke_all(self, user_id: str, now: datetime, *, keep: str = "") -> int:
+        """Ends a user's sessions but `keep`; returns how many."""
         ...
 
     async def find_start(self, user_id: str, session_id: str) -> datetime | None:
@@ -85,17 +125,21 @@ class SessionStore(Protocol):
 
 
 class FailureStore(Protocol):
-    """Failed log-ins by address, whether the address has an account or not."""
+    """Failed attempts by address and client, whether the address has an account or not."""
 
-    async def find(self, email: str) -> FailureCount:
-        """Returns the count of an address; zero if it never failed."""
+    async def find(self, attempt: Attempt) -> Failures:
+        """Returns the counts that concern an attempt; zero where nothing failed."""
         ...
 
-    async def change(self, email: str, change: Callable[[FailureCount], FailureCount]) -> None:
-        """Replaces a count by what `change` makes of it; concurrent calls wait for each other.
+    async def change(self, attempt: Attempt, change: Callable[[Failures], Failures]) -> None:
+        """Replaces the counts by what `change` makes of them; concurrent calls wait for each other.
 
-        An error that `change` raises leaves the count as it was.
+        An error that `change` raises leaves the counts as they were.
         """
+        ...
+
+    async def forget(self, email: str) -> None:
+        """Forgets all that ever failed for an address."""
         ...
 
 

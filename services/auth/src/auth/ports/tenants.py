@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from auth.model.accounts import Membership, Tenant, User
+from auth.model.accounts import Client, Membership, Tenant, User
 from auth.model.tenants import (
     AuditEvent,
     Erasure,
@@ -37,7 +37,7 @@ class ProfileStore(Protocol):
         ...
 
     async def set_staff(self, email: str, event: AuditEvent, now: datetime, *, is_staff: bool) -> int:
-        """Makes the users of an address staff, or not: that ends their sessions as staff. Returns how many."""
+        """Makes whoever has proven an address staff, or not: that ends the sessions as staff. Returns how many."""
         ...
 
 
@@ -185,10 +185,18 @@ class Eraser(Protocol):
 class Confirmation(Protocol):
     """Proves that whoever asks for what cannot be undone is the user."""
 
-    async def confirm(self, user_id: str, password: str) -> None:
-        """Raises InvalidCredentials for a wrong password, TooManyAttempts or AddressLocked for too many."""
+    async def confirm(self, user_id: str, password: str, client: Client) -> None:
+        """Raises WrongPassword for a wrong password, TooManyAttempts or AddressLocked for too many."""
         ...
 
     async def find_session_start(self, user_id: str, session_id: str) -> datetime | None:
         """Returns when a session of the user began."""
+        ...
+
+
+class KeyRotation(Protocol):
+    """Exchanges the key that tokens are signed with."""
+
+    async def rotate(self, now: datetime) -> tuple[str, datetime]:
+        """Makes the next key; returns its id and when it begins to sign. Raises RotationUnderWay."""
         ...

@@ -1,34 +1,22 @@
 """Access tokens: JWTs signed with Ed25519 (RFC 9068, RFC 8037)."""
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from auth.security.keys import name_key, write_jwks
-from auth.security.successors import HmacSuccessors
+from auth.security.keyring import KeyRing
+from auth.security.keys import write_jwks
 from servicekit.identity import Role
 
 
 class Ed25519TokenSigner:
-    """A TokenSigner with one key; `published` are further keys that verifiers should know."""
+    """A TokenSigner with the key of a ring that signs at that moment."""
 
-    def __init__(
-        self,
-        key: Ed25519PrivateKey,
-        *,
-        issuer: str,
-        audience: str,
-        published: Iterable[Ed25519PublicKey] = (),
-    ) -> None:
-        self._key = key
+    def __init__(self, ring: KeyRing, *, issuer: str, audience: str) -> None:
+        self.ring = ring
         self._issuer = issuer
         self._audience = audience
-        self._key_id = name_key(key.public_key())
-        self.successors = HmacSuccessors(key)
-        self.public_keys = {name_key(public): public for public in (key.public_key(), *published)}
 
     # Some 50 microseconds: signing stays on the event loop.
     def sign(
@@ -43,17 +31,17 @@ class Ed25519TokenSigner:
     ) -> str:
         """Returns a signed token; services have neither tenant nor session."""
         claims = {"sub": subject, "role": role.value, "tid": tenant_id, "sid": session_id}
-        moment = int(now.timestamp())
+        signing, moment = self.ring.find_signing(), int(now.timestamp())
         usual = {"iss": self._issuer, "aud": self._audience, "iat": moment, "nbf": moment}
         ends = {"exp": int(expire_time.timestamp()), "jti": str(uuid.uuid4())}
         # Services have no tenant; an empty claim would be one more thing to check for.
         return jwt.encode(
             {**usual, **ends, **{name: value for name, value in claims.items() if value}},
-            self._key,
+            signing.key,
             algorithm="EdDSA",
-            headers={"typ": "at+jwt", "kid": self._key_id},
+            headers={"typ": "at+jwt", "kid": signing.key_id},
         )
 
     def publish(self) -> bytes:
         """Returns the public keys as a JWK Set."""
-        return write_jwks(self.public_keys.values())
+        return write_jwks(self.ring.list_public().values())

@@ -1,17 +1,12 @@
 """AdminService at the RPC edge."""
 
-from typing import Any
-
-from grpc.aio import ServicerContext
-
 from auth.convert import tenants as convert
 from auth.convert.accounts import to_tenant_proto, to_user_proto
+from auth.servicers.clients import Context
 from auth.servicers.tenant import find_caller
 from auth.tenants.administration import Administration
 from docuchat.auth.v1 import admin_service_pb2 as pb
 from docuchat.auth.v1.admin_service_pb2_grpc import AdminServiceServicer
-
-Context = ServicerContext[Any, Any]
 
 
 class AdminServicer(AdminServiceServicer):
@@ -86,3 +81,10 @@ class AdminServicer(AdminServiceServicer):
         rows = await self._administration.list_events(find_caller(), request.tenant_id, limit, before)
         events, token = convert.cut_events(rows, request.page_size)
         return pb.AdminServiceListAuditEventsResponse(audit_events=events, next_page_token=token)
+
+    async def RotateSigningKeys(
+        self, request: pb.RotateSigningKeysRequest, context: Context
+    ) -> pb.RotateSigningKeysResponse:
+        """Makes the next signing key."""
+        key_id, sign_time = await self._administration.rotate_keys(find_caller())
+        return pb.RotateSigningKeysResponse(key_id=key_id, sign_time=sign_time)

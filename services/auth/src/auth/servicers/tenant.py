@@ -1,12 +1,9 @@
 """TenantService at the RPC edge."""
 
-from typing import Any
-
-from grpc.aio import ServicerContext
-
 from auth.convert import tenants as convert
 from auth.convert.accounts import to_membership_proto, to_tenant_proto, to_tokens_proto
 from auth.model.tenants import Caller
+from auth.servicers.clients import Context, ReadClient
 from auth.tenants.audit import AuditLog
 from auth.tenants.erasures import Erasures
 from auth.tenants.invitations import Invitations
@@ -16,20 +13,25 @@ from docuchat.auth.v1 import tenant_service_pb2 as pb
 from docuchat.auth.v1.tenant_service_pb2_grpc import TenantServiceServicer
 from servicekit.identity import Role, current_principal
 
-Context = ServicerContext[Any, Any]
-
 
 class TenantServicer(TenantServiceServicer):
     """Manages tenants, their members and who is asked to become one."""
 
     def __init__(
-        self, tenants: Tenants, members: Members, invitations: Invitations, audit: AuditLog, erasures: Erasures
+        self,
+        tenants: Tenants,
+        members: Members,
+        invitations: Invitations,
+        audit: AuditLog,
+        erasures: Erasures,
+        read_client: ReadClient,
     ) -> None:
         self._tenants = tenants
         self._members = members
         self._invitations = invitations
         self._audit = audit
         self._erasures = erasures
+        self._read_client = read_client
 
     async def CreateTenant(self, request: pb.CreateTenantRequest, context: Context) -> pb.CreateTenantResponse:
         """Makes a tenant."""
@@ -55,7 +57,7 @@ class TenantServicer(TenantServiceServicer):
 
     async def SelectTenant(self, request: pb.SelectTenantRequest, context: Context) -> pb.SelectTenantResponse:
         """Starts a session in another tenant."""
-        tokens = await self._tenants.select(find_caller(), request.tenant_id)
+        tokens = await self._tenants.select(find_caller(), request.tenant_id, self._read_client(context))
         return pb.SelectTenantResponse(tokens=to_tokens_proto(tokens))
 
     async def EraseTenant(self, request: pb.EraseTenantRequest, context: Context) -> pb.EraseTenantResponse:

@@ -1,18 +1,33 @@
 """Users, credentials, tenants and memberships in PostgreSQL."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy import Row, Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth.errors.accounts import EmailTaken, SlugTaken
-from auth.model.accounts import Account, Me, Membership, Tenant, User
+from auth.errors.accounts import SlugTaken
+from auth.model.accounts import Account, Credential, Me, Membership, Proof, Tenant, User
+from auth.model.codes import Code
+from auth.model.mail import Mail
+from auth.stores.codes import put_code
+from auth.stores.outbox import PostgresOutbox
+from auth.stores.sessions import end_sessions
+from auth.stores.tables import declare
 from auth.stores.tables.accounts import CREDENTIALS, MEMBERSHIPS, TENANTS, USERS
 from servicekit.database import Database
 from servicekit.identity import Role
 
 MAX_MEMBERSHIPS = 100
+# Two passwords of one address have the same tag once in 256 times; a third is not worth a guesser's hash.
+MAX_CANDIDATES = 2
+VERIFIED_THEN_OLDEST = (USERS.c.is_email_verified.desc(), USERS.c.create_time, USERS.c.user_id)
+SELECT_ACCOUNTS = select(USERS, CREDENTIALS.c.password_hash, CREDENTIALS.c.password_tag).select_from(
+    USERS.outerjoin(CREDENTIALS, CREDENTIALS.c.user_id == USERS.c.user_id)
+)
 # Every user's first call: one statement, and put together once.
 FIND_ME = (
     select(
@@ -40,35 +55,75 @@ FIND_ME = (
 class PostgresAccountStore:
     """An AccountStore. Each transaction declares the address, user or tenant it is about."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, outbox: PostgresOutbox) -> None:
         self._database = database
+        self._outbox = outbox
 
-    async def create(self, user: User, password_hash: str, tenant: Tenant) -> None:
-        """Stores a user who owns a new tenant, all or nothing. Raises EmailTaken or SlugTaken."""
-        settings = {"email": user.email, "user_id": user.user_id, "tenant_id": tenant.tenant_id}
+    async def create(self, user: User, credential: Credential, tenant: Tenant, code: Code, mail: Mail) -> None:
+        """Stores a user who owns a new tenant, a code and its mail, all or nothing. Raises SlugTaken."""
+        settings = {"user_id": user.user_id, "tenant_id": tenant.tenant_id, "code_key": code.key}
         async with self._database.transaction(**settings) as connection:
-            await insert_user(connection, user, password_hash)
+            await insert_user(connection, user)
+            await put_credential(connection, user.user_id, credential, user.create_time)
             await insert_tenant(connection, tenant)
             await insert_owner(connection, tenant, user.user_id)
+            await put_code(connection, code)
+            await self._outbox.put(connection, mail)
 
-    async def find_by_email(self, email: str) -> Account | None:
-        """Returns the account of an address in lower case."""
+    async def find_candidates(self, email: str, tag: int) -> Sequence[Account]:
+        """Returns at most two accounts of an address whose password may have the tag, a verified one first."""
+        may_match = (CREDENTIALS.c.password_tag == tag) | CREDENTIALS.c.password_tag.is_(None)
         query = (
-            select(USERS, CREDENTIALS.c.password_hash)
-            .join(CREDENTIALS, CREDENTIALS.c.user_id == USERS.c.user_id)
-            .where(USERS.c.email == email)
+            SELECT_ACCOUNTS.where(USERS.c.email == email, CREDENTIALS.c.password_hash.is_not(None), may_match)
+            .order_by(*VERIFIED_THEN_OLDEST)
+            .limit(MAX_CANDIDATES)
         )
         async with self._database.transaction(email=email) as connection:
-            row = (await connection.execute(query)).one_or_none()
-        return Account(read_user(row), row.password_hash) if row else None
+            return [read_account(row) for row in await connection.execute(query)]
 
-    async def replace_password_hash(self, email: str, password_hash: str) -> None:
-        """Stores another hash of the same password."""
-        # By address, because that is the setting which opens credentials.
-        owner = select(USERS.c.user_id).where(USERS.c.email == email).scalar_subquery()
-        update = CREDENTIALS.update().where(CREDENTIALS.c.user_id == owner)
+    async def find_owner(self, email: str) -> User | None:
+        """Returns the user who has verified an address, or else the one who signed up with it first."""
+        query = select(USERS).where(USERS.c.email == email).order_by(*VERIFIED_THEN_OLDEST).limit(1)
         async with self._database.transaction(email=email) as connection:
-            await connection.execute(update.values(password_hash=password_hash, update_time=func.now()))
+            row = (await connection.execute(query)).one_or_none()
+        return read_user(row) if row else None
+
+    async def find_account(self, user_id: str) -> Account | None:
+        """Returns a user with the credential."""
+        async with self._database.transaction(user_id=user_id) as connection:
+            row = (await connection.execute(SELECT_ACCOUNTS.where(USERS.c.user_id == user_id))).one_or_none()
+        return read_account(row) if row else None
+
+    async def replace_hash(self, user_id: str, credential: Credential) -> None:
+        """Stores another hash of the same password."""
+        async with self._database.transaction(user_id=user_id) as connection:
+            of_user = CREDENTIALS.c.user_id == user_id
+            values = {"password_hash": credential.password_hash, "password_tag": credential.tag}
+            await connection.execute(CREDENTIALS.update().where(of_user).values(**values, update_time=func.now()))
+
+    async def change_password(
+        self, user_id: str, credential: Credential, now: datetime, *, keep: str, mail: Mail
+    ) -> None:
+        """Stores another password, ends the user's sessions but `keep` and queues a mail, all or nothing."""
+        async with self._database.transaction(user_id=user_id) as connection:
+            await put_credential(connection, user_id, credential, now)
+            await end_sessions(connection, user_id, now, keep=keep)
+            await self._outbox.put(connection, mail)
+
+    async def verify_email(self, user_id: str, email: str, now: datetime, proof: Proof) -> bool:
+        """Makes an address a user's own; other users lose it, and with it their passwords and sessions."""
+        async with self._database.transaction(email=email, user_id=user_id) as connection:
+            # Two users who verify one address at once must not take it from each other.
+            await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"verify {email}", 0))))
+            users = (await connection.execute(select(USERS).where(USERS.c.email == email))).all()
+            found = {row.user_id: row.is_email_verified for row in users}
+            if user_id not in found or any(found[each] for each in found if each != user_id):
+                return False
+            if not found[user_id]:
+                await claim_address(connection, user_id, [each for each in found if each != user_id], now)
+                if proof is Proof.MAIL:
+                    await forget_ways_in(connection, user_id, now)
+        return True
 
     async def find_me(self, user_id: str) -> Me | None:
         """Returns a user with the oldest 100 memberships."""
@@ -95,16 +150,32 @@ class PostgresAccountStore:
             await insert_owner(connection, tenant, user.user_id)
 
 
-async def insert_user(connection: AsyncConnection, user: User, password_hash: str) -> None:
-    """Inserts a user with a password. Raises EmailTaken."""
-    values = {"user_id": user.user_id, "create_time": user.create_time}
-    # Asking first and inserting then would let two sign-ups at once both find the address free.
-    statement = insert(USERS).values(**values, email=user.email, display_name=user.display_name)
-    inserted = await connection.execute(statement.on_conflict_do_nothing(index_elements=["email"]))
-    if inserted.rowcount == 0:
-        raise EmailTaken
-    credential = {"user_id": user.user_id, "password_hash": password_hash, "update_time": user.create_time}
-    await connection.execute(insert(CREDENTIALS).values(**credential))
+async def insert_user(connection: AsyncConnection, user: User) -> None:
+    """Inserts a user."""
+    await connection.execute(insert(USERS).values(**vars(user)))
+
+
+async def put_credential(connection: AsyncConnection, user_id: str, credential: Credential, now: datetime) -> None:
+    """Stores a declared user's password in place of the last one."""
+    values = {"password_hash": credential.password_hash, "password_tag": credential.tag, "update_time": now}
+    statement = insert(CREDENTIALS).values(user_id=user_id, **values)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=values))
+
+
+async def claim_address(connection: AsyncConnection, user_id: str, others: Sequence[str], now: datetime) -> None:
+    """Takes an address from others who never verified it, and marks it as the user's."""
+    for other in others:
+        await declare(connection, user_id=other)
+        await connection.execute(update(USERS).where(USERS.c.user_id == other).values(email=None))
+        await forget_ways_in(connection, other, now)
+    await declare(connection, user_id=user_id)
+    await connection.execute(update(USERS).where(USERS.c.user_id == user_id).values(is_email_verified=True))
+
+
+async def forget_ways_in(connection: AsyncConnection, user_id: str, now: datetime) -> None:
+    """Ends a declared user's password and sessions."""
+    await connection.execute(delete(CREDENTIALS).where(CREDENTIALS.c.user_id == user_id))
+    await end_sessions(connection, user_id, now)
 
 
 async def insert_tenant(connection: AsyncConnection, tenant: Tenant) -> None:
@@ -142,18 +213,15 @@ def select_memberships(user_id: str) -> Select[Any]:
 
 def read_user(row: Row[Any]) -> User:
     """Returns a row's user."""
-    return User(
-        user_id=row.user_id,
-        email=row.email,
-        display_name=row.display_name,
-        create_time=row.create_time,
-        username=row.username,
-        first_name=row.first_name,
-        last_name=row.last_name,
-        language=row.language,
-        is_staff=row.is_staff,
-        is_active=row.is_active,
-    )
+    # Who lost the address to somebody who has verified it has none.
+    columns = {field.name: getattr(row, field.name) for field in fields(User)}
+    return User(**{**columns, "email": row.email or ""})
+
+
+def read_account(row: Row[Any]) -> Account:
+    """Returns a row's user with the credential, if there is one."""
+    credential = Credential(row.password_hash, row.password_tag) if row.password_hash else None
+    return Account(read_user(row), credential)
 
 
 def read_tenant(row: Row[Any]) -> Tenant:

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auth.model.tenants import AuditEvent, Erasure, ErasureState
 from auth.stores.audit import add_event
 from auth.stores.members import lock_tenant
-from auth.stores.profiles import declare, require_other_owners
+from auth.stores.profiles import require_other_owners
+from auth.stores.sessions import end_sessions_where
+from auth.stores.tables import declare
 from auth.stores.tables.accounts import MEMBERSHIPS, SESSIONS, TENANTS, USERS
 from auth.stores.tables.tenants import ERASURES, INVITATIONS
-from auth.stores.tenants import end_sessions
 from servicekit.database import Database
 from servicekit.erasure import Erased, Subject, add_up
 
@@ -32,7 +33,7 @@ class PostgresErasureStore:
         async with self._database.transaction(**settings) as connection:
             alone = await require_other_owners(connection, user_id)
             await connection.execute(update(USERS).where(USERS.c.user_id == user_id).values(is_active=False))
-            await end_sessions(connection, SESSIONS.c.user_id == user_id, now)
+            await end_sessions_where(connection, SESSIONS.c.user_id == user_id, now)
             return await begin(connection, replace(erasure, tenant_ids=tuple(alone)), event, now)
 
     async def begin_tenant(self, erasure: Erasure, event: AuditEvent, now: datetime) -> Erasure:
@@ -95,7 +96,7 @@ class PostgresEraser:
         of_user = USERS.c.user_id == user_id
         async with self._database.transaction(user_id=user_id) as connection:
             email = (await connection.execute(select(USERS.c.email).where(of_user))).scalar_one_or_none()
-            await declare(connection, "email", email or "")
+            await declare(connection, email=email or "")
             used = (INVITATIONS.c.email == email) & INVITATIONS.c.close_time.is_not(None)
             return {
                 "memberships": await count(connection, MEMBERSHIPS, user_id=user_id),
@@ -118,11 +119,11 @@ class PostgresEraser:
 async def begin(connection: AsyncConnection, erasure: Erasure, event: AuditEvent, now: datetime) -> Erasure:
     """Closes the tenants of an erasure, ends their sessions and stores it with its event."""
     for tenant_id in erasure.tenant_ids:
-        await declare(connection, "managed_tenant_id", tenant_id)
+        await declare(connection, managed_tenant_id=tenant_id)
         await lock_tenant(connection, tenant_id)
         since = func.coalesce(TENANTS.c.suspend_time, now)
         await connection.execute(update(TENANTS).where(TENANTS.c.tenant_id == tenant_id).values(suspend_time=since))
-        await end_sessions(connection, SESSIONS.c.tenant_id == tenant_id, now)
+        await end_sessions_where(connection, SESSIONS.c.tenant_id == tenant_id, now)
     values = {**vars(erasure), "state": erasure.state.value, "user_id": erasure.user_id or None}
     values |= {"tenant_ids": list(erasure.tenant_ids), "pending": list(erasure.pending)}
     await connection.execute(insert(ERASURES).values(**values))

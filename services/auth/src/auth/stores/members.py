@@ -12,8 +12,8 @@ from auth.model.tenants import AuditEvent, Member, PageKey, Standing
 from auth.ports.tenants import Decide
 from auth.stores.accounts import read_user
 from auth.stores.audit import add_event
+from auth.stores.sessions import end_sessions_where
 from auth.stores.tables.accounts import MEMBERSHIPS, SESSIONS, TENANTS, USERS
-from auth.stores.tenants import end_sessions
 from servicekit.database import Database
 from servicekit.identity import Role
 
@@ -52,7 +52,7 @@ class PostgresMemberStore:
             else:
                 values = {"role": after.role.value, "is_active": after.is_active}
                 await connection.execute(update(MEMBERSHIPS).where(of_member(tenant_id, user_id)).values(**values))
-                await end_sessions(connection, is_theirs, now)
+                await end_sessions_where(connection, is_theirs, now)
             await add_event(connection, event, **describe_change(before, after))
         return after
 

@@ -14,8 +14,9 @@ from auth.model.tenants import AuditEvent
 from auth.stores.accounts import read_user
 from auth.stores.audit import add_event
 from auth.stores.members import has_other_owner, lock_tenant
+from auth.stores.sessions import end_sessions_where
+from auth.stores.tables import declare
 from auth.stores.tables.accounts import MEMBERSHIPS, SESSIONS, USERS
-from auth.stores.tenants import end_sessions
 from servicekit.database import Database
 from servicekit.identity import Role
 
@@ -52,7 +53,7 @@ class PostgresProfileStore:
         async with self._database.transaction(user_id=user_id, scope="staff") as connection:
             if not is_active:
                 await require_other_owners(connection, user_id)
-                await end_sessions(connection, SESSIONS.c.user_id == user_id, now)
+                await end_sessions_where(connection, SESSIONS.c.user_id == user_id, now)
             row = (await connection.execute(statement)).one_or_none()
             if row is None:
                 return None
@@ -60,14 +61,16 @@ class PostgresProfileStore:
         return read_user(row)
 
     async def set_staff(self, email: str, event: AuditEvent, now: datetime, *, is_staff: bool) -> int:
-        """Makes the users of an address staff, or not: that ends their sessions as staff. Returns how many."""
-        statement = update(USERS).where(USERS.c.email == email).values(is_staff=is_staff).returning(USERS.c.user_id)
+        """Makes whoever has proven an address staff, or not: that ends the sessions as staff. Returns how many."""
+        # Anybody can sign up with an address; only who reads its mail is meant.
+        meant = (USERS.c.email == email) & USERS.c.is_email_verified
+        statement = update(USERS).where(meant).values(is_staff=is_staff).returning(USERS.c.user_id)
         async with self._database.transaction(email=email, scope="staff") as connection:
             user_ids = (await connection.execute(statement)).scalars().all()
             for user_id in user_ids:
-                await declare(connection, "user_id", user_id)
+                await declare(connection, user_id=user_id)
                 if not is_staff:
-                    await end_sessions(connection, (SESSIONS.c.user_id == user_id) & SESSIONS.c.as_staff, now)
+                    await end_sessions_where(connection, (SESSIONS.c.user_id == user_id) & SESSIONS.c.as_staff, now)
                 await add_event(connection, event, user_id=user_id)
         return len(user_ids)
 
@@ -83,13 +86,13 @@ async def require_other_owners(connection: AsyncConnection, user_id: str) -> Seq
     ).scalars()
     alone = []
     for tenant_id in tenant_ids.all():
-        await declare(connection, "managed_tenant_id", tenant_id)
+        await declare(connection, managed_tenant_id=tenant_id)
         await lock_tenant(connection, tenant_id)
         if await count_members(connection, tenant_id) == 1:
             alone.append(tenant_id)
         elif not await has_other_owner(connection, tenant_id, user_id):
             raise LastOwner
-    await declare(connection, "managed_tenant_id", "")
+    await declare(connection, managed_tenant_id="")
     return alone
 
 
@@ -97,8 +100,3 @@ async def count_members(connection: AsyncConnection, tenant_id: str) -> int:
     """Returns how many members a tenant has."""
     count = select(func.count()).select_from(MEMBERSHIPS).where(MEMBERSHIPS.c.tenant_id == tenant_id)
     return int((await connection.execute(count)).scalar_one())
-
-
-async def declare(connection: AsyncConnection, setting: str, value: str) -> None:
-    """Declares what the rest of the transaction is about."""
-    await connection.execute(select(func.set_config(f"docuchat.{setting}", value, True)))  # noqa: FBT003 - "local"

@@ -1,16 +1,20 @@
 """Sessions and refresh tokens in PostgreSQL."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.model.accounts import RefreshToken, Session, Trade, Verdict
 from auth.ports.accounts import Judge
+from auth.stores.tables import declare
 from auth.stores.tables.accounts import DELETED_SESSIONS, REFRESH_TOKENS, SESSIONS
 from servicekit.database import Database
+
+MAX_LISTED = 100
 
 
 class PostgresSessionStore:
@@ -34,6 +38,7 @@ class PostgresSessionStore:
         successor_hash: str,
         now: datetime,
         judge: Judge,
+        address: str = "",
     ) -> Trade | None:
         """Uses a refresh token up as `judge` decides; concurrent calls wait for each other."""
         settings = {"refresh_hash": token_hash, "successor_hash": successor_hash}
@@ -46,17 +51,49 @@ class PostgresSessionStore:
             if verdict is Verdict.ROTATE:
                 await use_token(connection, token, now)
                 await insert_token(connection, RefreshToken(successor_hash, session.session_id, now))
+                await note_use(connection, session.session_id, now, address)
             elif verdict is Verdict.REVOKE:
                 await end_session(connection, session.session_id, now)
         return Trade(session, verdict)
 
-    async def revoke(self, token_hash: str, now: datetime) -> None:
-        """Ends the session that a refresh token belongs to, if there is one."""
-        query = select(REFRESH_TOKENS.c.session_id).where(REFRESH_TOKENS.c.token_hash == token_hash)
+    async def revoke(self, token_hash: str, now: datetime, *, is_everywhere: bool = False) -> None:
+        """Ends the session that a refresh token belongs to, or all of its user, if there is one."""
+        query = (
+            select(SESSIONS.c.session_id, SESSIONS.c.user_id)
+            .join(REFRESH_TOKENS, REFRESH_TOKENS.c.session_id == SESSIONS.c.session_id)
+            .where(REFRESH_TOKENS.c.token_hash == token_hash)
+        )
         async with self._database.transaction(refresh_hash=token_hash) as connection:
-            session_id = (await connection.execute(query)).scalar_one_or_none()
-            if session_id is not None:
-                await end_session(connection, session_id, now)
+            found = (await connection.execute(query)).one_or_none()
+            if found and is_everywhere:
+                await declare(connection, user_id=found.user_id)
+                await end_sessions(connection, found.user_id, now)
+            elif found:
+                await end_session(connection, found.session_id, now)
+
+    async def list_live(self, user_id: str, now: datetime) -> Sequence[Session]:
+        """Returns a user's sessions that have not ended, the 100 used last, that one first."""
+        last_use = func.coalesce(SESSIONS.c.last_use_time, SESSIONS.c.create_time)
+        query = (
+            select(SESSIONS)
+            .where(is_live(user_id), SESSIONS.c.expire_time > now)
+            .order_by(last_use.desc(), SESSIONS.c.session_id)
+            .limit(MAX_LISTED)
+        )
+        async with self._database.transaction(user_id=user_id) as connection:
+            return [read_session(row) for row in await connection.execute(query)]
+
+    async def revoke_one(self, user_id: str, session_id: str, now: datetime) -> bool:
+        """Ends one of a user's sessions; tells whether there was one to end."""
+        alive = is_live(user_id) & (SESSIONS.c.session_id == session_id) & (SESSIONS.c.expire_time > now)
+        async with self._database.transaction(user_id=user_id) as connection:
+            ended = await connection.execute(update(SESSIONS).where(alive).values(revoke_time=now))
+        return ended.rowcount > 0
+
+    async def revoke_all(self, user_id: str, now: datetime, *, keep: str = "") -> int:
+        """Ends a user's sessions but `keep`; returns how many."""
+        async with self._database.transaction(user_id=user_id) as connection:
+            return await end_sessions(connection, user_id, now, keep=keep)
 
     async def find_start(self, user_id: str, session_id: str) -> datetime | None:
         """Returns when a session of the user began."""
@@ -110,17 +147,32 @@ async def end_session(connection: AsyncConnection, session_id: str, now: datetim
     await connection.execute(update(SESSIONS).where(alive).values(revoke_time=now))
 
 
+async def end_sessions(connection: AsyncConnection, user_id: str, now: datetime, *, keep: str = "") -> int:
+    """Ends a declared user's sessions but `keep`; returns how many."""
+    which = SESSIONS.c.user_id == user_id
+    return await end_sessions_where(connection, which & (SESSIONS.c.session_id != keep) if keep else which, now)
+
+
+async def end_sessions_where(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> int:
+    """Ends declared sessions that have not ended yet, which is announced; returns how many."""
+    alive = which & SESSIONS.c.revoke_time.is_(None) & (SESSIONS.c.expire_time > now)
+    return (await connection.execute(update(SESSIONS).where(alive).values(revoke_time=now))).rowcount
+
+
+async def note_use(connection: AsyncConnection, session_id: str, now: datetime, address: str) -> None:
+    """Notes when a session was used last, and from where."""
+    used = update(SESSIONS).where(SESSIONS.c.session_id == session_id)
+    await connection.execute(used.values(last_use_time=now, address=address))
+
+
+def is_live(user_id: str) -> ColumnElement[bool]:
+    """Returns what is true of a user's sessions that nobody has ended."""
+    return and_(SESSIONS.c.user_id == user_id, SESSIONS.c.revoke_time.is_(None))
+
+
 def read_session(row: Row[Any]) -> Session:
     """Returns a row's session."""
-    return Session(
-        session_id=row.session_id,
-        user_id=row.user_id,
-        tenant_id=row.tenant_id,
-        create_time=row.create_time,
-        expire_time=row.expire_time,
-        revoke_time=row.revoke_time,
-        as_staff=row.as_staff,
-    )
+    return Session(**{field.name: getattr(row, field.name) for field in fields(Session)})
 
 
 def read_token(row: Row[Any]) -> RefreshToken:

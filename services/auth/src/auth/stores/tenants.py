@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.errors.tenants import TooManyTenants
@@ -11,6 +11,7 @@ from auth.model.accounts import Tenant
 from auth.model.tenants import AuditEvent, PageKey
 from auth.stores.accounts import insert_owner, insert_tenant, read_tenant
 from auth.stores.audit import add_event, newest_first
+from auth.stores.sessions import end_sessions_where
 from auth.stores.tables.accounts import MEMBERSHIPS, SESSIONS, TENANTS
 from servicekit.database import Database
 
@@ -50,7 +51,7 @@ class PostgresTenantStore:
     async def suspend(self, tenant_id: str, event: AuditEvent, now: datetime) -> Tenant | None:
         """Closes a tenant and ends its sessions."""
         async with self._database.transaction(managed_tenant_id=tenant_id) as connection:
-            await end_sessions(connection, SESSIONS.c.tenant_id == tenant_id, now)
+            await end_sessions_where(connection, SESSIONS.c.tenant_id == tenant_id, now)
             since = func.coalesce(TENANTS.c.suspend_time, now)
             return await change_tenant(connection, tenant_id, event, {"suspend_time": since})
 
@@ -76,12 +77,6 @@ async def change_tenant(
         return None
     await add_event(connection, event)
     return read_tenant(row)
-
-
-async def end_sessions(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> int:
-    """Ends sessions that have not ended yet, which is announced; returns how many."""
-    alive = which & SESSIONS.c.revoke_time.is_(None)
-    return (await connection.execute(update(SESSIONS).where(alive).values(revoke_time=now))).rowcount
 
 
 async def require_room(connection: AsyncConnection, user_id: str, most: int) -> None:

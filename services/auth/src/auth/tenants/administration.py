@@ -9,7 +9,7 @@ from auth.accounts.names import normalise_email
 from auth.errors.tenants import UserNotFound
 from auth.model.accounts import Tenant, User
 from auth.model.tenants import AuditEvent, Caller, Erasure, Invitation, NamedEvent, PageKey
-from auth.ports.tenants import AuditStore, ProfileStore, TenantStore
+from auth.ports.tenants import AuditStore, KeyRotation, ProfileStore, TenantStore
 from auth.tenants.acts import describe_act
 from auth.tenants.erasures import Erasures
 from auth.tenants.invitations import Invitations
@@ -26,6 +26,7 @@ class Administration:
     audit: AuditStore
     invitations: Invitations
     erasures: Erasures
+    keys: KeyRotation
     clock: Callable[[], datetime]
 
     async def create_tenant(self, caller: Caller, display_name: str, owner_email: str) -> tuple[Tenant, Invitation]:
@@ -82,12 +83,19 @@ class Administration:
             return await self.audit.list_page(tenant_id, limit, before)
         return await self.audit.list_all(limit, before)
 
+    async def rotate_keys(self, caller: Caller) -> tuple[str, datetime]:
+        """Makes the next signing key; returns its id and when it begins to sign. Raises RotationUnderWay."""
+        event = self._describe(caller, "keys.rotate")
+        # Written down first: a key that nobody is known to have made would be worse than an event without a key.
+        await self.audit.add(event)
+        return await self.keys.rotate(event.create_time)
+
     def _describe(self, caller: Caller, action: str, *, tenant_id: str = "", target_id: str = "") -> AuditEvent:
         return replace(describe_act(caller, action, self.clock(), target_id), tenant_id=tenant_id)
 
 
 async def appoint_staff(profiles: ProfileStore, email: str, clock: Callable[[], datetime], *, is_staff: bool) -> int:
-    """Makes the users of an address staff, or not; the decision of whoever operates the machine.
+    """Makes whoever has verified an address staff, or not; the decision of whoever operates the machine.
 
     Returns how many users that were. Raises UserNotFound.
     """
@@ -95,5 +103,5 @@ async def appoint_staff(profiles: ProfileStore, email: str, clock: Callable[[], 
     event = AuditEvent(now, "staff.appoint" if is_staff else "staff.dismiss", "OPERATOR")
     count = await profiles.set_staff(normalise_email(email), event, now, is_staff=is_staff)
     if not count:
-        raise UserNotFound
+        raise UserNotFound("No user has verified this address; log in with a mailed code first.")
     return count

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from auth.errors.tenants import ConfirmationRequired, ErasureNotFound, RoleNotAllowed
+from auth.model.accounts import Client
 from auth.model.tenants import AuditEvent, Caller, Erasure, ErasureState
 from auth.ports.tenants import Confirmation, ErasureStore, TenantStore
 from auth.tenants.acts import describe_act, require_own_tenant
@@ -27,12 +28,12 @@ class Erasures:
     services: tuple[str, ...]
     clock: Callable[[], datetime]
 
-    async def erase_me(self, caller: Caller, password: str) -> Erasure:
+    async def erase_me(self, caller: Caller, password: str, client: Client) -> Erasure:
         """Begins to erase the caller.
 
-        Raises ConfirmationRequired, InvalidCredentials, TooManyAttempts, AddressLocked, LastOwner.
+        Raises ConfirmationRequired, WrongPassword, TooManyAttempts, AddressLocked, LastOwner.
         """
-        await self._confirm(caller, password)
+        await self._confirm(caller, password, client)
         return await self.begin_user(caller.user_id, describe_act(caller, "user.erase", self.clock(), caller.user_id))
 
     async def erase_tenant(self, caller: Caller, tenant_id: str, display_name: str) -> Erasure:
@@ -71,9 +72,9 @@ class Erasures:
             due_time=event.create_time + TOKENS_END,
         )
 
-    async def _confirm(self, caller: Caller, password: str) -> None:
+    async def _confirm(self, caller: Caller, password: str, client: Client) -> None:
         if password:
-            await self.confirmation.confirm(caller.user_id, password)
+            await self.confirmation.confirm(caller.user_id, password, client)
             return
         began = await self.confirmation.find_session_start(caller.user_id, caller.session_id)
         if began is None or self.clock() - began > FRESH:

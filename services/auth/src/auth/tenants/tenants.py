@@ -8,7 +8,7 @@ from auth.accounts.homes import describe_tenant, require_usable, store_tenant
 from auth.accounts.names import clean_name
 from auth.accounts.sessions import Sessions
 from auth.errors.accounts import TenantNotFound, UserGone
-from auth.model.accounts import Membership, Tenant, Tokens
+from auth.model.accounts import Client, Me, Membership, Tenant, Tokens
 from auth.model.tenants import Caller
 from auth.ports.accounts import AccountStore
 from auth.ports.tenants import TenantStore
@@ -37,10 +37,7 @@ class Tenants:
 
     async def list_own(self, caller: Caller) -> tuple[Membership, ...]:
         """Returns the caller's memberships, oldest first, 100 at most. Raises UserGone."""
-        me = await self.accounts.find_me(caller.user_id)
-        if me is None:
-            raise UserGone
-        return me.memberships
+        return (await self._describe_caller(caller)).memberships
 
     async def get(self, caller: Caller, tenant_id: str) -> Tenant:
         """Returns the token's tenant. Raises TenantNotFound."""
@@ -54,9 +51,16 @@ class Tenants:
         event = describe_act(caller, "tenant.update", self.clock())
         return require_tenant(await self.store.rename(tenant_id, name, event))
 
-    async def select(self, caller: Caller, tenant_id: str) -> Tokens:
+    async def select(self, caller: Caller, tenant_id: str, client: Client) -> Tokens:
         """Starts a session in one of the caller's tenants. Raises TenantNotFound, TenantSuspended, UserDeactivated."""
-        return await self.sessions.open(caller.user_id, await self.find_usable(caller.user_id, tenant_id))
+        membership = await self.find_usable(caller.user_id, tenant_id)
+        return await self.sessions.open((await self._describe_caller(caller)).user, membership, client)
+
+    async def _describe_caller(self, caller: Caller) -> Me:
+        me = await self.accounts.find_me(caller.user_id)
+        if me is None:
+            raise UserGone
+        return me
 
     async def find_usable(self, user_id: str, tenant_id: str) -> Membership:
         """Returns what a user is in a tenant in which the user may work now.

@@ -2,28 +2,33 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import grpc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.accounts.confirmation import AccountConfirmation
-from auth.accounts.users import Users
+from auth.accounts.credentials import PasswordChange
+from auth.accounts.sessions import Sessions
 from auth.clients.erasers import GrpcEraser, sign_as_auth
 from auth.config import Settings
+from auth.model.mail import Mail
 from auth.model.tenants import InvitationLetter
 from auth.ports.accounts import TokenSigner
 from auth.ports.tenants import Eraser
+from auth.security.rotation import FileKeyRotation
+from auth.security.tokens import Ed25519TokenSigner
 from auth.servicers.admin import AdminServicer
+from auth.servicers.clients import ReadClient
 from auth.servicers.tenant import TenantServicer
-from auth.servicers.user import UserServicer
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.audit import PostgresAuditStore
 from auth.stores.erasures import PostgresEraser, PostgresErasureStore
-from auth.stores.invitations import PostgresInvitationStore, QueueLetter
+from auth.stores.invitations import PostgresInvitationStore
 from auth.stores.members import PostgresMemberStore
+from auth.stores.outbox import PostgresOutbox
 from auth.stores.profiles import PostgresProfileStore
 from auth.stores.sessions import PostgresSessionStore
 from auth.stores.tenants import PostgresTenantStore
@@ -37,15 +42,32 @@ from auth.tenants.profiles import Profiles
 from auth.tenants.tenants import Tenants
 from docuchat.auth.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from docuchat.auth.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
-from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from servicekit.database import Database
 from servicekit.rpc.client import open_channel
-from servicekit.telemetry import get_logger
 
 ERASURE_SECONDS = 2.0
 # Whose data goes first: what is searched and asked rests on what ingestion keeps, and auth's rows lead to all of it.
 ORDER = ("ingestion", "retrieval", "chat", "auth")
 CLOCK = partial(datetime.now, UTC)
+
+
+class AccountFlows(Protocol):
+    """What this area needs of the accounts."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Opens sessions."""
+        ...
+
+    @property
+    def password_change(self) -> PasswordChange:
+        """Knows users by their passwords."""
+        ...
+
+    @property
+    def outbox(self) -> PostgresOutbox:
+        """Takes mails."""
+        ...
 
 
 class TenantFlows(NamedTuple):
@@ -79,7 +101,11 @@ async def open_erasers(settings: Settings, database: Database, signer: TokenSign
 
 
 def build_tenants(
-    database: Database, users: Users, erasers: Mapping[str, Eraser], queue: QueueLetter | None = None
+    settings: Settings,
+    database: Database,
+    accounts: AccountFlows,
+    signer: Ed25519TokenSigner,
+    erasers: Mapping[str, Eraser],
 ) -> TenantFlows:
     """Chooses an adapter for every port."""
     tenants, profiles, audit = (
@@ -87,30 +113,37 @@ def build_tenants(
         PostgresProfileStore(database),
         PostgresAuditStore(database),
     )
-    invitations = Invitations(PostgresInvitationStore(database, queue or leave_unsent), tenants, CLOCK)
+    queue = partial(queue_letter, accounts.outbox)
+    invitations = Invitations(PostgresInvitationStore(database, queue), tenants, CLOCK)
     receipts = PostgresErasureStore(database)
-    confirmation = AccountConfirmation(users, PostgresSessionStore(database))
+    confirmation = AccountConfirmation(accounts.password_change, PostgresSessionStore(database))
     erasures = Erasures(receipts, tenants, confirmation, tuple(erasers), CLOCK)
+    lead = timedelta(seconds=settings.key_lead_seconds)
+    rotation = FileKeyRotation(settings.signing_key_file, lead, signer.ring)
     return TenantFlows(
-        tenants=Tenants(tenants, PostgresAccountStore(database), users.sessions, CLOCK),
+        tenants=Tenants(tenants, PostgresAccountStore(database, accounts.outbox), accounts.sessions, CLOCK),
         members=Members(PostgresMemberStore(database), CLOCK),
         invitations=invitations,
         audit=AuditLog(audit),
         profiles=Profiles(profiles),
         erasures=erasures,
-        administration=Administration(tenants, profiles, audit, invitations, erasures, CLOCK),
+        administration=Administration(tenants, profiles, audit, invitations, erasures, rotation, CLOCK),
         work=ErasureWork(receipts, erasers, CLOCK),
     )
 
 
-async def leave_unsent(_connection: AsyncConnection, letter: InvitationLetter) -> None:
-    """Stands for the outbox where there is no way to send mail: nobody can accept the invitation."""
-    get_logger("tenants").warning("invitation not sent", expire_time=letter.expire_time.isoformat())
+async def queue_letter(outbox: PostgresOutbox, connection: AsyncConnection, letter: InvitationLetter) -> None:
+    """Queues an invitation's mail in the transaction that stores the invitation."""
+    values = {
+        "tenant_name": letter.tenant_name,
+        "token": letter.token,
+        "expire_date": letter.expire_time.date().isoformat(),
+    }
+    await outbox.put(connection, Mail(letter.email, "invitation", values=values, expire_time=letter.expire_time))
 
 
-def add_tenant_servicers(server: grpc.aio.Server, users: Users, flows: TenantFlows) -> None:
+def add_tenant_servicers(server: grpc.aio.Server, flows: TenantFlows, read_client: ReadClient) -> None:
     """Adds the services of this area to a server."""
-    add_UserServiceServicer_to_server(UserServicer(users, flows.profiles, flows.erasures), server)
-    servicer = TenantServicer(flows.tenants, flows.members, flows.invitations, flows.audit, flows.erasures)
+    servicer = TenantServicer(flows.tenants, flows.members, flows.invitations, flows.audit, flows.erasures, read_client)
     add_TenantServiceServicer_to_server(servicer, server)
     add_AdminServiceServicer_to_server(AdminServicer(flows.administration), server)

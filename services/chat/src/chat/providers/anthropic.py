@@ -10,10 +10,11 @@ from anthropic.types import MessageDeltaUsage, MessageParam, RawMessageStreamEve
 
 from chat.errors import ContextTooLong, ProviderUnavailable
 from chat.model import FinishReason, Prompt
-from chat.providers.failures import read_asked_seconds, read_status, translate_errors
+from chat.providers.failures import read_status, translate_errors
 from chat.providers.hosted import Chunks, HostedProvider, Piece
 from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
+from servicekit.hosted import read_asked_seconds
 
 # An error within a stream comes with status 200 and says in its type what it is.
 STATUS_OF_TYPE = {

@@ -1,19 +1,18 @@
 """What a provider's failures mean, whoever the provider is. Its bodies are read for codes and never echoed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import httpx2
 
 from chat.errors import ContextTooLong, ProviderMisconfigured, ProviderRateLimited, ProviderUnavailable
-from chat.providers.bound_response import ResponseTooLong
 from servicekit.errors import AppError
-from servicekit.retrying import read_retry_after, read_target
+from servicekit.hosted import ResponseTooLong, is_refusal
+from servicekit.retrying import read_target
 from servicekit.telemetry import get_logger
 
 SdkError = TypeVar("SdkError", bound=Exception)
-LONGEST_ASKED_SECONDS = 60.0
 ASKED_SECONDS = "retry_after_seconds"  # in the metadata of an error
 
 
@@ -50,10 +49,10 @@ def read_status(status: int, asked_seconds: float = 0.0) -> AppError:
             return with_wait(ProviderRateLimited(retry_after_seconds=asked_seconds), asked_seconds)
         case 413:
             return ContextTooLong()
-        case _ if status in {408, 409} or status >= 500 or status < 400:
-            return with_wait(ProviderUnavailable(retry_after_seconds=asked_seconds), asked_seconds)
-        case _:
+        case _ if is_refusal(status):
             return ProviderMisconfigured()
+        case _:
+            return with_wait(ProviderUnavailable(retry_after_seconds=asked_seconds), asked_seconds)
 
 
 def with_wait(error: AppError, asked_seconds: float) -> AppError:
@@ -61,14 +60,3 @@ def with_wait(error: AppError, asked_seconds: float) -> AppError:
     if asked_seconds:
         error.metadata[ASKED_SECONDS] = str(asked_seconds)
     return error
-
-
-def read_asked_seconds(headers: Mapping[str, str]) -> float:
-    """Returns the seconds a response asks to wait, at most 60; 0 where it names none."""
-    milliseconds = read_retry_after(headers.get("retry-after-ms"))  # the same number in finer steps, from some
-    return clamp_wait(milliseconds / 1000 or read_retry_after(headers.get("retry-after")))
-
-
-def clamp_wait(seconds: float) -> float:
-    """Returns a wait that a client can be asked for, in seconds."""
-    return min(seconds, LONGEST_ASKED_SECONDS)

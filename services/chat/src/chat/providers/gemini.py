@@ -10,11 +10,12 @@ from google.genai import errors, types
 
 from chat.errors import ContextTooLong
 from chat.model import FinishReason, Prompt
-from chat.providers.failures import clamp_wait, read_asked_seconds, read_status, translate_errors
+from chat.providers.failures import read_status, translate_errors
 from chat.providers.held_stream import HeldStream, ResponseHolder
 from chat.providers.hosted import Chunks, HostedProvider, Piece
 from chat.providers.options import ProviderOptions
 from servicekit.errors import AppError
+from servicekit.hosted import clamp_wait, read_asked_seconds
 from servicekit.retrying import read_retry_after
 
 BLOCKED = "PROMPT_BLOCKED"  # our word for a prompt that was refused: it has no candidate to carry a reason

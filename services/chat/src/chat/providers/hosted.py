@@ -11,8 +11,8 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from chat.errors import ContentFiltered, ProviderMisconfigured, ProviderUnavailable
 from chat.model import FinishReason, Prompt, ProviderFinish, ProviderText, Usage
 from chat.ports import AnswerSink
-from chat.providers.bound_response import open_client
 from chat.providers.options import ProviderOptions
+from servicekit.hosted import open_client
 
 MODEL_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024

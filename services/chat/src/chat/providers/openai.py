@@ -15,11 +15,12 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from chat.errors import ContentFiltered, ContextTooLong, ProviderMisconfigured, ProviderUnavailable
 from chat.model import FinishReason, Prompt
-from chat.providers.failures import read_asked_seconds, read_status, translate_errors
+from chat.providers.failures import read_status, translate_errors
 from chat.providers.hosted import Chunks, HostedProvider, Piece
 from chat.providers.options import ProviderOptions
 from chat.providers.server_events import ServerEvents
 from servicekit.errors import AppError
+from servicekit.hosted import read_asked_seconds
 
 NO_KEY = "none"  # servers on one's own machine want a key and read none
 TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length", "request_too_large"})

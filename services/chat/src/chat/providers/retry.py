@@ -1,17 +1,12 @@
 """Trying a provider again, only before the first token, which has one bound of time over all attempts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from chat.errors import ProviderRateLimited, ProviderUnavailable
 from chat.model import Prompt, ProviderFinish
 from chat.ports import AnswerProvider, AnswerSink
 from chat.providers.failures import ASKED_SECONDS
-from servicekit.errors import AppError
-from servicekit.retrying import RetryPolicy
-from servicekit.telemetry import get_logger
-
-Sleep = Callable[[float], Awaitable[None]]
+from servicekit.retrying import RetryPolicy, Sleep, try_again
 
 
 class RetryingProvider:
@@ -45,32 +40,23 @@ class RetryingProvider:
         try:
             async with asyncio.timeout(self._first_token_seconds) as bound:
                 sink.on_first(lambda: bound.reschedule(None))
-                return await self._try(prompt, sink, bound)
+                return await try_again(
+                    lambda: self._provider.write(prompt, sink),
+                    self._policy,
+                    bound,
+                    lambda error: None if sink.first_time is not None else read_wait(error),
+                    self._sleep,
+                )
         except TimeoutError as error:
             raise ProviderUnavailable from error
-
-    async def _try(self, prompt: Prompt, sink: AnswerSink, bound: asyncio.Timeout, attempt: int = 1) -> ProviderFinish:
-        try:
-            return await self._provider.write(prompt, sink)
-        except (ProviderUnavailable, ProviderRateLimited) as error:
-            wait = self._policy.choose_wait(attempt, asked_seconds(error))
-            if sink.first_time is not None or wait is None or wait >= seconds_left(bound):
-                raise
-            get_logger("provider").warning("attempt failed", reason=error.reason, attempt=attempt, wait=wait)
-        await self._sleep(wait)
-        return await self._try(prompt, sink, bound, attempt + 1)
 
     async def close(self) -> None:
         """Closes the provider."""
         await self._provider.close()
 
 
-def seconds_left(bound: asyncio.Timeout) -> float:
-    """Returns how long a block may still take."""
-    end = bound.when()
-    return float("inf") if end is None else end - asyncio.get_running_loop().time()
-
-
-def asked_seconds(error: AppError) -> float:
-    """Returns how long the provider asked to wait; 0 if it did not."""
-    return float(error.metadata.get(ASKED_SECONDS, 0))
+def read_wait(error: Exception) -> float | None:
+    """Returns how long the provider asked to wait, 0 if it did not; None where asking again is of no use."""
+    if isinstance(error, ProviderUnavailable | ProviderRateLimited):
+        return float(error.metadata.get(ASKED_SECONDS, 0))
+    return None

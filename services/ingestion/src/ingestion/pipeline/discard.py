@@ -34,11 +34,8 @@ class UploadDiscarder:
         await asyncio.shield(self._start(self._discard_or_postpone(placements)))
 
     async def forget(self, placements: Sequence[Placement]) -> None:
-        """Removes the temporary objects of a committed upload; a failure is logged and left to the sweep."""
-        try:
-            await self._objects.delete([placement.incoming_key for placement in placements])
-        except AppError as error:
-            get_logger("uploads").warning("temporary objects stay for the sweep", reason=error.reason)
+        """Removes the temporary objects of a committed upload, also when the caller is cancelled meanwhile."""
+        await asyncio.shield(self._start(self._forget(placements)))
 
     async def sweep(self) -> None:
         """Discards uploads that were abandoned an hour ago; what is no upload is passed over. Raises AppError."""
@@ -60,6 +57,12 @@ class UploadDiscarder:
             if not await self._documents.has_version(placement.tenant_id, placement.version_id):
                 await self._objects.delete([placement.raw_key])
             await self._objects.delete([placement.incoming_key])
+
+    async def _forget(self, placements: Sequence[Placement]) -> None:
+        try:
+            await self._objects.delete([placement.incoming_key for placement in placements])
+        except AppError as error:
+            get_logger("uploads").warning("temporary objects stay for the sweep", reason=error.reason)
 
     async def _try_discard(self, placements: Sequence[Placement]) -> bool:
         try:

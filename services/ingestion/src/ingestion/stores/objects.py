@@ -52,12 +52,17 @@ class ObstoreObjectStore:
                 raise
 
     async def copy(self, source: str, target: str) -> None:
-        """Makes target the same object as source, which then survives a power cut. Raises ObjectMissing."""
+        """Makes target the same object as source, which then survives a power cut. Raises ObjectMissing.
+
+        A cancelled copy has ended, one way or the other, before this does.
+        """
         with _translated(source):
-            async with asyncio.timeout(TRANSFER_SECONDS):
-                await obstore.copy_async(self._store, source, target)
-                if (folder := self._folder) is not None:
-                    await asyncio.to_thread(force_to_disk, folder / target, folder)
+            copying = asyncio.ensure_future(self._copy(source, target))
+            try:
+                await asyncio.shield(copying)
+            except BaseException:
+                await asyncio.shield(asyncio.ensure_future(_see_end(copying)))
+                raise
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects; a missing one is no error."""
@@ -119,11 +124,14 @@ class ObstoreObjectStore:
             self._store, key, source, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT, use_multipart=True
         )
 
+    async def _copy(self, source: str, target: str) -> None:
+        async with asyncio.timeout(TRANSFER_SECONDS):
+            await obstore.copy_async(self._store, source, target)
+            if (folder := self._folder) is not None:
+                await asyncio.to_thread(force_to_disk, folder / target, folder)
+
     async def _end(self, key: str, upload: asyncio.Future[None]) -> None:
-        if not (await asyncio.wait({upload}, timeout=CALL_SECONDS))[0]:
-            upload.cancel()
-        elif not upload.cancelled():
-            upload.exception()  # looked at, or the loop complains that nobody did
+        await _see_end(upload)
         if self._folder is not None:
             path = self._folder / key
             await asyncio.to_thread(_remove_files, path.parent.glob(f"{path.name}#*"))
@@ -170,6 +178,14 @@ class InterruptibleContent:
             await asyncio.wait({frame})
             return self._interrupted.result()
         return frame.result()
+
+
+async def _see_end(work: asyncio.Future[None]) -> None:
+    # What has begun in obstore's threads goes on there, whoever is cancelled here.
+    if not (await asyncio.wait({work}, timeout=CALL_SECONDS))[0]:
+        work.cancel()
+    elif not work.cancelled():
+        work.exception()  # looked at, or the loop complains that nobody did
 
 
 async def _next_part(parts: AsyncIterator[bytes]) -> bytes | None:

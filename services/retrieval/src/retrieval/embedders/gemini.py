@@ -4,28 +4,40 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
-import httpx
 import httpx2
 import numpy as np
 from google import genai
 from google.genai import errors, types
 
 from retrieval.embedders.pieces import Limits, embed_in_pieces
-from retrieval.embedders.retry import BoundedRetryPolicy, Failure, call_provider
+from retrieval.embedders.retry import (
+    QUERY_SECONDS,
+    REQUEST_SECONDS,
+    BoundedRetryPolicy,
+    Failure,
+    call_provider,
+    open_http,
+)
 from retrieval.errors import EmbedderUnavailable
 from retrieval.model import Vector
 
 # Gemini takes 2,048 tokens a text, drops the rest without a word, and takes 100 texts a request.
 LIMITS = Limits(piece_bytes=2000, batch_bytes=200_000, batch_texts=100)
-QUERY_SECONDS = 15.0
-REQUEST_SECONDS = 30.0
 
 
 class GeminiEmbedder:
     """Vectors of a Gemini model, shortened to one length; queries and passages are embedded for their part."""
 
-    def __init__(self, client: genai.Client, model: str, dimensions: int, policy: BoundedRetryPolicy) -> None:
+    def __init__(
+        self,
+        client: genai.Client,
+        http: httpx2.AsyncClient,
+        model: str,
+        dimensions: int,
+        policy: BoundedRetryPolicy,
+    ) -> None:
         self._client = client
+        self._http = http
         self._model = model
         self._dimensions = dimensions
         self._policy = policy
@@ -41,14 +53,16 @@ class GeminiEmbedder:
         policy: BoundedRetryPolicy | None = None,
     ) -> Self:
         """Connects when first used. base_url "" is Google's own."""
+        http = open_http()
         options = types.HttpOptions(
             base_url=base_url or None,
             timeout=int(REQUEST_SECONDS * 1000),
             retry_options=types.HttpRetryOptions(attempts=1),
+            httpx_async_client=http,
         )
         # Without it an environment made for Vertex AI (GOOGLE_GENAI_USE_VERTEXAI) would send the texts there.
         client = genai.Client(vertexai=False, api_key=api_key, http_options=options)
-        return cls(client, model, dimensions, policy or BoundedRetryPolicy())
+        return cls(client, http, model, dimensions, policy or BoundedRetryPolicy())
 
     @property
     def model(self) -> str:
@@ -74,6 +88,7 @@ class GeminiEmbedder:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self._http.aclose()
         await self._client.aio.aclose()
         self._client.close()
 
@@ -84,8 +99,7 @@ class GeminiEmbedder:
         answer = await call_provider(
             lambda: self._client.aio.models.embed_content(model=self._model, contents=contents, config=config),
             policy,
-            # The SDK uses whichever of the two is installed.
-            (errors.APIError, httpx.HTTPError, httpx2.HTTPError),
+            (errors.APIError, httpx2.HTTPError),
             read_failure,
         )
         vectors = [np.array(row.values or (), dtype=np.float32) for row in answer.embeddings or ()]

@@ -8,15 +8,20 @@ import numpy as np
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Omit, omit
 
 from retrieval.embedders.pieces import Limits, embed_in_pieces
-from retrieval.embedders.retry import BoundedRetryPolicy, Failure, call_provider
+from retrieval.embedders.retry import (
+    QUERY_SECONDS,
+    REQUEST_SECONDS,
+    BoundedRetryPolicy,
+    Failure,
+    call_provider,
+    open_http,
+)
 from retrieval.errors import EmbedderUnavailable
 from retrieval.model import Vector
 
 LENGTHS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 # OpenAI takes 8,192 tokens a text and 300,000 a request.
 LIMITS = Limits(piece_bytes=8000, batch_bytes=280_000, batch_texts=256)
-QUERY_SECONDS = 15.0
-REQUEST_SECONDS = 30.0
 
 
 class OpenAIEmbedder:
@@ -43,6 +48,7 @@ class OpenAIEmbedder:
             base_url=base_url or None,
             max_retries=0,
             timeout=REQUEST_SECONDS,
+            http_client=open_http(),
         )
         embedder = cls(client, model, dimensions or LENGTHS.get(model, 0), policy or BoundedRetryPolicy())
         if not embedder.dimensions:

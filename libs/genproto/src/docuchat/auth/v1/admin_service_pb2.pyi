@@ -1,3 +1,5 @@
+import datetime
+
 from buf.validate import validate_pb2 as _validate_pb2
 from docuchat.auth.v1 import audit_event_pb2 as _audit_event_pb2
 from docuchat.auth.v1 import erasure_pb2 as _erasure_pb2
@@ -6,6 +8,7 @@ from docuchat.auth.v1 import tenant_pb2 as _tenant_pb2
 from docuchat.auth.v1 import user_pb2 as _user_pb2
 from docuchat.common.v1 import access_pb2 as _access_pb2
 from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -147,3 +150,15 @@ class AdminServiceListAuditEventsResponse(_message.Message):
     audit_events: _containers.RepeatedCompositeFieldContainer[_audit_event_pb2.AuditEvent]
     next_page_token: str
     def __init__(self, audit_events: _Optional[_Iterable[_Union[_audit_event_pb2.AuditEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class RotateSigningKeysRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RotateSigningKeysResponse(_message.Message):
+    __slots__ = ("key_id", "sign_time")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGN_TIME_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    sign_time: _timestamp_pb2.Timestamp
+    def __init__(self, key_id: _Optional[str] = ..., sign_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -86,6 +86,11 @@ class AdminServiceStub:
                 request_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.AdminServiceListAuditEventsRequest.SerializeToString,
                 response_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.AdminServiceListAuditEventsResponse.FromString,
                 _registered_method=True)
+        self.RotateSigningKeys = channel.unary_unary(
+                '/docuchat.auth.v1.AdminService/RotateSigningKeys',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.RotateSigningKeysRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.RotateSigningKeysResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -196,6 +201,18 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateSigningKeys(self, request, context):
+        """RotateSigningKeys makes the next key that tokens are signed with. It is
+        published at once and signs once every verifier has it; tokens signed with
+        the last one stay good until they expire.
+
+        Errors include:
+        - FAILED_PRECONDITION, ROTATION_UNDER_WAY: the next key does not sign yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -248,6 +265,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListAuditEvents,
                     request_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.AdminServiceListAuditEventsRequest.FromString,
                     response_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.AdminServiceListAuditEventsResponse.SerializeToString,
+            ),
+            'RotateSigningKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSigningKeys,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.RotateSigningKeysRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.RotateSigningKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -522,6 +544,33 @@ class AdminService:
             '/docuchat.auth.v1.AdminService/ListAuditEvents',
             docuchat_dot_auth_dot_v1_dot_admin__service__pb2.AdminServiceListAuditEventsRequest.SerializeToString,
             docuchat_dot_auth_dot_v1_dot_admin__service__pb2.AdminServiceListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSigningKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.AdminService/RotateSigningKeys',
+            docuchat_dot_auth_dot_v1_dot_admin__service__pb2.RotateSigningKeysRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_admin__service__pb2.RotateSigningKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

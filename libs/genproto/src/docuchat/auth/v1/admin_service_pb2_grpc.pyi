@@ -81,6 +81,14 @@ class AdminServiceStub:
     Errors include:
     - INVALID_ARGUMENT, INVALID_PAGE_TOKEN: the page token is not of this list.
     """
+    RotateSigningKeys: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RotateSigningKeysRequest, _admin_service_pb2.RotateSigningKeysResponse]
+    """RotateSigningKeys makes the next key that tokens are signed with. It is
+    published at once and signs once every verifier has it; tokens signed with
+    the last one stay good until they expire.
+
+    Errors include:
+    - FAILED_PRECONDITION, ROTATION_UNDER_WAY: the next key does not sign yet.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """AdminService is what the operating company does: its methods are open to
@@ -208,6 +216,20 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - INVALID_ARGUMENT, INVALID_PAGE_TOKEN: the page token is not of this list.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateSigningKeys(
+        self,
+        request: _admin_service_pb2.RotateSigningKeysRequest,
+        context: _aio.ServicerContext[_admin_service_pb2.RotateSigningKeysRequest, _abc.Awaitable[_admin_service_pb2.RotateSigningKeysResponse]],
+    ) -> _abc.Awaitable[_admin_service_pb2.RotateSigningKeysResponse]:
+        """RotateSigningKeys makes the next key that tokens are signed with. It is
+        published at once and signs once every verifier has it; tokens signed with
+        the last one stay good until they expire.
+
+        Errors include:
+        - FAILED_PRECONDITION, ROTATION_UNDER_WAY: the next key does not sign yet.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _aio.Server) -> None: ...

@@ -52,6 +52,26 @@ class AuthServiceStub:
                 request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RefreshRequest.SerializeToString,
                 response_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RefreshResponse.FromString,
                 _registered_method=True)
+        self.RequestCode = channel.unary_unary(
+                '/docuchat.auth.v1.AuthService/RequestCode',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestCodeRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestCodeResponse.FromString,
+                _registered_method=True)
+        self.VerifyCode = channel.unary_unary(
+                '/docuchat.auth.v1.AuthService/VerifyCode',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.VerifyCodeRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.VerifyCodeResponse.FromString,
+                _registered_method=True)
+        self.RequestPasswordReset = channel.unary_unary(
+                '/docuchat.auth.v1.AuthService/RequestPasswordReset',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestPasswordResetRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestPasswordResetResponse.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/docuchat.auth.v1.AuthService/ResetPassword',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.ResetPasswordResponse.FromString,
+                _registered_method=True)
         self.Logout = channel.unary_unary(
                 '/docuchat.auth.v1.AuthService/Logout',
                 request_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.LogoutRequest.SerializeToString,
@@ -80,12 +100,14 @@ class AuthServiceServicer:
     """
 
     def SignUp(self, request, context):
-        """SignUp creates a user, a tenant of which the user is owner, and a session.
+        """SignUp creates a user, a tenant of which the user is owner, and a session. It
+        answers alike whether the address has an account or not: only its owner is
+        told, by mail. Until the address is verified by the code of the mail, others
+        may sign up with it too; the password tells whose account a log-in means.
 
         Errors include:
         - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
-        - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
-        - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,8 +140,59 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestCode(self, request, context):
+        """RequestCode mails a six-digit code to log in with, if the address has an
+        account. The answer is the same if it has none. A new code replaces the last.
+
+        Errors include:
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyCode(self, request, context):
+        """VerifyCode starts a session for an address and the code that was mailed to
+        it. A code is good for 10 minutes, 5 tries and one success. The address is
+        verified by it: if it was not before, the account's password and its other
+        sessions end, because whoever set them had proven nothing.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+        - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestPasswordReset(self, request, context):
+        """RequestPasswordReset mails a six-digit code to set a new password with, if
+        the address has an account. The answer is the same if it has none.
+
+        Errors include:
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """ResetPassword sets a new password with the code that was mailed. The address
+        is verified by it, and all sessions of the user end.
+
+        Errors include:
+        - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
+        - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Logout(self, request, context):
-        """Logout ends the session a refresh token belongs to. An unknown token is
+        """Logout ends the session a refresh token belongs to, or with `is_everywhere`
+        all sessions of its user. An unknown token is
         not an error: the session is over either way. Access tokens of the session
         are refused everywhere within 5 seconds; while auth is down they are good
         until they expire.
@@ -181,6 +254,26 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.Refresh,
                     request_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RefreshRequest.FromString,
                     response_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RefreshResponse.SerializeToString,
+            ),
+            'RequestCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestCode,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestCodeRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestCodeResponse.SerializeToString,
+            ),
+            'VerifyCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyCode,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.VerifyCodeRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.VerifyCodeResponse.SerializeToString,
+            ),
+            'RequestPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestPasswordReset,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestPasswordResetRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestPasswordResetResponse.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_auth__service__pb2.ResetPasswordResponse.SerializeToString,
             ),
             'Logout': grpc.unary_unary_rpc_method_handler(
                     servicer.Logout,
@@ -286,6 +379,114 @@ class AuthService:
             '/docuchat.auth.v1.AuthService/Refresh',
             docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RefreshRequest.SerializeToString,
             docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RefreshResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.AuthService/RequestCode',
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestCodeRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.AuthService/VerifyCode',
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.VerifyCodeRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.VerifyCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.AuthService/RequestPasswordReset',
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestPasswordResetRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.RequestPasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.AuthService/ResetPassword',
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.ResetPasswordRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_auth__service__pb2.ResetPasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

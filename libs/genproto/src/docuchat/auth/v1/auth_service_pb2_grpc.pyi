@@ -20,12 +20,14 @@ class AuthServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SignUp: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SignUpRequest, _auth_service_pb2.SignUpResponse]
-    """SignUp creates a user, a tenant of which the user is owner, and a session.
+    """SignUp creates a user, a tenant of which the user is owner, and a session. It
+    answers alike whether the address has an account or not: only its owner is
+    told, by mail. Until the address is verified by the code of the mail, others
+    may sign up with it too; the password tells whose account a log-in means.
 
     Errors include:
     - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
-    - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
-    - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
     """
     Login: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LoginRequest, _auth_service_pb2.LoginResponse]
     """Login starts a session for an address and its password. An unknown address
@@ -46,8 +48,43 @@ class AuthServiceStub:
     - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
     - PERMISSION_DENIED, TENANT_SUSPENDED or USER_DEACTIVATED: the session's tenant or user may not work now.
     """
+    RequestCode: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RequestCodeRequest, _auth_service_pb2.RequestCodeResponse]
+    """RequestCode mails a six-digit code to log in with, if the address has an
+    account. The answer is the same if it has none. A new code replaces the last.
+
+    Errors include:
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+    """
+    VerifyCode: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.VerifyCodeRequest, _auth_service_pb2.VerifyCodeResponse]
+    """VerifyCode starts a session for an address and the code that was mailed to
+    it. A code is good for 10 minutes, 5 tries and one success. The address is
+    verified by it: if it was not before, the account's password and its other
+    sessions end, because whoever set them had proven nothing.
+
+    Errors include:
+    - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+    - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+    """
+    RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RequestPasswordResetRequest, _auth_service_pb2.RequestPasswordResetResponse]
+    """RequestPasswordReset mails a six-digit code to set a new password with, if
+    the address has an account. The answer is the same if it has none.
+
+    Errors include:
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+    """
+    ResetPassword: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ResetPasswordRequest, _auth_service_pb2.ResetPasswordResponse]
+    """ResetPassword sets a new password with the code that was mailed. The address
+    is verified by it, and all sessions of the user end.
+
+    Errors include:
+    - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
+    - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
+    """
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
-    """Logout ends the session a refresh token belongs to. An unknown token is
+    """Logout ends the session a refresh token belongs to, or with `is_everywhere`
+    all sessions of its user. An unknown token is
     not an error: the session is over either way. Access tokens of the session
     are refused everywhere within 5 seconds; while auth is down they are good
     until they expire.
@@ -88,12 +125,14 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.SignUpRequest,
         context: _aio.ServicerContext[_auth_service_pb2.SignUpRequest, _abc.Awaitable[_auth_service_pb2.SignUpResponse]],
     ) -> _abc.Awaitable[_auth_service_pb2.SignUpResponse]:
-        """SignUp creates a user, a tenant of which the user is owner, and a session.
+        """SignUp creates a user, a tenant of which the user is owner, and a session. It
+        answers alike whether the address has an account or not: only its owner is
+        told, by mail. Until the address is verified by the code of the mail, others
+        may sign up with it too; the password tells whose account a log-in means.
 
         Errors include:
         - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
-        - ALREADY_EXISTS, EMAIL_TAKEN: the address has an account.
-        - RESOURCE_EXHAUSTED, OVERLOADED: too many passwords wait to be hashed; wait as RetryInfo says.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
         """
 
     @_abc_1.abstractmethod
@@ -128,12 +167,71 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RequestCode(
+        self,
+        request: _auth_service_pb2.RequestCodeRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.RequestCodeRequest, _abc.Awaitable[_auth_service_pb2.RequestCodeResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.RequestCodeResponse]:
+        """RequestCode mails a six-digit code to log in with, if the address has an
+        account. The answer is the same if it has none. A new code replaces the last.
+
+        Errors include:
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyCode(
+        self,
+        request: _auth_service_pb2.VerifyCodeRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.VerifyCodeRequest, _abc.Awaitable[_auth_service_pb2.VerifyCodeResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.VerifyCodeResponse]:
+        """VerifyCode starts a session for an address and the code that was mailed to
+        it. A code is good for 10 minutes, 5 tries and one success. The address is
+        verified by it: if it was not before, the account's password and its other
+        sessions end, because whoever set them had proven nothing.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+        - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestPasswordReset(
+        self,
+        request: _auth_service_pb2.RequestPasswordResetRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.RequestPasswordResetRequest, _abc.Awaitable[_auth_service_pb2.RequestPasswordResetResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.RequestPasswordResetResponse]:
+        """RequestPasswordReset mails a six-digit code to set a new password with, if
+        the address has an account. The answer is the same if it has none.
+
+        Errors include:
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetPassword(
+        self,
+        request: _auth_service_pb2.ResetPasswordRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.ResetPasswordRequest, _abc.Awaitable[_auth_service_pb2.ResetPasswordResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.ResetPasswordResponse]:
+        """ResetPassword sets a new password with the code that was mailed. The address
+        is verified by it, and all sessions of the user end.
+
+        Errors include:
+        - INVALID_ARGUMENT, WEAK_PASSWORD: the password is under 15 characters or easily guessed.
+        - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
+        """
+
+    @_abc_1.abstractmethod
     def Logout(
         self,
         request: _auth_service_pb2.LogoutRequest,
         context: _aio.ServicerContext[_auth_service_pb2.LogoutRequest, _abc.Awaitable[_auth_service_pb2.LogoutResponse]],
     ) -> _abc.Awaitable[_auth_service_pb2.LogoutResponse]:
-        """Logout ends the session a refresh token belongs to. An unknown token is
+        """Logout ends the session a refresh token belongs to, or with `is_everywhere`
+        all sessions of its user. An unknown token is
         not an error: the session is over either way. Access tokens of the session
         are refused everywhere within 5 seconds; while auth is down they are good
         until they expire.

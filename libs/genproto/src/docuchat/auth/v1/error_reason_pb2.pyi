@@ -8,7 +8,6 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
     INVALID_CREDENTIALS: _ClassVar[ErrorReason]
-    EMAIL_TAKEN: _ClassVar[ErrorReason]
     WEAK_PASSWORD: _ClassVar[ErrorReason]
     INVALID_REFRESH_TOKEN: _ClassVar[ErrorReason]
     INVALID_SERVICE_CREDENTIALS: _ClassVar[ErrorReason]
@@ -29,9 +28,13 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     USER_NOT_FOUND: _ClassVar[ErrorReason]
     ERASURE_NOT_FOUND: _ClassVar[ErrorReason]
     STAFF_NOT_ALLOWED: _ClassVar[ErrorReason]
+    INVALID_CODE: _ClassVar[ErrorReason]
+    EMAIL_ALREADY_VERIFIED: _ClassVar[ErrorReason]
+    SESSION_NOT_FOUND: _ClassVar[ErrorReason]
+    WRONG_PASSWORD: _ClassVar[ErrorReason]
+    ROTATION_UNDER_WAY: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_CREDENTIALS: ErrorReason
-EMAIL_TAKEN: ErrorReason
 WEAK_PASSWORD: ErrorReason
 INVALID_REFRESH_TOKEN: ErrorReason
 INVALID_SERVICE_CREDENTIALS: ErrorReason
@@ -52,3 +55,8 @@ CONFIRMATION_REQUIRED: ErrorReason
 USER_NOT_FOUND: ErrorReason
 ERASURE_NOT_FOUND: ErrorReason
 STAFF_NOT_ALLOWED: ErrorReason
+INVALID_CODE: ErrorReason
+EMAIL_ALREADY_VERIFIED: ErrorReason
+SESSION_NOT_FOUND: ErrorReason
+WRONG_PASSWORD: ErrorReason
+ROTATION_UNDER_WAY: ErrorReason

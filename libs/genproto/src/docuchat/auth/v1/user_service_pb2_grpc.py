@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class UserServiceStub:
-    """UserService tells users about themselves and does what they ask about themselves.
+    """UserService tells users about themselves and lets them look after their account.
     """
 
     def __init__(self, channel):
@@ -39,6 +39,36 @@ class UserServiceStub:
                 '/docuchat.auth.v1.UserService/GetMe',
                 request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetMeRequest.SerializeToString,
                 response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetMeResponse.FromString,
+                _registered_method=True)
+        self.RequestEmailVerification = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/RequestEmailVerification',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RequestEmailVerificationRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RequestEmailVerificationResponse.FromString,
+                _registered_method=True)
+        self.VerifyEmail = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/VerifyEmail',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.VerifyEmailRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.VerifyEmailResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/ChangePassword',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/ListSessions',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSession = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/RevokeSession',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeSessionRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeSessionResponse.FromString,
+                _registered_method=True)
+        self.RevokeAllSessions = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/RevokeAllSessions',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsResponse.FromString,
                 _registered_method=True)
         self.UpdateMe = channel.unary_unary(
                 '/docuchat.auth.v1.UserService/UpdateMe',
@@ -58,11 +88,83 @@ class UserServiceStub:
 
 
 class UserServiceServicer:
-    """UserService tells users about themselves and does what they ask about themselves.
+    """UserService tells users about themselves and lets them look after their account.
     """
 
     def GetMe(self, request, context):
         """GetMe returns the caller and the tenants the caller is a member of.
+
+        Errors include:
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestEmailVerification(self, request, context):
+        """RequestEmailVerification mails a six-digit code that shows that the caller
+        reads the address. A new code replaces the last.
+
+        Errors include:
+        - FAILED_PRECONDITION, EMAIL_ALREADY_VERIFIED: there is nothing to do.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyEmail(self, request, context):
+        """VerifyEmail makes the address the caller's own. Other accounts that signed up
+        with it and never verified it lose it, and their sessions end.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """ChangePassword sets a new password and ends the caller's other sessions.
+
+        Errors include:
+        - INVALID_ARGUMENT, WRONG_PASSWORD: the current password is wrong, or there is none.
+        - INVALID_ARGUMENT, WEAK_PASSWORD: the new one is under 15 characters or easily guessed.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """ListSessions returns the caller's sessions that have not ended.
+
+        Errors include:
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSession(self, request, context):
+        """RevokeSession ends one of the caller's sessions; access tokens of it are
+        refused everywhere within 5 seconds.
+
+        Errors include:
+        - NOT_FOUND, SESSION_NOT_FOUND: the caller has no such session, or it has ended.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeAllSessions(self, request, context):
+        """RevokeAllSessions ends the caller's sessions on all devices, with or without
+        this one.
 
         Errors include:
         - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
@@ -91,7 +193,7 @@ class UserServiceServicer:
 
         Errors include:
         - FAILED_PRECONDITION, CONFIRMATION_REQUIRED: no password, and the session is older than five minutes.
-        - UNAUTHENTICATED, INVALID_CREDENTIALS: the password is wrong.
+        - INVALID_ARGUMENT, WRONG_PASSWORD: the password is wrong, or there is none.
         - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wrong passwords count like failed log-ins.
         - FAILED_PRECONDITION, LAST_OWNER: a tenant with other members would be without an owner.
         """
@@ -119,6 +221,36 @@ def add_UserServiceServicer_to_server(servicer, server):
                     request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetMeRequest.FromString,
                     response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetMeResponse.SerializeToString,
             ),
+            'RequestEmailVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestEmailVerification,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RequestEmailVerificationRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RequestEmailVerificationResponse.SerializeToString,
+            ),
+            'VerifyEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyEmail,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.VerifyEmailRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.VerifyEmailResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSession,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeSessionRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeSessionResponse.SerializeToString,
+            ),
+            'RevokeAllSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeAllSessions,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsResponse.SerializeToString,
+            ),
             'UpdateMe': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateMe,
                     request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.UpdateMeRequest.FromString,
@@ -143,7 +275,7 @@ def add_UserServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserService:
-    """UserService tells users about themselves and does what they ask about themselves.
+    """UserService tells users about themselves and lets them look after their account.
     """
 
     @staticmethod
@@ -163,6 +295,168 @@ class UserService:
             '/docuchat.auth.v1.UserService/GetMe',
             docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetMeRequest.SerializeToString,
             docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetMeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestEmailVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/RequestEmailVerification',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.RequestEmailVerificationRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.RequestEmailVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/VerifyEmail',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.VerifyEmailRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.VerifyEmailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/ChangePassword',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/ListSessions',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.ListSessionsRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/RevokeSession',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeSessionRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeAllSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/RevokeAllSessions',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,11 +13,59 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """UserService tells users about themselves and does what they ask about themselves."""
+    """UserService tells users about themselves and lets them look after their account."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetMeRequest, _user_service_pb2.GetMeResponse]
     """GetMe returns the caller and the tenants the caller is a member of.
+
+    Errors include:
+    - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+    """
+    RequestEmailVerification: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RequestEmailVerificationRequest, _user_service_pb2.RequestEmailVerificationResponse]
+    """RequestEmailVerification mails a six-digit code that shows that the caller
+    reads the address. A new code replaces the last.
+
+    Errors include:
+    - FAILED_PRECONDITION, EMAIL_ALREADY_VERIFIED: there is nothing to do.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+    - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+    """
+    VerifyEmail: _aio.UnaryUnaryMultiCallable[_user_service_pb2.VerifyEmailRequest, _user_service_pb2.VerifyEmailResponse]
+    """VerifyEmail makes the address the caller's own. Other accounts that signed up
+    with it and never verified it lose it, and their sessions end.
+
+    Errors include:
+    - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+    - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+    """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _user_service_pb2.ChangePasswordResponse]
+    """ChangePassword sets a new password and ends the caller's other sessions.
+
+    Errors include:
+    - INVALID_ARGUMENT, WRONG_PASSWORD: the current password is wrong, or there is none.
+    - INVALID_ARGUMENT, WEAK_PASSWORD: the new one is under 15 characters or easily guessed.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
+    - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+    """
+    ListSessions: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListSessionsRequest, _user_service_pb2.ListSessionsResponse]
+    """ListSessions returns the caller's sessions that have not ended.
+
+    Errors include:
+    - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+    """
+    RevokeSession: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RevokeSessionRequest, _user_service_pb2.RevokeSessionResponse]
+    """RevokeSession ends one of the caller's sessions; access tokens of it are
+    refused everywhere within 5 seconds.
+
+    Errors include:
+    - NOT_FOUND, SESSION_NOT_FOUND: the caller has no such session, or it has ended.
+    - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+    """
+    RevokeAllSessions: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RevokeAllSessionsRequest, _user_service_pb2.RevokeAllSessionsResponse]
+    """RevokeAllSessions ends the caller's sessions on all devices, with or without
+    this one.
 
     Errors include:
     - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
@@ -38,7 +86,7 @@ class UserServiceStub:
 
     Errors include:
     - FAILED_PRECONDITION, CONFIRMATION_REQUIRED: no password, and the session is older than five minutes.
-    - UNAUTHENTICATED, INVALID_CREDENTIALS: the password is wrong.
+    - INVALID_ARGUMENT, WRONG_PASSWORD: the password is wrong, or there is none.
     - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wrong passwords count like failed log-ins.
     - FAILED_PRECONDITION, LAST_OWNER: a tenant with other members would be without an owner.
     """
@@ -52,7 +100,7 @@ class UserServiceStub:
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """UserService tells users about themselves and does what they ask about themselves."""
+    """UserService tells users about themselves and lets them look after their account."""
 
     @_abc_1.abstractmethod
     def GetMe(
@@ -61,6 +109,90 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_user_service_pb2.GetMeRequest, _abc.Awaitable[_user_service_pb2.GetMeResponse]],
     ) -> _abc.Awaitable[_user_service_pb2.GetMeResponse]:
         """GetMe returns the caller and the tenants the caller is a member of.
+
+        Errors include:
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestEmailVerification(
+        self,
+        request: _user_service_pb2.RequestEmailVerificationRequest,
+        context: _aio.ServicerContext[_user_service_pb2.RequestEmailVerificationRequest, _abc.Awaitable[_user_service_pb2.RequestEmailVerificationResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.RequestEmailVerificationResponse]:
+        """RequestEmailVerification mails a six-digit code that shows that the caller
+        reads the address. A new code replaces the last.
+
+        Errors include:
+        - FAILED_PRECONDITION, EMAIL_ALREADY_VERIFIED: there is nothing to do.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: too many codes were asked for; wait as RetryInfo says.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyEmail(
+        self,
+        request: _user_service_pb2.VerifyEmailRequest,
+        context: _aio.ServicerContext[_user_service_pb2.VerifyEmailRequest, _abc.Awaitable[_user_service_pb2.VerifyEmailResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.VerifyEmailResponse]:
+        """VerifyEmail makes the address the caller's own. Other accounts that signed up
+        with it and never verified it lose it, and their sessions end.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_CODE: wrong, expired, used, replaced or tried too often.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wait as RetryInfo says.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _user_service_pb2.ChangePasswordRequest,
+        context: _aio.ServicerContext[_user_service_pb2.ChangePasswordRequest, _abc.Awaitable[_user_service_pb2.ChangePasswordResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.ChangePasswordResponse]:
+        """ChangePassword sets a new password and ends the caller's other sessions.
+
+        Errors include:
+        - INVALID_ARGUMENT, WRONG_PASSWORD: the current password is wrong, or there is none.
+        - INVALID_ARGUMENT, WEAK_PASSWORD: the new one is under 15 characters or easily guessed.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _user_service_pb2.ListSessionsRequest,
+        context: _aio.ServicerContext[_user_service_pb2.ListSessionsRequest, _abc.Awaitable[_user_service_pb2.ListSessionsResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.ListSessionsResponse]:
+        """ListSessions returns the caller's sessions that have not ended.
+
+        Errors include:
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeSession(
+        self,
+        request: _user_service_pb2.RevokeSessionRequest,
+        context: _aio.ServicerContext[_user_service_pb2.RevokeSessionRequest, _abc.Awaitable[_user_service_pb2.RevokeSessionResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.RevokeSessionResponse]:
+        """RevokeSession ends one of the caller's sessions; access tokens of it are
+        refused everywhere within 5 seconds.
+
+        Errors include:
+        - NOT_FOUND, SESSION_NOT_FOUND: the caller has no such session, or it has ended.
+        - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeAllSessions(
+        self,
+        request: _user_service_pb2.RevokeAllSessionsRequest,
+        context: _aio.ServicerContext[_user_service_pb2.RevokeAllSessionsRequest, _abc.Awaitable[_user_service_pb2.RevokeAllSessionsResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.RevokeAllSessionsResponse]:
+        """RevokeAllSessions ends the caller's sessions on all devices, with or without
+        this one.
 
         Errors include:
         - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
@@ -93,7 +225,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - FAILED_PRECONDITION, CONFIRMATION_REQUIRED: no password, and the session is older than five minutes.
-        - UNAUTHENTICATED, INVALID_CREDENTIALS: the password is wrong.
+        - INVALID_ARGUMENT, WRONG_PASSWORD: the password is wrong, or there is none.
         - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wrong passwords count like failed log-ins.
         - FAILED_PRECONDITION, LAST_OWNER: a tenant with other members would be without an owner.
         """

@@ -1,6 +1,6 @@
 """Users, credentials, tenants, memberships, sessions and failed log-ins."""
 
-from sqlalchemy import Boolean, Column, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Integer, SmallInteger, Table, Text
 
 from auth.stores.tables import ID, METADATA, TIME
 
@@ -17,12 +17,14 @@ USERS = Table(
     Column("language", Text),
     Column("is_staff", Boolean),
     Column("is_active", Boolean),
+    Column("is_email_verified", Boolean),
 )
 CREDENTIALS = Table(
     "credentials",
     METADATA,
     Column("user_id", ID, primary_key=True),
     Column("password_hash", Text),
+    Column("password_tag", SmallInteger),
     Column("update_time", TIME),
 )
 TENANTS = Table(
@@ -53,6 +55,9 @@ SESSIONS = Table(
     Column("expire_time", TIME),
     Column("revoke_time", TIME),
     Column("as_staff", Boolean),
+    Column("device", Text),
+    Column("address", Text),
+    Column("last_use_time", TIME),
 )
 # Written by a trigger, when a membership or a user takes sessions along.
 DELETED_SESSIONS = Table(
@@ -73,6 +78,8 @@ LOGIN_FAILURES = Table(
     "login_failures",
     METADATA,
     Column("address_hash", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("client_hash", Text, primary_key=True),
     Column("failures", Integer),
     Column("last_time", TIME),
 )

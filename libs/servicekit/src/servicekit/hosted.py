@@ -1,8 +1,12 @@
-"""A bound on what a provider may send: the SDK itself would read a line of any length into memory."""
+"""Asking hosted models over HTTP: how much may come back, what a refusal means, how long it asks to wait."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import httpx2
+
+from servicekit.retrying import read_retry_after
+
+LONGEST_ASKED_SECONDS = 60.0
 
 
 class ResponseTooLong(Exception):
@@ -10,7 +14,7 @@ class ResponseTooLong(Exception):
 
 
 class BoundStream(httpx2.AsyncByteStream):
-    """A response body of at most so many bytes."""
+    """A response body of at most so many bytes: an SDK itself would read a line of any length into memory."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
         self._stream = stream
@@ -44,3 +48,24 @@ def open_client(*, limit_bytes: int, silence_seconds: float) -> httpx2.AsyncClie
     return httpx2.AsyncClient(
         timeout=timeout, limits=limits, headers=headers, follow_redirects=False, event_hooks={"response": [bound]}
     )
+
+
+def may_pass(status: int) -> bool:
+    """Whether the same request may succeed later; status is 0 where no answer came."""
+    return status in (0, 408, 409, 429) or status >= 500
+
+
+def is_refusal(status: int) -> bool:
+    """Whether the provider will not take this request: its key, its model, its size."""
+    return 400 <= status < 500 and not may_pass(status)
+
+
+def read_asked_seconds(headers: Mapping[str, str]) -> float:
+    """Returns the seconds a response asks to wait, at most 60; 0 where it names none."""
+    milliseconds = read_retry_after(headers.get("retry-after-ms"))  # the same number in finer steps, from some
+    return clamp_wait(milliseconds / 1000 or read_retry_after(headers.get("retry-after")))
+
+
+def clamp_wait(seconds: float) -> float:
+    """Returns a wait that a client can be asked for, in seconds."""
+    return min(seconds, LONGEST_ASKED_SECONDS)

@@ -1,0 +1,1 @@
+"""Mails as they leave: their texts, and the two ways out."""
