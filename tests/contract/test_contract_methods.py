@@ -22,6 +22,8 @@ ENGINE_METHODS = ("PrepareCollection", "UpsertPoints", "MatchPoints", "GetPoints
 ENGINE_METHODS += ("FlushCollection", "KeepCollections", "GetInfo")
 BETWEEN_SERVICES = {
     f"{AUTH}.AuthService.WatchRevocations": {"ingestion", "retrieval", "chat"},
+    "docuchat.common.v1.ErasureService.EraseUser": {"auth"},
+    "docuchat.common.v1.ErasureService.EraseTenant": {"auth"},
     f"{CHAT}.SourceService.EraseQuotes": {"ingestion"},
     f"{RETRIEVAL}.IndexService.IndexChunks": {"ingestion"},
     f"{RETRIEVAL}.IndexService.ActivateVersion": {"ingestion"},
@@ -37,6 +39,9 @@ PATHS = """
 /v1/me:change-password /v1/me/sessions /v1/me/sessions/{session_id} /v1/me/sessions:revoke-all
 /v1/documents /v1/documents:from-text /v1/documents/{document_id} /v1/documents/{document_id}/text
 /v1/documents/{document_id}/content /v1/documents/{document_id}/chunks
+/v1/me:erase /v1/erasures/{erasure_id} /v1/tenants /v1/tenants/{tenant_id} /v1/tenants/{tenant_id}:select
+/v1/tenants/{tenant_id}/members /v1/tenants/{tenant_id}/invitations /v1/invitations:accept
+/v1/tenants/{tenant_id}/audit-events /v1/admin/tenants /v1/admin/users/{user_id}:deactivate
 """
 
 

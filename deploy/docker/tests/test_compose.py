@@ -62,6 +62,12 @@ def test_whoever_listens_to_auth_has_the_secret_that_auth_knows(services, name):
     assert known["ingestion" if name == "worker" else name] == f"${{{secret}}}"
 
 
+@pytest.mark.parametrize("name", ["ingestion", "retrieval", "chat"])
+def test_auth_finds_every_service_that_erases_its_part(services, name):
+    port = services[name]["environment"]["DOCUCHAT_LISTEN"].rpartition(":")[2]
+    assert services["auth"]["environment"][f"DOCUCHAT_{name.upper()}_TARGET"] == f"{name}:{port}"
+
+
 def test_the_gateway_understands_its_variables_and_shows_no_reflection(services):
     given = services["gateway"]["environment"]
     environment = {name: re.sub(r"\$\{[^}]*\}", "", value) for name, value in given.items() if value}

@@ -102,6 +102,12 @@ def test_the_worker_finds_the_service_that_keeps_quotes(processes):
     assert specs["worker"].environment["DOCUCHAT_CHAT_TARGET"] == specs["chat"].address
 
 
+def test_auth_finds_every_service_that_erases_its_part(processes):
+    specs = processes()
+    for name in ("ingestion", "retrieval", "chat"):
+        assert specs["auth"].environment[f"DOCUCHAT_{name.upper()}_TARGET"] == specs[name].address
+
+
 def test_the_users_settings_reach_the_services_but_cannot_take_the_stack_apart(processes):
     specs = processes(DOCUCHAT_LOG_LEVEL="DEBUG", DOCUCHAT_LISTEN="0.0.0.0:1", DOCUCHAT_AUTH_TARGET="elsewhere:1")
     assert specs["chat"].environment["DOCUCHAT_LOG_LEVEL"] == "DEBUG"

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
+import grpc
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -38,11 +39,20 @@ from auth.model.accounts import (
 from auth.model.codes import CodeLimits, Tally
 from auth.server import CLOCK, Flows, add_servicers, build_flows, make_hasher, make_signer, make_verifier
 from auth.servicers.clients import ReadClient
+from auth.stores.erasures import PostgresEraser
 from auth.stores.sessions import PostgresSessionStore
+from auth.wiring.tenants import TenantFlows, build_tenants
+from docuchat.auth.v1 import auth_service_pb2, tenant_service_pb2
+from docuchat.auth.v1.admin_service_pb2_grpc import AdminServiceStub
+from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from docuchat.auth.v1.tenant_service_pb2_grpc import TenantServiceStub
+from docuchat.auth.v1.user_service_pb2_grpc import UserServiceStub
+from servicekit.erasure import Erased
 from servicekit.identity import Role
 from servicekit.revocation import RevokedSessions
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.server import build_server
+from servicekit.rpc.status import read_error
 
 
 @dataclass
@@ -108,6 +118,9 @@ class FakeAccounts:
     async def find_me(self, user_id):
         account = self.accounts.get(user_id)
         return Me(account.user, tuple(self.members[user_id])) if account else None
+
+    async def add_tenant(self, user, tenant):
+        self.members[user.user_id].append(Membership(tenant, Role.OWNER))
 
     async def find_membership(self, user_id, tenant_id=""):
         return next((each for each in self.members[user_id] if tenant_id in {"", each.tenant.tenant_id}), None)
@@ -280,6 +293,24 @@ class FakeServiceSecrets:
 
 
 @dataclass
+class FakeEraser:
+    """A service that keeps `left` things of everybody, and erases two of them a call."""
+
+    service: str
+    left: int = 5
+    failures: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
+
+    async def erase(self, subject):
+        self.asked.append(subject)
+        if self.failures:
+            raise self.failures.pop()
+        gone = min(self.left, 2)
+        self.left -= gone
+        return Erased({"things": gone} if gone else {}, is_complete=not self.left)
+
+
+@dataclass
 class Needs:
     """All ports, faked, and the flows over them; the fakes' fields are open to the test."""
 
@@ -372,6 +403,9 @@ class Stack:
     flows: Flows
     signer: object
     hasher: object
+    tenants: TenantFlows
+    erasers: dict
+    letters: list
     address: str
     channel: object
 
@@ -406,6 +440,7 @@ async def stack(service_database, key_file, tmp_path):
     settings = Settings(
         database_url=database.url,
         signing_key_file=key_file,
+        staff_enabled=True,
         mail_folder=tmp_path / "mail",
         client_address_header="x-from",
         service_secrets={name: f"the secret of {name}" for name in ("ingestion", "retrieval", "chat")},
@@ -415,14 +450,26 @@ async def stack(service_database, key_file, tmp_path):
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
     flows = build_flows(settings, database.database, hasher, signer)
+    letters, erasers = [], {name: FakeEraser(name) for name in ("ingestion", "retrieval", "chat")}
+    erasers["auth"] = PostgresEraser(database.database)
+
+    tenants = build_tenants(settings, database.database, flows, signer, erasers)
+    invitations = tenants.invitations.store
+    queue = invitations._queue
+
+    async def keep_letter(connection, letter):
+        await queue(connection, letter)
+        letters.append(letter)
+
+    invitations._queue = keep_letter
     feed = RevocationFeed(PostgresSessionStore(database.database), CLOCK, Lifetimes().access_token, interval=0.05)
     revoked = RevokedSessions(feed.watch, source="postgresql")
     following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
     server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
-    add_servicers(server.grpc, flows=flows, signer=signer, feed=feed, read_client=ReadClient("x-from"))
+    add_servicers(server.grpc, flows=flows, tenants=tenants, signer=signer, feed=feed, read_client=ReadClient("x-from"))
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
-        yield Stack(database, settings, flows, signer, hasher, address, channel)
+        yield Stack(database, settings, flows, signer, hasher, tenants, erasers, letters, address, channel)
     feed.close()
     # With time to spare: whoever watches must have been let go.
     await asyncio.wait_for(server.stop(10), 5)
@@ -430,3 +477,78 @@ async def stack(service_database, key_file, tmp_path):
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
     hasher.close()
+
+
+@dataclass
+class Person:
+    """Somebody with a session in one tenant, and stubs that send its token."""
+
+    email: str
+    password: str
+    user_id: str
+    tenant_id: str
+    tokens: object
+    channel: object
+    stack: object
+    exits: AsyncExitStack
+
+    def __post_init__(self):
+        self.tenants = TenantServiceStub(self.channel)
+        self.users = UserServiceStub(self.channel)
+        self.admin = AdminServiceStub(self.channel)
+
+    async def with_tokens(self, tokens, tenant_id):
+        """The same user in another session."""
+        channel = await self.exits.enter_async_context(self.stack.channel_with(tokens.access_token))
+        return replace(self, tokens=tokens, tenant_id=tenant_id, channel=channel)
+
+    async def log_in(self, **more):
+        """The same user in a new session."""
+        request = auth_service_pb2.LoginRequest(email=self.email, password=self.password, **more)
+        tokens = (await AuthServiceStub(self.stack.channel).Login(request)).tokens
+        return await self.with_tokens(tokens, more.get("tenant_id", self.tenant_id))
+
+
+@pytest_asyncio.fixture
+async def join(stack):
+    """Returns a function that signs somebody up, or brings somebody into another's tenant by invitation."""
+    known = {}
+    password = "violet tractor hums at dawn"
+    async with AsyncExitStack() as exits:
+
+        async def sign_up(name):
+            email = f"{name}@example.com"
+            request = auth_service_pb2.SignUpRequest(email=email, password=password, display_name=name)
+            made = await AuthServiceStub(stack.channel).SignUp(request)
+            channel = await exits.enter_async_context(stack.channel_with(made.tokens.access_token))
+            ids = (made.user.user_id, made.tenant.tenant_id)
+            return Person(email, password, *ids, made.tokens, channel, stack, exits)
+
+        async def join(name, *, into=None, role=Role.MEMBER):
+            if name not in known:
+                known[name] = await sign_up(name)
+            person = known[name]
+            if into is None:
+                return person
+            invite = tenant_service_pb2.CreateInvitationRequest(
+                tenant_id=into.tenant_id, email=person.email, role=role.value
+            )
+            await into.tenants.CreateInvitation(invite)
+            accept = tenant_service_pb2.AcceptInvitationRequest(invitation_token=stack.letters[-1].token)
+            await person.tenants.AcceptInvitation(accept)
+            select = tenant_service_pb2.SelectTenantRequest(tenant_id=into.tenant_id)
+            return await person.with_tokens((await person.tenants.SelectTenant(select)).tokens, into.tenant_id)
+
+        yield join
+
+
+@pytest.fixture
+def refused():
+    """Returns a function that awaits a call which is refused and returns its error."""
+
+    async def read(call):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        return read_error(caught.value)
+
+    return read

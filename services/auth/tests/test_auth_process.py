@@ -68,7 +68,8 @@ def test_good_settings_pass_the_check_in_silence(environment, capsys):
 @pytest.mark.parametrize("arguments", [["grow"], ["unlock"], ["serve", "more"]])
 def test_other_words_are_answered_with_the_usage(environment, capsys, arguments):
     assert run_program("auth", COMMANDS, arguments) == 2
-    assert "usage: python -m auth [serve | rotate-keys | unlock ADDRESS | migrate" in capsys.readouterr().err
+    words = "serve | rotate-keys | unlock ADDRESS | make-staff ADDRESS | revoke-staff ADDRESS | migrate"
+    assert f"usage: python -m auth [{words}" in capsys.readouterr().err
 
 
 async def test_migrating_again_changes_nothing_and_needs_nothing_but_the_owner(environment, service_database):

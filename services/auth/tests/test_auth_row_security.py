@@ -14,6 +14,11 @@ from auth.errors.accounts import InvalidCredentials
 from auth.model.accounts import Client, Registration
 from auth.model.billing import PaymentEvent, SubscriptionStatus, UsageEntry, UsageKind
 from auth.model.codes import CodeUse
+from auth.model.tenants import AuditEvent, Caller
+from auth.server import CLOCK
+from auth.stores.audit import add_event
+from auth.tenants.invitations import hash_invitation
+from servicekit.identity import Role
 
 PASSWORD = "violet tractor hums at dawn"
 TABLES = """
@@ -31,6 +36,7 @@ async def people(stack):
         made[name] = await stack.users.sign_up(Registration(f"{name}@example.com", PASSWORD, tenant_name=name))
         with pytest.raises(InvalidCredentials):
             await stack.users.log_in(f"{name}@example.com", "wrong")
+        await leave_traces(stack, made[name])
         await stack.addresses.request(CodeUse.LOG_IN, f"{name}@example.com", Client(f"192.0.2.{len(made)}"))
     await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
     for each in made.values():
@@ -45,6 +51,14 @@ async def use_and_pay(stack, made):
     await stack.flows.billing.meter.commit([UsageEntry(*used)])
     paid = (f"evt_{tenant_id}", now, tenant_id, "", SubscriptionStatus.ACTIVE, f"cus_{tenant_id}", "sub", None)
     await stack.flows.billing.billing.plans.apply(PaymentEvent(*paid), "pro")
+
+
+async def leave_traces(stack, made):
+    """Makes an invitation, an audit event and an erasure of a tenant that is nobody's."""
+    caller = Caller(made.user.user_id, made.tenant.tenant_id, Role.OWNER, "")
+    await stack.tenants.invitations.create(caller, made.tenant.tenant_id, "guest@example.com", Role.MEMBER)
+    event = AuditEvent(CLOCK(), "tenant.erase", "OPERATOR")
+    await stack.tenants.erasures.begin_tenant(str(uuid4()), event)
 
 
 async def lose_membership(stack, made):
@@ -92,8 +106,8 @@ async def test_the_application_role_can_neither_bypass_the_wall_nor_take_it_down
 @pytest.mark.parametrize("value", ["", "6b8c3e1e-0000-4000-8000-000000000001"])
 async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     for table in await superuser.fetch(TABLES):
-        names = ("user_id", "tenant_id", "email", "refresh_hash", "address_hash", "code_key", "tally_keys", "mail_id")
-        settings = dict.fromkeys(names, value)
+        named = ("user_id", "tenant_id", "managed_tenant_id", "erasure_id", "email", "refresh_hash", "address_hash")
+        settings = dict.fromkeys((*named, "invitation_hash", "scope", "code_key", "tally_keys", "mail_id"), value)
         assert await count(stack, table["relname"], **settings) == 0
 
 
@@ -105,6 +119,12 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
         ("stripe_customer", {"subscriptions"}),
         ("stripe_event", {"stripe_events"}),
         ("user_id", {"users", "credentials", "tenants", "memberships", "sessions"}),
+        (
+            "managed_tenant_id",
+            {"tenants", "memberships", "users", "sessions", "invitations", "audit_events"},
+        ),
+        ("invitation_hash", {"invitations"}),
+        ("erasure_id", {"erasures"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
         ("revoked_since", {"sessions", "deleted_sessions"}),
@@ -116,7 +136,11 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
 async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people, superuser, declared, visible):
     ann = people["ann"]
     token_hash = hash_refresh_token(ann.tokens.refresh_token)
+    erasure_id = await superuser.fetchval("SELECT erasure_id::text FROM auth.erasures LIMIT 1")
     values = {
+        "managed_tenant_id": ann.tenant.tenant_id,
+        "invitation_hash": hash_invitation(stack.letters[0].token),
+        "erasure_id": erasure_id,
         "email": ann.user.email,
         "user_id": ann.user.user_id,
         "tenant_id": ann.tenant.tenant_id,
@@ -174,3 +198,30 @@ async def test_a_pooled_connection_forgets_what_was_declared(stack, people):
     for _ in range(10):
         assert await count(stack, "users", user_id=people["ann"].user.user_id) == 1
         assert await count(stack, "users") == 0
+
+
+@pytest.mark.parametrize(
+    ("scope", "visible"), [("staff", {"tenants", "audit_events"}), ("erasures", {"erasures"}), ("other", set())]
+)
+async def test_a_scope_opens_every_row_of_the_tables_it_is_for(stack, people, superuser, scope, visible):
+    for table in await superuser.fetch(TABLES):
+        name = table["relname"]
+        rows = await superuser.fetchval(f"SELECT count(*) FROM auth.{name}") if name in visible else 0
+        assert await count(stack, name, scope=scope) == rows, name
+
+
+@pytest.mark.parametrize("statement", ["UPDATE auth.audit_events SET action = 'x'", "DELETE FROM auth.audit_events"])
+async def test_the_audit_log_is_only_added_to_whoever_may_read_it(stack, people, statement):
+    settings = {"scope": "staff", "managed_tenant_id": people["ann"].tenant.tenant_id}
+    with pytest.raises(DBAPIError, match="permission denied"):
+        async with stack.database.database.transaction(**settings) as connection:
+            await connection.execute(text(statement))
+
+
+async def test_an_audit_event_of_others_cannot_be_added(stack, people):
+    ann, bob = people["ann"], people["bob"]
+    settings = {"managed_tenant_id": ann.tenant.tenant_id, "user_id": ann.user.user_id}
+    foreign = AuditEvent(CLOCK(), "x", "OWNER", actor_user_id=bob.user.user_id, tenant_id=bob.tenant.tenant_id)
+    with pytest.raises(DBAPIError, match="row-level security"):
+        async with stack.database.database.transaction(**settings) as connection:
+            await add_event(connection, foreign)

@@ -18,6 +18,7 @@ from chat.model import Exchange, OpenTurn, Owner, Passage, Question
 from chat.providers.extractive import ExtractiveProvider
 from chat.server import add_servicers
 from chat.stores.conversations import PostgresConversations
+from chat.stores.erasure import PostgresEraser
 from chat.stores.quotes import PostgresQuotes
 from chat.turn.answer_question import Answerer, TurnLimits
 from chat.turn.build_prompt import build_prompt
@@ -201,7 +202,13 @@ async def start(rpc, database, tokens, owner, peers, turns):
                 count_tokens=lambda text: len(text.split()),
                 limits=TurnLimits(),
             )
-            adding = partial(add_servicers, turn=turn, conversations=conversations, quotes=PostgresQuotes(database))
+            adding = partial(
+                add_servicers,
+                turn=turn,
+                conversations=conversations,
+                quotes=PostgresQuotes(database),
+                erase=PostgresEraser(database).erase,
+            )
             token, service_token = tokens.issue(owner.user_id, owner.tenant_id), tokens.issue_service("ingestion")
             chat, stranger, ingestion = [
                 await stack.enter_async_context(rpc(name="chat", add_servicers=adding, token=each))

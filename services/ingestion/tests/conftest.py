@@ -24,11 +24,13 @@ from ingestion.config import Settings
 from ingestion.model import Condition
 from ingestion.pipeline.chunk import cut_text
 from ingestion.pipeline.delete import DocumentRemover
+from ingestion.pipeline.erase import DocumentEraser
 from ingestion.pipeline.lease import LeaseTimes
 from ingestion.pipeline.process import DocumentProcessor
 from ingestion.pipeline.retry import JobPolicy
 from ingestion.pipeline.run_jobs import JobRunner
 from ingestion.server import add_servicers
+from ingestion.stores.erasure import PostgresErasureStore
 from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.work import PostgresWorkStore
@@ -274,7 +276,13 @@ async def stack(service_database, memory_objects, tokens, rpc, tmp_path):
     settings = Settings(database_url=found.url, max_upload_bytes=100_000, max_upload_files=3, upload_idle_seconds=0.5)
     plans = FakePlans()
     serving = partial(
-        add_servicers, settings=settings, database=found.database, objects=memory_objects, index=index, plans=plans
+        add_servicers,
+        settings=settings,
+        database=found.database,
+        objects=memory_objects,
+        index=index,
+        plans=plans,
+        erase=DocumentEraser(PostgresErasureStore(found.database), memory_objects, index).erase,
     )
     async with AsyncExitStack() as exits:
         admin = await asyncpg.connect(found.admin_dsn)

@@ -11,12 +11,15 @@ import pytest
 import pytest_asyncio
 from qdrant_client import AsyncQdrantClient
 
+from docuchat.common.v1 import erasure_service_pb2 as erasure_pb2
+from docuchat.common.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from docuchat.retrieval.v1 import index_service_pb2 as index_pb2
 from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
 from docuchat.retrieval.v1.index_service_pb2_grpc import IndexServiceStub
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
 from retrieval.embedders.bm25 import Bm25TermWeigher
 from retrieval.errors import EmbedderRefused, EmbedderUnavailable, IndexUnavailable
+from retrieval.indexing import erase as erasing
 from retrieval.server import add_servicers
 from retrieval.stores.versions import PostgresVersionRegistry
 from retrieval.vectors.generation import Generation
@@ -454,3 +457,44 @@ async def test_without_a_token_nothing_is_found(connect):
     await expect(
         SearchServiceStub(connect("")).Search(search_pb2.SearchRequest(query="x")), "UNAUTHENTICATED", "TOKEN_MISSING"
     )
+
+
+async def erase(stub, tenant_id):
+    answer = await stub.EraseTenant(erasure_pb2.EraseTenantRequest(tenant_id=tenant_id))
+    return {each.kind: each.count for each in answer.counts}, answer.is_complete
+
+
+async def test_of_an_erased_tenant_no_vector_and_no_record_is_left_and_of_others_all(
+    indexing, index, registry, connect, tokens, search_as, monkeypatch
+):
+    monkeypatch.setattr(erasing, "BATCH", 2)
+    doomed, spared = str(uuid4()), str(uuid4())
+    for texts in (("boats and nets", "nets"), ("boats",), ("ropes",)):
+        await add(indexing, *texts, tenant_id=doomed)
+    await add(indexing, "boats", tenant_id=spared)
+    gone = await add(indexing, "deleted before", tenant_id=doomed)
+    await delete(indexing, gone)
+    stub = ErasureServiceStub(connect(tokens.issue_service("auth")))
+    calls = [await erase(stub, doomed) for _ in range(4)]
+    assert [is_complete for _, is_complete in calls] == [False, False, True, True]
+    sums = {kind: sum(counts.get(kind, 0) for counts, _ in calls) for kind in ("vectors", "versions", "documents")}
+    assert sums == {"vectors": 4, "versions": 3, "documents": 4}
+    assert calls[-1] == ({}, True)
+    assert await index.count_all() == 1
+    assert len(await search_as("boats", tenant=spared)) == 1
+    assert await registry.list_documents(doomed, 10) == {}
+
+
+async def test_where_the_index_is_away_the_records_stay_until_the_vectors_are_gone(
+    indexing, index, registry, connect, tokens
+):
+    tenant_id = str(uuid4())
+    await add(indexing, "boats", tenant_id=tenant_id)
+    stub = ErasureServiceStub(connect(tokens.issue_service("auth")))
+    index.away = True
+    await expect(
+        stub.EraseTenant(erasure_pb2.EraseTenantRequest(tenant_id=tenant_id)), "UNAVAILABLE", "INDEX_UNAVAILABLE"
+    )
+    assert len(await registry.list_documents(tenant_id, 10)) == 1
+    index.away = False
+    assert await erase(stub, tenant_id) == ({"vectors": 1, "versions": 1, "documents": 1}, True)

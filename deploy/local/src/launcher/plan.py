@@ -175,6 +175,8 @@ def _auth_environment(plan: Plan) -> dict[str, str]:
         # Nobody sells anything on one's own machine.
         "DOCUCHAT_DEFAULT_PLAN": "enterprise",
         **_handed_on(plan, "DOCUCHAT_DEFAULT_PLAN"),
+        # Whom auth has erase their part of users and tenants.
+        **{f"DOCUCHAT_{name.upper()}_TARGET": _target(plan, name) for name in ("ingestion", "retrieval", "chat")},
     }
 
 

@@ -20,7 +20,7 @@ SmtpUrl = Annotated[SecretStr, AfterValidator(_require_smtp)]
 
 
 class UnlockSettings(EnvironmentSettings):
-    """What `unlock` reads, and nothing else."""
+    """What `unlock`, `make-staff` and `revoke-staff` read, and nothing else."""
 
     database_url: DatabaseUrl
     """PostgreSQL as auth's application role: postgresql+asyncpg://..."""
@@ -50,6 +50,18 @@ class Settings(ServiceSettings, RotationSettings):
 
     service_secrets: dict[str, Annotated[SecretStr, Field(min_length=16)]] = Field(default_factory=dict)
     """Which service may ask for a token with which secret: {"ingestion": "..."}. Empty: none may."""
+
+    staff_enabled: bool = False
+    """Whether users with the staff flag may log in as staff, and what AdminService does is open to them."""
+
+    ingestion_target: str = "127.0.0.1:50052"
+    """The ingestion service's gRPC address, to have it erase its part of users and tenants."""
+
+    retrieval_target: str = "127.0.0.1:50053"
+    """The retrieval service's gRPC address, for the same."""
+
+    chat_target: str = "127.0.0.1:50054"
+    """The chat service's gRPC address, for the same."""
 
     access_token_seconds: Annotated[int, Field(ge=10, le=3600)] = 900
     """How long an access token is good."""

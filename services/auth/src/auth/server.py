@@ -38,6 +38,7 @@ from auth.stores.failures import PostgresFailureStore
 from auth.stores.outbox import PostgresOutbox
 from auth.stores.sessions import PostgresSessionStore
 from auth.wiring.billing import BillingFlows, add_billing_servicers, build_billing
+from auth.wiring.tenants import ERASURE_SECONDS, TenantFlows, add_tenant_servicers, build_tenants, open_erasers
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from servicekit.database import Database, open_database
@@ -61,6 +62,7 @@ class Flows(NamedTuple):
     services: Services
     mail: MailSender
     billing: BillingFlows
+    outbox: PostgresOutbox
 
 
 async def serve(settings: Settings) -> None:
@@ -72,6 +74,8 @@ async def serve(settings: Settings) -> None:
         hasher = make_hasher(settings)
         stack.callback(hasher.close)
         flows = build_flows(settings, database, hasher, signer)
+        erasers = await stack.enter_async_context(open_erasers(settings, database, signer))
+        tenants = build_tenants(settings, database, flows, signer, erasers)
         feed = RevocationFeed(PostgresSessionStore(database), CLOCK, read_lifetimes(settings).access_token)
         # auth judges its own tokens by its own store, as every other service judges them by auth.
         revoked = RevokedSessions(feed.watch, source="postgresql")
@@ -79,10 +83,19 @@ async def serve(settings: Settings) -> None:
         await run_service(
             settings,
             name="auth",
-            add_servicers=partial(add_servicers, flows=flows, signer=signer, feed=feed, read_client=read_client),
+            add_servicers=partial(
+                add_servicers, flows=flows, tenants=tenants, signer=signer, feed=feed, read_client=read_client
+            ),
             checks={"postgresql": database.ping},
             verifier=make_verifier(settings, signer, revoked),
-            background=[feed.follow, revoked.follow, signer.ring.follow, flows.mail.follow, partial(sweep, flows)],
+            background=[
+                feed.follow,
+                revoked.follow,
+                signer.ring.follow,
+                flows.mail.follow,
+                partial(sweep, flows),
+                partial(repeat, "erasures", tenants.work.run_due, every_seconds=ERASURE_SECONDS),
+            ],
             on_stop=[feed.close],
         )
 
@@ -158,7 +171,16 @@ def build_flows(
         read_lifetimes(settings),
     )
     devices, store = HmacDevices(derive), PostgresSessionStore(database)
-    sessions = Sessions(store, accounts, signer, HmacSuccessors(derive), devices, CLOCK, lifetimes)
+    sessions = Sessions(
+        store,
+        accounts,
+        signer,
+        HmacSuccessors(derive),
+        devices,
+        CLOCK,
+        lifetimes,
+        staff_enabled=settings.staff_enabled,
+    )
     passwords = Passwords(hasher, ZxcvbnGuesses(hasher.run), HmacPasswordTags(derive))
     code_store, tallies = PostgresCodeStore(database, outbox), PostgresTallyStore(database)
     codes = Codes(code_store, HmacCodeKeys(derive), tallies, failures, devices, CLOCK, read_code_limits(settings))
@@ -172,6 +194,7 @@ def build_flows(
         services=Services(secrets, signer, CLOCK, lifetimes.service_token),
         mail=MailSender(outbox, make_mailer(settings), CLOCK),
         billing=build_billing(settings, database, CLOCK),
+        outbox=outbox,
     )
 
 
@@ -189,13 +212,23 @@ def add_servicers(
     server: grpc.aio.Server,
     *,
     flows: Flows,
+    tenants: TenantFlows,
     signer: Ed25519TokenSigner,
     feed: RevocationFeed,
     read_client: ReadClient,
 ) -> None:
     """Adds auth's services to a server."""
     auth = AuthServicer(flows.users, flows.addresses, flows.sessions, flows.services, signer, feed, read_client)
-    user = UserServicer(flows.users, flows.addresses, flows.password_change, flows.sessions, read_client)
+    user = UserServicer(
+        flows.users,
+        flows.addresses,
+        flows.password_change,
+        flows.sessions,
+        tenants.profiles,
+        tenants.erasures,
+        read_client,
+    )
     add_AuthServiceServicer_to_server(auth, server)
     add_UserServiceServicer_to_server(user, server)
     add_billing_servicers(server, flows.billing)
+    add_tenant_servicers(server, tenants, read_client)

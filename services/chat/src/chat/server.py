@@ -15,6 +15,7 @@ from chat.servicers.chat import ChatServicer
 from chat.servicers.conversation import ConversationServicer
 from chat.servicers.source import SourceServicer
 from chat.stores.conversations import PostgresConversations
+from chat.stores.erasure import PostgresEraser
 from chat.stores.quotes import PostgresQuotes
 from chat.stores.tables import SCHEMA
 from chat.turn.answer_question import Answerer, TurnLimits
@@ -24,12 +25,15 @@ from chat.turn.reserve import TokenReserve
 from docuchat.chat.v1.chat_service_pb2_grpc import add_ChatServiceServicer_to_server
 from docuchat.chat.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
 from docuchat.chat.v1.source_service_pb2_grpc import add_SourceServiceServicer_to_server
+from docuchat.common.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from servicekit.config import reveal_service_secret
 from servicekit.database import open_database
+from servicekit.erasure import Erase
 from servicekit.metering.meter import GrpcUsageMeter
 from servicekit.metering.outbox import UsageOutbox
 from servicekit.repeating import repeat
 from servicekit.rpc.client import ServiceIdentity, open_channel
+from servicekit.rpc.erasure_service import ErasureServicer
 from servicekit.rpc.server import run_service
 from servicekit.tokenization import Cl100kTokenizer
 
@@ -59,7 +63,11 @@ async def serve(settings: Settings) -> None:
             settings,
             name="chat",
             add_servicers=partial(
-                add_servicers, turn=turn, conversations=conversations, quotes=PostgresQuotes(database)
+                add_servicers,
+                turn=turn,
+                conversations=conversations,
+                quotes=PostgresQuotes(database),
+                erase=PostgresEraser(database).erase,
             ),
             checks={"postgresql": database.ping},
             peers={"auth": auth, "ingestion": ingestion, "retrieval": retrieval},
@@ -95,8 +103,11 @@ def make_turn(
     )
 
 
-def add_servicers(server: grpc.aio.Server, *, turn: Answerer, conversations: Conversations, quotes: Quotes) -> None:
+def add_servicers(
+    server: grpc.aio.Server, *, turn: Answerer, conversations: Conversations, quotes: Quotes, erase: Erase
+) -> None:
     """Adds chat's services to a server."""
     add_ChatServiceServicer_to_server(ChatServicer(turn), server)
     add_ConversationServiceServicer_to_server(ConversationServicer(conversations), server)
     add_SourceServiceServicer_to_server(SourceServicer(quotes), server)
+    add_ErasureServiceServicer_to_server(ErasureServicer(erase), server)

@@ -118,6 +118,15 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Doomed:
+    """A document that is being erased, and how many jobs were about it."""
+
+    tenant_id: TenantId
+    document_id: DocumentId
+    jobs: int
+
+
+@dataclass(frozen=True)
 class StoredFile:
     """A file that is wholly in the object store, with what was found while it arrived."""
 
@@ -255,3 +264,8 @@ class ChunkedText:
 def document_prefix(tenant_id: TenantId, document_id: DocumentId) -> str:
     """Returns what the keys of all objects of a document begin with."""
     return f"{tenant_id}/{document_id}/"
+
+
+def tenant_prefixes(tenant_id: TenantId) -> tuple[str, str]:
+    """Returns what the keys of all objects of a tenant begin with: of documents, and of uploads that arrive."""
+    return f"{tenant_id}/", f"{INCOMING_PREFIX}{tenant_id}/"

@@ -16,6 +16,7 @@ from ingestion.model import (
     DocumentId,
     DocumentState,
     DocumentVersion,
+    Doomed,
     IncomingFile,
     Job,
     JobKind,
@@ -28,6 +29,7 @@ from ingestion.model import (
     Visibility,
 )
 from ingestion.text import Chunk, ContentType, ParsedDocument
+from servicekit.erasure import Subject
 from servicekit.metering.model import TenantLimits
 
 PageKey: TypeAlias = tuple[datetime, str]
@@ -73,8 +75,8 @@ class ObjectStore(Protocol):
         """Removes objects; a missing one is no error."""
         ...
 
-    async def delete_prefix(self, prefix: str) -> None:
-        """Removes every object whose key begins with prefix."""
+    async def delete_prefix(self, prefix: str) -> int:
+        """Removes every object whose key begins with prefix; returns how many."""
         ...
 
     def read(self, key: str, frame_bytes: int) -> AsyncGenerator[bytes, None]:
@@ -315,4 +317,24 @@ class StandingStore(Protocol):
 
     async def change(self, standing: Standing, state: DocumentState, job: JobKind | None) -> bool:
         """Gives the document a state, and a job if one is named; False if it does not stand so any more."""
+        ...
+
+
+class ErasureStore(Protocol):
+    """What is a user's alone, or a tenant's. What a user shared with a tenant is the tenant's."""
+
+    async def list_tenants(self, subject: Subject) -> Sequence[TenantId]:
+        """Returns the tenants in which something may be the subject's."""
+        ...
+
+    async def stop_work(self, tenant_id: TenantId, subject: Subject, limit: int) -> Sequence[Doomed]:
+        """Hides at most `limit` documents and removes their jobs, so that nobody works on them any more."""
+        ...
+
+    async def remove_document(self, document: Doomed) -> dict[str, int]:
+        """Removes a document with everything under it; returns how many there were of each kind."""
+        ...
+
+    async def remove_collections(self, tenant_id: TenantId, subject: Subject) -> int:
+        """Removes the collections that nothing is in any more; returns how many."""
         ...

@@ -5,6 +5,7 @@ from functools import partial
 
 import grpc
 
+from docuchat.common.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from docuchat.ingestion.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from docuchat.ingestion.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from ingestion.clients.passage_index import GrpcPassageIndex
@@ -13,6 +14,7 @@ from ingestion.library.documents import DocumentReader
 from ingestion.model import UploadLimits
 from ingestion.parsers.sniff import inspect, sniff_content_type
 from ingestion.pipeline.discard import UploadDiscarder
+from ingestion.pipeline.erase import DocumentEraser
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import PassageIndex, Plans
 from ingestion.servicers.collections import CollectionServicer
@@ -20,14 +22,17 @@ from ingestion.servicers.documents import DocumentServicer
 from ingestion.servicers.frames import Pace
 from ingestion.stores.collections import PostgresCollectionStore
 from ingestion.stores.documents import PostgresDocumentStore
+from ingestion.stores.erasure import PostgresErasureStore
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.texts import PostgresTextStore
 from ingestion.stores.workers import PostgresWorkerRegistry
 from servicekit.config import reveal_service_secret
 from servicekit.database import Database, open_database
+from servicekit.erasure import Erase
 from servicekit.metering.meter import GrpcUsageMeter
 from servicekit.repeating import repeat
 from servicekit.rpc.client import ServiceIdentity, open_channel
+from servicekit.rpc.erasure_service import ErasureServicer
 from servicekit.rpc.server import run_service
 from servicekit.rpc.status_service import Finding
 from servicekit.telemetry import record_level
@@ -49,6 +54,8 @@ async def serve(settings: Settings) -> None:
         index = GrpcPassageIndex(retrieval, call_seconds=HIDE_SECONDS)
         own_auth = await stack.enter_async_context(open_channel(settings.auth_target, identity=identity))
         discarder = UploadDiscarder(objects, PostgresDocumentStore(database))
+        # Nobody waits for an erasure, so it may take its time.
+        eraser = DocumentEraser(PostgresErasureStore(database), objects, GrpcPassageIndex(retrieval))
         await run_service(
             settings,
             name="ingestion",
@@ -59,6 +66,7 @@ async def serve(settings: Settings) -> None:
                 objects=objects,
                 index=index,
                 plans=GrpcUsageMeter(own_auth),
+                erase=eraser.erase,
             ),
             checks={"postgresql": database.ping, "object store": objects.ping},
             companions={"worker": partial(check_workers, PostgresWorkerRegistry(database))},
@@ -74,6 +82,7 @@ def add_servicers(
     objects: ObstoreObjectStore,
     index: PassageIndex,
     plans: Plans,
+    erase: Erase,
 ) -> None:
     """Adds the services of ingestion to a server."""
     documents = PostgresDocumentStore(database)
@@ -85,6 +94,7 @@ def add_servicers(
     pace = Pace(idle_seconds=settings.upload_idle_seconds, total_seconds=settings.upload_total_seconds)
     add_DocumentServiceServicer_to_server(DocumentServicer(receiver, reader, documents, index, pace), server)
     add_CollectionServiceServicer_to_server(CollectionServicer(PostgresCollectionStore(database)), server)
+    add_ErasureServiceServicer_to_server(ErasureServicer(erase), server)
 
 
 async def check_workers(workers: PostgresWorkerRegistry) -> Finding:

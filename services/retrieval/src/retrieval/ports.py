@@ -172,3 +172,11 @@ class VersionRegistry(Protocol):
     async def find_visible(self, tenant_id: TenantId, version_ids: Sequence[VersionId]) -> frozenset[str]:
         """Returns those of the versions that are active in the present index generation."""
         ...
+
+    async def list_documents(self, tenant_id: TenantId, limit: int) -> Mapping[DocumentId, Sequence[VersionId]]:
+        """Returns at most limit documents of a tenant with their recorded versions, buried ones too."""
+        ...
+
+    async def forget_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
+        """Drops every record of a document whose points are gone, its tombstone too."""
+        ...

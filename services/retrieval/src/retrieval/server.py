@@ -7,10 +7,12 @@ from typing import Protocol
 import grpc
 from pydantic import SecretStr
 
+from docuchat.common.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from docuchat.retrieval.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
 from docuchat.retrieval.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from retrieval.config import EmbedderName, Settings
 from retrieval.embedders.bm25 import Bm25TermWeigher
+from retrieval.indexing.erase import TenantEraser
 from retrieval.indexing.indexer import Indexer
 from retrieval.indexing.preparation import IndexPreparation
 from retrieval.indexing.sweep import SWEEP_SECONDS, sweep
@@ -23,6 +25,7 @@ from retrieval.vectors.edge import EdgeVectorIndex
 from retrieval.vectors.generation import Generation
 from servicekit.database import open_database
 from servicekit.repeating import repeat
+from servicekit.rpc.erasure_service import ErasureServicer
 from servicekit.rpc.server import run_service
 
 # MiniLM was trained on English; the hosted models on everything.
@@ -81,10 +84,11 @@ def add_servicers(
     registry: VersionRegistry,
     known_languages: frozenset[str] | None,
 ) -> None:
-    """Adds both services to a server."""
+    """Adds the services of retrieval to a server."""
     searcher = Searcher(embedder, weigher, index, registry, known_languages)
     add_SearchServiceServicer_to_server(SearchServicer(searcher), server)
     add_IndexServiceServicer_to_server(IndexServicer(Indexer(embedder, weigher, index, registry)), server)
+    add_ErasureServiceServicer_to_server(ErasureServicer(TenantEraser(index, registry).erase), server)
 
 
 async def open_embedder(settings: Settings) -> ClosableEmbedder:

@@ -67,10 +67,7 @@ class PasswordChange:
 
         Raises WrongPassword, WeakPassword, TooManyAttempts, AddressLocked or UserGone.
         """
-        account = await self.accounts.find_account(user_id)
-        if account is None:
-            raise UserGone
-        await self._recognise(account, normalise_password(current), client)
+        account = await self.confirm(user_id, current, client)
         email = account.user.email
         password = await self.passwords.check(new, email, account.user.display_name)
         credential = await self.passwords.remember(password, email)
@@ -79,14 +76,21 @@ class PasswordChange:
         mail = Mail(recipient, "password_changed", client.language)
         await self.accounts.change_password(user_id, credential, self.clock(), keep=session_id, mail=mail)
 
-    async def _recognise(self, account: Account, password: str, client: Client) -> None:
-        """Counts the attempt like a log-in: a stolen access token is no way around the limit."""
+    async def confirm(self, user_id: str, password: str, client: Client) -> Account:
+        """Returns the user's account if this is its password. Raises what `change` raises but WeakPassword.
+
+        The attempt counts like a log-in: a stolen access token is no way around the limit.
+        """
+        account = await self.accounts.find_account(user_id)
+        if account is None:
+            raise UserGone
         attempt = self.codes.identify(account.user.email, client, Purpose.PASSWORD)
         check_attempt(await self.failures.find(attempt), attempt, self.clock())
-        matching = await self.passwords.find_match([account], password)
+        matching = await self.passwords.find_match([account], normalise_password(password))
         await self.failures.change(
             attempt,
             lambda found: settle_attempt(found, attempt, self.clock(), succeeded=matching is not None),
         )
         if matching is None:
             raise WrongPassword
+        return account

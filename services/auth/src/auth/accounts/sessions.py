@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from auth.accounts.homes import find_home, require_usable
 from auth.accounts.names import clean_name
-from auth.errors.accounts import InvalidRefreshToken, SessionNotFound, TenantNotFound
+from auth.errors.accounts import InvalidRefreshToken, SessionNotFound
 from auth.model.accounts import (
     NOBODY,
     Client,
@@ -17,11 +18,13 @@ from auth.model.accounts import (
     RefreshToken,
     Session,
     Tokens,
+    Trade,
     User,
     Verdict,
 )
 from auth.ports.accounts import AccountStore, SessionStore, Successors, TokenSigner
 from auth.ports.codes import Devices
+from servicekit.identity import Role
 from servicekit.telemetry import get_logger
 
 REFRESH_TOKEN_BYTES = 32
@@ -39,16 +42,24 @@ class Sessions:
     devices: Devices
     clock: Callable[[], datetime]
     lifetimes: Lifetimes
+    staff_enabled: bool = False
+    """Whether there may be sessions of staff."""
 
-    async def enter(self, user: User, tenant_id: str = "", client: Client = NOBODY) -> Tokens:
-        """Starts a session in the tenant asked for, or in the user's oldest one. Raises TenantNotFound."""
-        membership = await self.accounts.find_membership(user.user_id, tenant_id)
-        if membership is None:
-            raise TenantNotFound
-        return await self.open(user, membership, client)
+    async def enter(
+        self, user: User, tenant_id: str = "", client: Client = NOBODY, *, as_staff: bool = False
+    ) -> Tokens:
+        """Starts a session in the tenant asked for, or in the oldest one that is open to the user.
 
-    async def open(self, user: User, membership: Membership, client: Client = NOBODY) -> Tokens:
-        """Starts a session of a user in one tenant and returns its tokens."""
+        Raises TenantNotFound, TenantSuspended, UserDeactivated.
+        """
+        membership = await find_home(self.accounts, user, tenant_id, self.clock())
+        return await self.open(user, membership, client, as_staff=as_staff)
+
+    async def open(
+        self, user: User, membership: Membership, client: Client = NOBODY, *, as_staff: bool = False
+    ) -> Tokens:
+        """Starts a session of a user in one tenant and returns its tokens. Raises TenantSuspended, UserDeactivated."""
+        require_usable(membership)
         now = self.clock()
         session = Session(
             session_id=str(uuid.uuid4()),
@@ -56,6 +67,7 @@ class Sessions:
             tenant_id=membership.tenant.tenant_id,
             create_time=now,
             expire_time=now + self.lifetimes.session,
+            as_staff=as_staff,
             device=clean_name(client.device)[:LONGEST_DEVICE],
             address=client.address,
             last_use_time=now,
@@ -67,12 +79,20 @@ class Sessions:
         return replace(tokens, device_token=self.devices.issue(user.email)) if user.is_email_verified else tokens
 
     async def refresh(self, refresh_token: str, client: Client = NOBODY) -> Tokens:
-        """Uses a refresh token up and returns its session's next tokens. Raises InvalidRefreshToken."""
+        """Uses a refresh token up and returns its session's next tokens.
+
+        Raises InvalidRefreshToken, TenantSuspended, UserDeactivated.
+        """
         successor = self.successors.derive(refresh_token)
-        session = await self._trade(refresh_token, successor, client)
+        traded = await self._trade(refresh_token, successor, client)
+        session = traded.session
         # Read anew each time: whoever lost the membership or the role loses it with the next refresh.
         membership = await self.accounts.find_membership(session.user_id, session.tenant_id)
-        if membership is None:
+        if membership is None or (session.as_staff and not self.staff_enabled):
+            raise InvalidRefreshToken
+        # Before the verdict: these end sessions too, and whoever holds one is told why.
+        require_usable(membership)
+        if traded.verdict not in {Verdict.ROTATE, Verdict.REPEAT}:
             raise InvalidRefreshToken
         return self._sign(session, membership, successor)
 
@@ -93,8 +113,8 @@ class Sessions:
         """Ends the user's sessions but `keep`; returns how many."""
         return await self.store.revoke_all(user_id, self.clock(), keep=keep)
 
-    async def _trade(self, refresh_token: str, successor: str, client: Client) -> Session:
-        """Returns the session that goes on with the successor. Raises InvalidRefreshToken."""
+    async def _trade(self, refresh_token: str, successor: str, client: Client) -> Trade:
+        """Returns the session of a refresh token, and whether it goes on. Raises InvalidRefreshToken."""
         now, grace = self.clock(), self.lifetimes.refresh_grace
         traded = await self.store.trade(
             hash_refresh_token(refresh_token),
@@ -108,9 +128,7 @@ class Sessions:
         # The store has committed the revocation by now; raising earlier would have rolled it back.
         if traded.verdict is Verdict.REVOKE:
             get_logger("auth").warning("refresh token reused", session_id=traded.session.session_id)
-        if traded.verdict not in {Verdict.ROTATE, Verdict.REPEAT}:
-            raise InvalidRefreshToken
-        return traded.session
+        return traded
 
     def _sign(self, session: Session, membership: Membership, refresh_token: str) -> Tokens:
         """Returns a session's tokens; the access token never outlives the session."""
@@ -120,7 +138,7 @@ class Sessions:
             subject=session.user_id,
             tenant_id=session.tenant_id,
             session_id=session.session_id,
-            role=membership.role,
+            role=Role.STAFF if session.as_staff else membership.role,
             now=now,
             expire_time=expire_time,
         )

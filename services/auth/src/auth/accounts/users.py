@@ -1,6 +1,5 @@
 """Users: who they are, how they come and how they prove it."""
 
-import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,11 +8,12 @@ from datetime import datetime
 from auth.accounts.addresses import name_subject
 from auth.accounts.codes import Codes
 from auth.accounts.credentials import Passwords
-from auth.accounts.names import clean_name, make_slug, normalise_email
+from auth.accounts.homes import add_suffix, describe_tenant, store_tenant
+from auth.accounts.names import clean_name, normalise_email
 from auth.accounts.passwords import normalise_password
 from auth.accounts.sessions import Sessions
 from auth.accounts.throttle import check_attempt, count_failure, settle_attempt
-from auth.errors.accounts import InvalidCredentials, SlugTaken, UserGone
+from auth.errors.accounts import InvalidCredentials, StaffNotAllowed, UserGone
 from auth.model.accounts import (
     NOBODY,
     Account,
@@ -32,8 +32,6 @@ from auth.model.codes import Code, CodeUse
 from auth.model.mail import Mail
 from auth.ports.accounts import AccountStore, FailureStore
 from servicekit.identity import Role
-
-SLUG_SUFFIX_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,20 @@ class Users:
         tokens = await self.sessions.open(user, Membership(tenant, Role.OWNER), client)
         return SignedUp(user, tenant, tokens)
 
-    async def log_in(self, email: str, password: str, tenant_id: str = "", client: Client = NOBODY) -> Tokens:
+    async def log_in(
+        self, email: str, password: str, tenant_id: str = "", client: Client = NOBODY, *, as_staff: bool = False
+    ) -> Tokens:
         """Starts a session in the tenant asked for, or in the user's oldest one.
 
-        Raises InvalidCredentials, TenantNotFound, TooManyAttempts or AddressLocked.
+        Raises InvalidCredentials, TenantNotFound, TenantSuspended, UserDeactivated,
+        StaffNotAllowed, TooManyAttempts or AddressLocked.
         """
         account = await self._authenticate(normalise_email(email), normalise_password(password), client)
-        return await self.sessions.enter(account.user, tenant_id, client)
+        # The flag of an address that nobody has proven would be anybody's.
+        is_staff = account.user.is_staff and account.user.is_email_verified
+        if as_staff and not (is_staff and self.sessions.staff_enabled):
+            raise StaffNotAllowed
+        return await self.sessions.enter(account.user, tenant_id, client, as_staff=as_staff)
 
     async def describe_me(self, user_id: str) -> Me:
         """Returns the user and the memberships. Raises UserGone."""
@@ -83,13 +88,7 @@ class Users:
     async def _store(self, user: User, credential: Credential, tenant: Tenant, client: Client) -> Tenant:
         """Stores all, queues the mail, and returns the tenant, whose slug got a random end if another has it."""
         code, mail = await self._greet(user, client)
-        try:
-            await self.accounts.create(user, credential, tenant, code, mail)
-        except SlugTaken:
-            # 32 random bits: a second collision is an accident worth an INTERNAL error, not a loop.
-            tenant = replace(tenant, slug=add_suffix(tenant.slug))
-            await self.accounts.create(user, credential, tenant, code, mail)
-        return tenant
+        return await store_tenant(tenant, lambda each: self.accounts.create(user, credential, each, code, mail))
 
     async def _greet(self, user: User, client: Client) -> tuple[Code, Mail]:
         """Returns the code that verifies the new user's address, or what tells the address's owner of the sign-up."""
@@ -128,12 +127,7 @@ def describe(registration: Registration, email: str, now: datetime) -> tuple[Use
     """Returns the user and the tenant to create; names left empty come from what is known."""
     display_name = clean_name(registration.display_name) or email.partition("@")[0]
     given = clean_name(registration.tenant_name)
+    tenant = describe_tenant(given or display_name, now)
     # A slug made from the address and taken would tell that the address has an account.
-    slug = make_slug(given) if given else add_suffix(make_slug(display_name))
-    user = User(str(uuid.uuid4()), email, display_name, now)
-    return user, Tenant(str(uuid.uuid4()), slug, given or display_name, now)
-
-
-def add_suffix(slug: str) -> str:
-    """Returns the slug with a random end."""
-    return f"{slug}-{secrets.token_hex(SLUG_SUFFIX_BYTES)}"
+    slug = tenant.slug if given else add_suffix(tenant.slug)
+    return User(str(uuid.uuid4()), email, display_name, now), replace(tenant, slug=slug)

@@ -28,6 +28,12 @@ def to_user_proto(user: User) -> user_pb2.User:
         email=user.email,
         display_name=user.display_name,
         create_time=user.create_time,
+        username=user.username,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        language=user.language,
+        is_staff=user.is_staff,
+        is_active=user.is_active,
         is_email_verified=user.is_email_verified,
     )
 
@@ -39,12 +45,15 @@ def to_tenant_proto(tenant: Tenant) -> tenant_pb2.Tenant:
         slug=tenant.slug,
         display_name=tenant.display_name,
         create_time=tenant.create_time,
+        suspend_time=tenant.suspend_time,
     )
 
 
 def to_membership_proto(membership: Membership) -> tenant_pb2.Membership:
     """Returns the membership's message."""
-    return tenant_pb2.Membership(tenant=to_tenant_proto(membership.tenant), role=membership.role.value)
+    return tenant_pb2.Membership(
+        tenant=to_tenant_proto(membership.tenant), role=membership.role.value, is_active=membership.is_active
+    )
 
 
 def to_tokens_proto(tokens: Tokens) -> tokens_pb2.Tokens:

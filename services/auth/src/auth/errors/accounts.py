@@ -152,3 +152,36 @@ class UserGone(AppError):
 
 class SlugTaken(Exception):
     """Raised by a store when another tenant has the slug; the flow tries another."""
+
+
+class TenantSuspended(AppError):
+    """Raised when a member would work in a tenant that is suspended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.PERMISSION_DENIED,
+            "TENANT_SUSPENDED",
+            "This tenant is suspended; ask the operator of the service.",
+        )
+
+
+class UserDeactivated(AppError):
+    """Raised when a user may not log in, or not into this tenant."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.PERMISSION_DENIED,
+            "USER_DEACTIVATED",
+            "This user is deactivated here; ask an administrator of the tenant.",
+        )
+
+
+class StaffNotAllowed(AppError):
+    """Raised when somebody logs in as staff who is none, or where staff may not."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.PERMISSION_DENIED,
+            "STAFF_NOT_ALLOWED",
+            "This user may not log in as staff here; log in without it.",
+        )

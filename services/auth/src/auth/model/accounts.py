@@ -15,6 +15,12 @@ class User:
     email: str
     display_name: str
     create_time: datetime
+    username: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    language: str = ""
+    is_staff: bool = False
+    is_active: bool = True
     is_email_verified: bool = False
 
 
@@ -26,14 +32,16 @@ class Tenant:
     slug: str
     display_name: str
     create_time: datetime
+    suspend_time: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Membership:
-    """What a user is inside one tenant."""
+    """What a user is inside one tenant; not `is_active` where the user may not work in it, or in none."""
 
     tenant: Tenant
     role: Role
+    is_active: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,7 @@ class Session:
     create_time: datetime
     expire_time: datetime
     revoke_time: datetime | None = None
+    as_staff: bool = False
     device: str = ""
     address: str = ""
     last_use_time: datetime | None = None

@@ -69,7 +69,11 @@ class AccountStore(Protocol):
         ...
 
     async def find_membership(self, user_id: str, tenant_id: str = "") -> Membership | None:
-        """Returns what the user is in the tenant, or in the oldest one if none is named."""
+        """Returns what the user is in the tenant; if none is named, in the oldest one that is open to the user."""
+        ...
+
+    async def add_tenant(self, user: User, tenant: Tenant) -> None:
+        """Stores a tenant that the user owns. Raises SlugTaken."""
         ...
 
 
@@ -109,6 +113,10 @@ class SessionStore(Protocol):
 
     async def revoke_all(self, user_id: str, now: datetime, *, keep: str = "") -> int:
         """Ends a user's sessions but `keep`; returns how many."""
+        ...
+
+    async def find_start(self, user_id: str, session_id: str) -> datetime | None:
+        """Returns when a session of the user began; None for one that is nobody's, or another user's."""
         ...
 
     async def list_revoked(self, since: datetime) -> Sequence[str]:

@@ -50,7 +50,9 @@ class AuthServicer(AuthServiceServicer):
     async def Login(self, request: auth_service_pb2.LoginRequest, context: Context) -> auth_service_pb2.LoginResponse:
         """Starts a session."""
         client = self._read_client(context, request.device, request.device_token)
-        tokens = await self._users.log_in(request.email, request.password, request.tenant_id, client)
+        tokens = await self._users.log_in(
+            request.email, request.password, request.tenant_id, client, as_staff=request.as_staff
+        )
         return auth_service_pb2.LoginResponse(tokens=convert.to_tokens_proto(tokens))
 
     async def RequestCode(

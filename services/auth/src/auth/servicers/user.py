@@ -6,7 +6,10 @@ from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
 from auth.convert import accounts as convert
 from auth.convert.sessions import to_sessions_proto
+from auth.convert.tenants import to_caller, to_erasure_proto, to_profile_values
 from auth.servicers.clients import Context, ReadClient
+from auth.tenants.erasures import Erasures
+from auth.tenants.profiles import Profiles
 from docuchat.auth.v1 import user_service_pb2
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer
 from servicekit.identity import current_principal
@@ -21,12 +24,16 @@ class UserServicer(UserServiceServicer):
         addresses: Addresses,
         password_change: PasswordChange,
         sessions: Sessions,
+        profiles: Profiles,
+        erasures: Erasures,
         read_client: ReadClient,
     ) -> None:
         self._users = users
         self._addresses = addresses
         self._password_change = password_change
         self._sessions = sessions
+        self._profiles = profiles
+        self._erasures = erasures
         self._read_client = read_client
 
     async def GetMe(self, request: user_service_pb2.GetMeRequest, context: Context) -> user_service_pb2.GetMeResponse:
@@ -80,3 +87,27 @@ class UserServicer(UserServiceServicer):
         keep = caller.session_id if request.keep_current else ""
         revoked = await self._sessions.end_all(caller.subject, keep=keep)
         return user_service_pb2.RevokeAllSessionsResponse(revoked=revoked)
+
+    async def UpdateMe(
+        self, request: user_service_pb2.UpdateMeRequest, context: Context
+    ) -> user_service_pb2.UpdateMeResponse:
+        """Changes the caller's names and language."""
+        user = await self._profiles.update(to_caller(current_principal()), to_profile_values(request))
+        return user_service_pb2.UpdateMeResponse(user=convert.to_user_proto(user))
+
+    async def EraseMe(
+        self, request: user_service_pb2.EraseMeRequest, context: Context
+    ) -> user_service_pb2.EraseMeResponse:
+        """Begins to erase the caller."""
+        erasure = await self._erasures.erase_me(
+            to_caller(current_principal()), request.password, self._read_client(context)
+        )
+        return user_service_pb2.EraseMeResponse(erasure=to_erasure_proto(erasure))
+
+    async def GetErasure(
+        self, request: user_service_pb2.GetErasureRequest, context: Context
+    ) -> user_service_pb2.GetErasureResponse:
+        """Shows the receipt of an erasure."""
+        return user_service_pb2.GetErasureResponse(
+            erasure=to_erasure_proto(await self._erasures.find(request.erasure_id))
+        )

@@ -1,6 +1,7 @@
 """Users, credentials, tenants and memberships in PostgreSQL."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +36,9 @@ FIND_ME = (
         TENANTS.c.slug,
         TENANTS.c.display_name.label("tenant_display_name"),
         TENANTS.c.create_time.label("tenant_create_time"),
+        TENANTS.c.suspend_time,
         MEMBERSHIPS.c.role,
+        MEMBERSHIPS.c.is_active.label("is_active_member"),
     )
     .select_from(
         USERS.outerjoin(
@@ -62,7 +65,8 @@ class PostgresAccountStore:
         async with self._database.transaction(**settings) as connection:
             await insert_user(connection, user)
             await put_credential(connection, user.user_id, credential, user.create_time)
-            await insert_tenant(connection, tenant, owner=user)
+            await insert_tenant(connection, tenant)
+            await insert_owner(connection, tenant, user.user_id)
             await put_code(connection, code)
             await self._outbox.put(connection, mail)
 
@@ -131,13 +135,19 @@ class PostgresAccountStore:
         return Me(read_user(rows[0]), tuple(read_my_membership(row) for row in rows if row.tenant_id))
 
     async def find_membership(self, user_id: str, tenant_id: str = "") -> Membership | None:
-        """Returns what the user is in the tenant, or in the oldest one if none is named."""
+        """Returns what the user is in the tenant; if none is named, in the oldest one that is open to the user."""
         query = select_memberships(user_id).limit(1)
         if tenant_id:
             query = query.where(MEMBERSHIPS.c.tenant_id == tenant_id)
         async with self._database.transaction(user_id=user_id) as connection:
             row = (await connection.execute(query)).one_or_none()
         return read_membership(row) if row else None
+
+    async def add_tenant(self, user: User, tenant: Tenant) -> None:
+        """Stores a tenant that the user owns. Raises SlugTaken."""
+        async with self._database.transaction(user_id=user.user_id, tenant_id=tenant.tenant_id) as connection:
+            await insert_tenant(connection, tenant)
+            await insert_owner(connection, tenant, user.user_id)
 
 
 async def insert_user(connection: AsyncConnection, user: User) -> None:
@@ -168,30 +178,44 @@ async def forget_ways_in(connection: AsyncConnection, user_id: str, now: datetim
     await end_sessions(connection, user_id, now)
 
 
-async def insert_tenant(connection: AsyncConnection, tenant: Tenant, *, owner: User) -> None:
-    """Inserts a tenant and its owner's membership. Raises SlugTaken."""
-    values = {"tenant_id": tenant.tenant_id, "create_time": tenant.create_time}
+async def insert_tenant(connection: AsyncConnection, tenant: Tenant) -> None:
+    """Inserts a tenant without members. Raises SlugTaken."""
     # A conflict that raises would end the transaction with an error that names no column reliably.
-    statement = insert(TENANTS).values(**values, slug=tenant.slug, display_name=tenant.display_name)
-    inserted = await connection.execute(statement.on_conflict_do_nothing(index_elements=["slug"]))
+    inserted = await connection.execute(
+        insert(TENANTS).values(**vars(tenant)).on_conflict_do_nothing(index_elements=["slug"])
+    )
     if inserted.rowcount == 0:
         raise SlugTaken
-    await connection.execute(insert(MEMBERSHIPS).values(**values, user_id=owner.user_id, role=Role.OWNER.value))
+
+
+async def insert_owner(connection: AsyncConnection, tenant: Tenant, user_id: str) -> None:
+    """Inserts the membership of whoever founds a tenant."""
+    values = {"tenant_id": tenant.tenant_id, "user_id": user_id, "create_time": tenant.create_time}
+    await connection.execute(insert(MEMBERSHIPS).values(**values, role=Role.OWNER.value))
 
 
 def select_memberships(user_id: str) -> Select[Any]:
-    """Returns the query for a user's memberships with their tenants, oldest first."""
+    """Returns the query for a user's memberships with their tenants: those open to the user, then the oldest, first."""
+    is_active = MEMBERSHIPS.c.is_active & USERS.c.is_active
     return (
-        select(TENANTS, MEMBERSHIPS.c.role)
+        select(TENANTS, MEMBERSHIPS.c.role, is_active.label("is_active_member"))
         .join(MEMBERSHIPS, MEMBERSHIPS.c.tenant_id == TENANTS.c.tenant_id)
+        .join(USERS, USERS.c.user_id == MEMBERSHIPS.c.user_id)
         .where(MEMBERSHIPS.c.user_id == user_id)
-        .order_by(MEMBERSHIPS.c.create_time, MEMBERSHIPS.c.tenant_id)
+        .order_by(
+            is_active.desc(),
+            TENANTS.c.suspend_time.is_not(None),
+            MEMBERSHIPS.c.create_time,
+            MEMBERSHIPS.c.tenant_id,
+        )
     )
 
 
 def read_user(row: Row[Any]) -> User:
     """Returns a row's user."""
-    return User(row.user_id, row.email or "", row.display_name, row.create_time, row.is_email_verified)
+    # Who lost the address to somebody who has verified it has none.
+    columns = {field.name: getattr(row, field.name) for field in fields(User)}
+    return User(**{**columns, "email": row.email or ""})
 
 
 def read_account(row: Row[Any]) -> Account:
@@ -200,12 +224,19 @@ def read_account(row: Row[Any]) -> Account:
     return Account(read_user(row), credential)
 
 
+def read_tenant(row: Row[Any]) -> Tenant:
+    """Returns a row's tenant."""
+    return Tenant(row.tenant_id, row.slug, row.display_name, row.create_time, row.suspend_time)
+
+
 def read_membership(row: Row[Any]) -> Membership:
     """Returns a row's membership."""
-    return Membership(Tenant(row.tenant_id, row.slug, row.display_name, row.create_time), Role(row.role))
+    return Membership(read_tenant(row), Role(row.role), row.is_active_member)
 
 
 def read_my_membership(row: Row[Any]) -> Membership:
     """Returns the membership of a row that is a user's too."""
-    tenant = Tenant(row.tenant_id, row.slug, row.tenant_display_name, row.tenant_create_time)
-    return Membership(tenant, Role(row.role))
+    tenant = Tenant(
+        row.tenant_id, row.slug, row.tenant_display_name, row.tenant_create_time, suspend_time=row.suspend_time
+    )
+    return Membership(tenant, Role(row.role), row.is_active_member and row.is_active)

@@ -95,6 +95,12 @@ class PostgresSessionStore:
         async with self._database.transaction(user_id=user_id) as connection:
             return await end_sessions(connection, user_id, now, keep=keep)
 
+    async def find_start(self, user_id: str, session_id: str) -> datetime | None:
+        """Returns when a session of the user began."""
+        query = select(SESSIONS.c.create_time).where(SESSIONS.c.session_id == session_id)
+        async with self._database.transaction(user_id=user_id) as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
     async def list_revoked(self, since: datetime) -> Sequence[str]:
         """Returns the ids of the sessions that were ended, or lost their membership or user, after a moment."""
         ended = select(SESSIONS.c.session_id).where(SESSIONS.c.revoke_time > since)
@@ -143,9 +149,13 @@ async def end_session(connection: AsyncConnection, session_id: str, now: datetim
 
 async def end_sessions(connection: AsyncConnection, user_id: str, now: datetime, *, keep: str = "") -> int:
     """Ends a declared user's sessions but `keep`; returns how many."""
-    alive = is_live(user_id) & (SESSIONS.c.expire_time > now)
-    if keep:
-        alive &= SESSIONS.c.session_id != keep
+    which = SESSIONS.c.user_id == user_id
+    return await end_sessions_where(connection, which & (SESSIONS.c.session_id != keep) if keep else which, now)
+
+
+async def end_sessions_where(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> int:
+    """Ends declared sessions that have not ended yet, which is announced; returns how many."""
+    alive = which & SESSIONS.c.revoke_time.is_(None) & (SESSIONS.c.expire_time > now)
     return (await connection.execute(update(SESSIONS).where(alive).values(revoke_time=now))).rowcount
 
 

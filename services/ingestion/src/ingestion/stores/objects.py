@@ -74,9 +74,11 @@ class ObstoreObjectStore:
             except ObjectMissing:
                 continue
 
-    async def delete_prefix(self, prefix: str) -> None:
-        """Removes every object whose key begins with prefix."""
-        await self.delete([key async for key, _ in self._list(prefix)])
+    async def delete_prefix(self, prefix: str) -> int:
+        """Removes every object whose key begins with prefix; returns how many."""
+        keys = [key async for key, _ in self._list(prefix)]
+        await self.delete(keys)
+        return len(keys)
 
     async def read(self, key: str, frame_bytes: int) -> AsyncGenerator[bytes, None]:
         """Yields an object in frames of at most frame_bytes. Raises ObjectMissing."""

@@ -1,6 +1,6 @@
 """Which version of a document is visible, in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -139,6 +139,26 @@ class PostgresVersionRegistry:
         swept = _of_version(version.tenant_id, version.document_id, version.version_id)
         async with self._database.transaction(tenant_id=version.tenant_id) as connection:
             await connection.execute(delete(versions).where(swept, versions.c.state == State.SWEEPING))
+
+    async def list_documents(self, tenant_id: TenantId, limit: int) -> Mapping[DocumentId, Sequence[VersionId]]:
+        """Returns documents of a tenant with their recorded versions, whatever state they are in."""
+        of_tenant = documents.c.tenant_id == tenant_id
+        some = select(documents.c.document_id).where(of_tenant).order_by(documents.c.document_id).limit(limit)
+        async with self._database.transaction(tenant_id=tenant_id) as connection:
+            ids = (await connection.execute(some)).scalars().all()
+            theirs = select(versions.c.document_id, versions.c.version_id).where(
+                versions.c.tenant_id == tenant_id, versions.c.document_id.in_(ids)
+            )
+            rows = (await connection.execute(theirs)).all()
+        return {DocumentId(each): [VersionId(row[1]) for row in rows if row[0] == each] for each in ids}
+
+    async def forget_document(self, tenant_id: TenantId, document_id: DocumentId) -> None:
+        """Drops every record of a document, its tombstone too."""
+        this = and_(documents.c.tenant_id == tenant_id, documents.c.document_id == document_id)
+        async with self._database.transaction(tenant_id=tenant_id) as connection:
+            await _lock(connection, tenant_id, document_id)
+            await connection.execute(delete(versions).where(_of_document(tenant_id, document_id)))
+            await connection.execute(delete(documents).where(this))
 
     async def describe(self, expected: Sequence[ExpectedVersion]) -> list[Standing]:
         """Returns how versions of any tenants stand, in their order, in two queries."""

@@ -120,6 +120,7 @@ class AuthServiceServicer:
         Errors include:
         - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
         - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+        - PERMISSION_DENIED, TENANT_SUSPENDED, USER_DEACTIVATED or STAFF_NOT_ALLOWED: the pair is right and does not help.
         - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -133,6 +134,7 @@ class AuthServiceServicer:
 
         Errors include:
         - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
+        - PERMISSION_DENIED, TENANT_SUSPENDED or USER_DEACTIVATED: the session's tenant or user may not work now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,6 +36,7 @@ class AuthServiceStub:
     Errors include:
     - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
     - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+    - PERMISSION_DENIED, TENANT_SUSPENDED, USER_DEACTIVATED or STAFF_NOT_ALLOWED: the pair is right and does not help.
     - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
     """
     Refresh: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshRequest, _auth_service_pb2.RefreshResponse]
@@ -45,6 +46,7 @@ class AuthServiceStub:
 
     Errors include:
     - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
+    - PERMISSION_DENIED, TENANT_SUSPENDED or USER_DEACTIVATED: the session's tenant or user may not work now.
     """
     RequestCode: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RequestCodeRequest, _auth_service_pb2.RequestCodeResponse]
     """RequestCode mails a six-digit code to log in with, if the address has an
@@ -145,6 +147,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors include:
         - UNAUTHENTICATED, INVALID_CREDENTIALS: the pair does not match.
         - NOT_FOUND, TENANT_NOT_FOUND: the user is no member of the tenant asked for.
+        - PERMISSION_DENIED, TENANT_SUSPENDED, USER_DEACTIVATED or STAFF_NOT_ALLOWED: the pair is right and does not help.
         - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS or OVERLOADED: wait as RetryInfo says.
         """
 
@@ -160,6 +163,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - UNAUTHENTICATED, INVALID_REFRESH_TOKEN: unknown, used up, expired or revoked.
+        - PERMISSION_DENIED, TENANT_SUSPENDED or USER_DEACTIVATED: the session's tenant or user may not work now.
         """
 
     @_abc_1.abstractmethod

@@ -18,6 +18,21 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BILLING_NOT_CONFIGURED: _ClassVar[ErrorReason]
     NO_CUSTOMER: _ClassVar[ErrorReason]
     INVALID_SIGNATURE: _ClassVar[ErrorReason]
+    TENANT_SUSPENDED: _ClassVar[ErrorReason]
+    USER_DEACTIVATED: _ClassVar[ErrorReason]
+    ROLE_NOT_ALLOWED: _ClassVar[ErrorReason]
+    LAST_OWNER: _ClassVar[ErrorReason]
+    MEMBER_NOT_FOUND: _ClassVar[ErrorReason]
+    ALREADY_MEMBER: _ClassVar[ErrorReason]
+    INVITATION_NOT_FOUND: _ClassVar[ErrorReason]
+    INVITATION_FOR_OTHER_ADDRESS: _ClassVar[ErrorReason]
+    TOO_MANY_INVITATIONS: _ClassVar[ErrorReason]
+    TOO_MANY_TENANTS: _ClassVar[ErrorReason]
+    USERNAME_TAKEN: _ClassVar[ErrorReason]
+    CONFIRMATION_REQUIRED: _ClassVar[ErrorReason]
+    USER_NOT_FOUND: _ClassVar[ErrorReason]
+    ERASURE_NOT_FOUND: _ClassVar[ErrorReason]
+    STAFF_NOT_ALLOWED: _ClassVar[ErrorReason]
     INVALID_CODE: _ClassVar[ErrorReason]
     EMAIL_ALREADY_VERIFIED: _ClassVar[ErrorReason]
     SESSION_NOT_FOUND: _ClassVar[ErrorReason]
@@ -35,6 +50,21 @@ PLAN_NOT_FOUND: ErrorReason
 BILLING_NOT_CONFIGURED: ErrorReason
 NO_CUSTOMER: ErrorReason
 INVALID_SIGNATURE: ErrorReason
+TENANT_SUSPENDED: ErrorReason
+USER_DEACTIVATED: ErrorReason
+ROLE_NOT_ALLOWED: ErrorReason
+LAST_OWNER: ErrorReason
+MEMBER_NOT_FOUND: ErrorReason
+ALREADY_MEMBER: ErrorReason
+INVITATION_NOT_FOUND: ErrorReason
+INVITATION_FOR_OTHER_ADDRESS: ErrorReason
+TOO_MANY_INVITATIONS: ErrorReason
+TOO_MANY_TENANTS: ErrorReason
+USERNAME_TAKEN: ErrorReason
+CONFIRMATION_REQUIRED: ErrorReason
+USER_NOT_FOUND: ErrorReason
+ERASURE_NOT_FOUND: ErrorReason
+STAFF_NOT_ALLOWED: ErrorReason
 INVALID_CODE: ErrorReason
 EMAIL_ALREADY_VERIFIED: ErrorReason
 SESSION_NOT_FOUND: ErrorReason

@@ -22,20 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64ocuchat/auth/v1/tenant.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"p\n\x06Tenant\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa7\x01\n\nMembership\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12/\n\x04role\x18\x02 \x01(\x0e\x32!.docuchat.auth.v1.Membership.Role\">\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\n\n\x06MEMBER\x10\x01\x12\t\n\x05\x41\x44MIN\x10\x02\x12\t\n\x05OWNER\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64ocuchat/auth/v1/tenant.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x01\n\x06Tenant\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x15\n\x04slug\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0csuspend_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\nMembership\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12/\n\x04role\x18\x02 \x01(\x0e\x32!.docuchat.auth.v1.Membership.Role\x12\x11\n\tis_active\x18\x03 \x01(\x08\">\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\n\n\x06MEMBER\x10\x01\x12\t\n\x05\x41\x44MIN\x10\x02\x12\t\n\x05OWNER\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.auth.v1.tenant_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TENANT']._serialized_start=84
-  _globals['_TENANT']._serialized_end=196
-  _globals['_MEMBERSHIP']._serialized_start=199
-  _globals['_MEMBERSHIP']._serialized_end=366
-  _globals['_MEMBERSHIP_ROLE']._serialized_start=304
-  _globals['_MEMBERSHIP_ROLE']._serialized_end=366
+  _globals['_TENANT'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['tenant_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_TENANT'].fields_by_name['slug']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['slug']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_TENANT'].fields_by_name['display_name']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['display_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_TENANT']._serialized_start=114
+  _globals['_TENANT']._serialized_end=307
+  _globals['_MEMBERSHIP']._serialized_start=310
+  _globals['_MEMBERSHIP']._serialized_end=496
+  _globals['_MEMBERSHIP_ROLE']._serialized_start=434
+  _globals['_MEMBERSHIP_ROLE']._serialized_end=496
 # @@protoc_insertion_point(module_scope)

@@ -22,16 +22,31 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64ocuchat/auth/v1/user.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x01\n\x04User\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11is_email_verified\x18\x05 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64ocuchat/auth/v1/user.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x03\n\x04User\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x05\x65mail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x1d\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11is_email_verified\x18\x05 \x01(\x08\x12?\n\x08username\x18\x06 \x01(\tB-\xbaH*r(2&^([a-z0-9][a-z0-9._-]{1,30}[a-z0-9])?$\x12\x1b\n\nfirst_name\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tlast_name\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x43\n\x08language\x18\t \x01(\tB1\xbaH.r,2*^([a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3})?$\x12\x10\n\x08is_staff\x18\n \x01(\x08\x12\x11\n\tis_active\x18\x0b \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.auth.v1.user_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_USER']._serialized_start=83
-  _globals['_USER']._serialized_end=219
+  _globals['_USER'].fields_by_name['user_id']._loaded_options = None
+  _globals['_USER'].fields_by_name['user_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_USER'].fields_by_name['email']._loaded_options = None
+  _globals['_USER'].fields_by_name['email']._serialized_options = b'\272H\005r\003\030\376\001'
+  _globals['_USER'].fields_by_name['display_name']._loaded_options = None
+  _globals['_USER'].fields_by_name['display_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_USER'].fields_by_name['username']._loaded_options = None
+  _globals['_USER'].fields_by_name['username']._serialized_options = b'\272H*r(2&^([a-z0-9][a-z0-9._-]{1,30}[a-z0-9])?$'
+  _globals['_USER'].fields_by_name['first_name']._loaded_options = None
+  _globals['_USER'].fields_by_name['first_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_USER'].fields_by_name['last_name']._loaded_options = None
+  _globals['_USER'].fields_by_name['last_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_USER'].fields_by_name['language']._loaded_options = None
+  _globals['_USER'].fields_by_name['language']._serialized_options = b'\272H.r,2*^([a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3})?$'
+  _globals['_USER']._serialized_start=112
+  _globals['_USER']._serialized_end=508
 # @@protoc_insertion_point(module_scope)

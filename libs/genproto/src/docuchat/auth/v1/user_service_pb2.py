@@ -23,14 +23,16 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from docuchat.auth.v1 import erasure_pb2 as docuchat_dot_auth_dot_v1_dot_erasure__pb2
 from docuchat.auth.v1 import session_pb2 as docuchat_dot_auth_dot_v1_dot_session__pb2
 from docuchat.auth.v1 import tenant_pb2 as docuchat_dot_auth_dot_v1_dot_tenant__pb2
 from docuchat.auth.v1 import user_pb2 as docuchat_dot_auth_dot_v1_dot_user__pb2
 from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_access__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/user_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64ocuchat/auth/v1/session.proto\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\x0e\n\x0cGetMeRequest\"{\n\rGetMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x31\n\x0bmemberships\x18\x03 \x03(\x0b\x32\x1c.docuchat.auth.v1.Membership\"!\n\x1fRequestEmailVerificationRequest\"\"\n RequestEmailVerificationResponse\"-\n\x12VerifyEmailRequest\x12\x17\n\x04\x63ode\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\";\n\x13VerifyEmailResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\"_\n\x15\x43hangePasswordRequest\x12$\n\x10\x63urrent_password\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\x12 \n\x0cnew_password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\"\x18\n\x16\x43hangePasswordResponse\"\x15\n\x13ListSessionsRequest\"C\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.docuchat.auth.v1.Session\"4\n\x14RevokeSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x17\n\x15RevokeSessionResponse\"0\n\x18RevokeAllSessionsRequest\x12\x14\n\x0ckeep_current\x18\x01 \x01(\x08\",\n\x19RevokeAllSessionsResponse\x12\x0f\n\x07revoked\x18\x01 \x01(\x05\x32\xd1\x07\n\x0bUserService\x12\\\n\x05GetMe\x12\x1e.docuchat.auth.v1.GetMeRequest\x1a\x1f.docuchat.auth.v1.GetMeResponse\"\x12\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/me\x12\xb3\x01\n\x18RequestEmailVerification\x12\x31.docuchat.auth.v1.RequestEmailVerificationRequest\x1a\x32.docuchat.auth.v1.RequestEmailVerificationResponse\"0\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02&\"!/v1/me:request-email-verification:\x01*\x12~\n\x0bVerifyEmail\x12$.docuchat.auth.v1.VerifyEmailRequest\x1a%.docuchat.auth.v1.VerifyEmailResponse\"\"\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x18\"\x13/v1/me:verify-email:\x01*\x12\x8a\x01\n\x0e\x43hangePassword\x12\'.docuchat.auth.v1.ChangePasswordRequest\x1a(.docuchat.auth.v1.ChangePasswordResponse\"%\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/me:change-password:\x01*\x12z\n\x0cListSessions\x12%.docuchat.auth.v1.ListSessionsRequest\x1a&.docuchat.auth.v1.ListSessionsResponse\"\x1b\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/sessions\x12\x8a\x01\n\rRevokeSession\x12&.docuchat.auth.v1.RevokeSessionRequest\x1a\'.docuchat.auth.v1.RevokeSessionResponse\"(\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/sessions/{session_id}\x12\x97\x01\n\x11RevokeAllSessions\x12*.docuchat.auth.v1.RevokeAllSessionsRequest\x1a+.docuchat.auth.v1.RevokeAllSessionsResponse\")\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/me/sessions:revoke-all:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/user_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64ocuchat/auth/v1/erasure.proto\x1a\x1e\x64ocuchat/auth/v1/session.proto\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\"\x0e\n\x0cGetMeRequest\"{\n\rGetMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x31\n\x0bmemberships\x18\x03 \x03(\x0b\x32\x1c.docuchat.auth.v1.Membership\"!\n\x1fRequestEmailVerificationRequest\"\"\n RequestEmailVerificationResponse\"-\n\x12VerifyEmailRequest\x12\x17\n\x04\x63ode\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x10\";\n\x13VerifyEmailResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\"_\n\x15\x43hangePasswordRequest\x12$\n\x10\x63urrent_password\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\x12 \n\x0cnew_password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\"\x18\n\x16\x43hangePasswordResponse\"\x15\n\x13ListSessionsRequest\"C\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.docuchat.auth.v1.Session\"4\n\x14RevokeSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x17\n\x15RevokeSessionResponse\"0\n\x18RevokeAllSessionsRequest\x12\x14\n\x0ckeep_current\x18\x01 \x01(\x08\",\n\x19RevokeAllSessionsResponse\x12\x0f\n\x07revoked\x18\x01 \x01(\x05\"p\n\x0fUpdateMeRequest\x12,\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.UserB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"8\n\x10UpdateMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\",\n\x0e\x45raseMeRequest\x12\x1a\n\x08password\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\"=\n\x0f\x45raseMeResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure\"1\n\x11GetErasureRequest\x12\x1c\n\nerasure_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"@\n\x12GetErasureResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure2\xab\n\n\x0bUserService\x12\\\n\x05GetMe\x12\x1e.docuchat.auth.v1.GetMeRequest\x1a\x1f.docuchat.auth.v1.GetMeResponse\"\x12\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/me\x12\xb3\x01\n\x18RequestEmailVerification\x12\x31.docuchat.auth.v1.RequestEmailVerificationRequest\x1a\x32.docuchat.auth.v1.RequestEmailVerificationResponse\"0\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02&\"!/v1/me:request-email-verification:\x01*\x12~\n\x0bVerifyEmail\x12$.docuchat.auth.v1.VerifyEmailRequest\x1a%.docuchat.auth.v1.VerifyEmailResponse\"\"\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x18\"\x13/v1/me:verify-email:\x01*\x12\x8a\x01\n\x0e\x43hangePassword\x12\'.docuchat.auth.v1.ChangePasswordRequest\x1a(.docuchat.auth.v1.ChangePasswordResponse\"%\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/me:change-password:\x01*\x12z\n\x0cListSessions\x12%.docuchat.auth.v1.ListSessionsRequest\x1a&.docuchat.auth.v1.ListSessionsResponse\"\x1b\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/sessions\x12\x8a\x01\n\rRevokeSession\x12&.docuchat.auth.v1.RevokeSessionRequest\x1a\'.docuchat.auth.v1.RevokeSessionResponse\"(\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/sessions/{session_id}\x12\x97\x01\n\x11RevokeAllSessions\x12*.docuchat.auth.v1.RevokeAllSessionsRequest\x1a+.docuchat.auth.v1.RevokeAllSessionsResponse\")\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/me/sessions:revoke-all:\x01*\x12k\n\x08UpdateMe\x12!.docuchat.auth.v1.UpdateMeRequest\x1a\".docuchat.auth.v1.UpdateMeResponse\"\x18\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x0e\x32\x06/v1/me:\x04user\x12k\n\x07\x45raseMe\x12 .docuchat.auth.v1.EraseMeRequest\x1a!.docuchat.auth.v1.EraseMeResponse\"\x1b\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/me:erase:\x01*\x12~\n\nGetErasure\x12#.docuchat.auth.v1.GetErasureRequest\x1a$.docuchat.auth.v1.GetErasureResponse\"%\xc8\xc1\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/erasures/{erasure_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\272H\007r\005\020\001(\200\010'
   _globals['_REVOKESESSIONREQUEST'].fields_by_name['session_id']._loaded_options = None
   _globals['_REVOKESESSIONREQUEST'].fields_by_name['session_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_UPDATEMEREQUEST'].fields_by_name['user']._loaded_options = None
+  _globals['_UPDATEMEREQUEST'].fields_by_name['user']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ERASEMEREQUEST'].fields_by_name['password']._loaded_options = None
+  _globals['_ERASEMEREQUEST'].fields_by_name['password']._serialized_options = b'\272H\005r\003(\200\010'
+  _globals['_GETERASUREREQUEST'].fields_by_name['erasure_id']._loaded_options = None
+  _globals['_GETERASUREREQUEST'].fields_by_name['erasure_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_USERSERVICE'].methods_by_name['GetMe']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GetMe']._serialized_options = b'\310\301\030\002\202\323\344\223\002\010\022\006/v1/me'
   _globals['_USERSERVICE'].methods_by_name['RequestEmailVerification']._loaded_options = None
@@ -59,34 +67,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['RevokeSession']._serialized_options = b'\310\301\030\002\202\323\344\223\002\036*\034/v1/me/sessions/{session_id}'
   _globals['_USERSERVICE'].methods_by_name['RevokeAllSessions']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['RevokeAllSessions']._serialized_options = b'\310\301\030\002\202\323\344\223\002\037\"\032/v1/me/sessions:revoke-all:\001*'
-  _globals['_GETMEREQUEST']._serialized_start=241
-  _globals['_GETMEREQUEST']._serialized_end=255
-  _globals['_GETMERESPONSE']._serialized_start=257
-  _globals['_GETMERESPONSE']._serialized_end=380
-  _globals['_REQUESTEMAILVERIFICATIONREQUEST']._serialized_start=382
-  _globals['_REQUESTEMAILVERIFICATIONREQUEST']._serialized_end=415
-  _globals['_REQUESTEMAILVERIFICATIONRESPONSE']._serialized_start=417
-  _globals['_REQUESTEMAILVERIFICATIONRESPONSE']._serialized_end=451
-  _globals['_VERIFYEMAILREQUEST']._serialized_start=453
-  _globals['_VERIFYEMAILREQUEST']._serialized_end=498
-  _globals['_VERIFYEMAILRESPONSE']._serialized_start=500
-  _globals['_VERIFYEMAILRESPONSE']._serialized_end=559
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=561
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=656
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=658
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=682
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=684
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=705
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=707
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=774
-  _globals['_REVOKESESSIONREQUEST']._serialized_start=776
-  _globals['_REVOKESESSIONREQUEST']._serialized_end=828
-  _globals['_REVOKESESSIONRESPONSE']._serialized_start=830
-  _globals['_REVOKESESSIONRESPONSE']._serialized_end=853
-  _globals['_REVOKEALLSESSIONSREQUEST']._serialized_start=855
-  _globals['_REVOKEALLSESSIONSREQUEST']._serialized_end=903
-  _globals['_REVOKEALLSESSIONSRESPONSE']._serialized_start=905
-  _globals['_REVOKEALLSESSIONSRESPONSE']._serialized_end=949
-  _globals['_USERSERVICE']._serialized_start=952
-  _globals['_USERSERVICE']._serialized_end=1929
+  _globals['_USERSERVICE'].methods_by_name['UpdateMe']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateMe']._serialized_options = b'\310\301\030\002\202\323\344\223\002\0162\006/v1/me:\004user'
+  _globals['_USERSERVICE'].methods_by_name['EraseMe']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['EraseMe']._serialized_options = b'\310\301\030\002\202\323\344\223\002\021\"\014/v1/me:erase:\001*'
+  _globals['_USERSERVICE'].methods_by_name['GetErasure']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['GetErasure']._serialized_options = b'\310\301\030\001\202\323\344\223\002\033\022\031/v1/erasures/{erasure_id}'
+  _globals['_GETMEREQUEST']._serialized_start=307
+  _globals['_GETMEREQUEST']._serialized_end=321
+  _globals['_GETMERESPONSE']._serialized_start=323
+  _globals['_GETMERESPONSE']._serialized_end=446
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST']._serialized_start=448
+  _globals['_REQUESTEMAILVERIFICATIONREQUEST']._serialized_end=481
+  _globals['_REQUESTEMAILVERIFICATIONRESPONSE']._serialized_start=483
+  _globals['_REQUESTEMAILVERIFICATIONRESPONSE']._serialized_end=517
+  _globals['_VERIFYEMAILREQUEST']._serialized_start=519
+  _globals['_VERIFYEMAILREQUEST']._serialized_end=564
+  _globals['_VERIFYEMAILRESPONSE']._serialized_start=566
+  _globals['_VERIFYEMAILRESPONSE']._serialized_end=625
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=627
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=722
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=724
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=748
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=750
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=771
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=773
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=840
+  _globals['_REVOKESESSIONREQUEST']._serialized_start=842
+  _globals['_REVOKESESSIONREQUEST']._serialized_end=894
+  _globals['_REVOKESESSIONRESPONSE']._serialized_start=896
+  _globals['_REVOKESESSIONRESPONSE']._serialized_end=919
+  _globals['_REVOKEALLSESSIONSREQUEST']._serialized_start=921
+  _globals['_REVOKEALLSESSIONSREQUEST']._serialized_end=969
+  _globals['_REVOKEALLSESSIONSRESPONSE']._serialized_start=971
+  _globals['_REVOKEALLSESSIONSRESPONSE']._serialized_end=1015
+  _globals['_UPDATEMEREQUEST']._serialized_start=1017
+  _globals['_UPDATEMEREQUEST']._serialized_end=1129
+  _globals['_UPDATEMERESPONSE']._serialized_start=1131
+  _globals['_UPDATEMERESPONSE']._serialized_end=1187
+  _globals['_ERASEMEREQUEST']._serialized_start=1189
+  _globals['_ERASEMEREQUEST']._serialized_end=1233
+  _globals['_ERASEMERESPONSE']._serialized_start=1235
+  _globals['_ERASEMERESPONSE']._serialized_end=1296
+  _globals['_GETERASUREREQUEST']._serialized_start=1298
+  _globals['_GETERASUREREQUEST']._serialized_end=1347
+  _globals['_GETERASURERESPONSE']._serialized_start=1349
+  _globals['_GETERASURERESPONSE']._serialized_end=1413
+  _globals['_USERSERVICE']._serialized_start=1416
+  _globals['_USERSERVICE']._serialized_end=2739
 # @@protoc_insertion_point(module_scope)

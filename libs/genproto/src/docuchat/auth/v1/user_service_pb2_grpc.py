@@ -70,6 +70,21 @@ class UserServiceStub:
                 request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsRequest.SerializeToString,
                 response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsResponse.FromString,
                 _registered_method=True)
+        self.UpdateMe = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/UpdateMe',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.UpdateMeRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.UpdateMeResponse.FromString,
+                _registered_method=True)
+        self.EraseMe = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/EraseMe',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.EraseMeRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.EraseMeResponse.FromString,
+                _registered_method=True)
+        self.GetErasure = channel.unary_unary(
+                '/docuchat.auth.v1.UserService/GetErasure',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetErasureRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetErasureResponse.FromString,
+                _registered_method=True)
 
 
 class UserServiceServicer:
@@ -158,6 +173,46 @@ class UserServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateMe(self, request, context):
+        """UpdateMe changes the caller's names and language.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_FIELD: the mask names a field that cannot be changed here.
+        - ALREADY_EXISTS, USERNAME_TAKEN: another user has this username.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseMe(self, request, context):
+        """EraseMe ends every session of the caller and removes the account with all
+        that is the caller's alone, in every tenant and every service. What was
+        shared with a tenant is the tenant's and stays. The caller proves to be
+        there: by the password, or by a session that began in the last five
+        minutes. The answer comes at once; GetErasure tells how far it is.
+
+        Errors include:
+        - FAILED_PRECONDITION, CONFIRMATION_REQUIRED: no password, and the session is older than five minutes.
+        - INVALID_ARGUMENT, WRONG_PASSWORD: the password is wrong, or there is none.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wrong passwords count like failed log-ins.
+        - FAILED_PRECONDITION, LAST_OWNER: a tenant with other members would be without an owner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasure(self, request, context):
+        """GetErasure returns the receipt of an erasure. Its id is 122 random bits
+        that only whoever asked for the erasure was told, and the receipt holds
+        nothing but ids, times and counts; who is erased has no token to show.
+
+        Errors include:
+        - NOT_FOUND, ERASURE_NOT_FOUND: no erasure has this id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UserServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -195,6 +250,21 @@ def add_UserServiceServicer_to_server(servicer, server):
                     servicer.RevokeAllSessions,
                     request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsRequest.FromString,
                     response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsResponse.SerializeToString,
+            ),
+            'UpdateMe': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMe,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.UpdateMeRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.UpdateMeResponse.SerializeToString,
+            ),
+            'EraseMe': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseMe,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.EraseMeRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.EraseMeResponse.SerializeToString,
+            ),
+            'GetErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasure,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetErasureRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetErasureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -387,6 +457,87 @@ class UserService:
             '/docuchat.auth.v1.UserService/RevokeAllSessions',
             docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsRequest.SerializeToString,
             docuchat_dot_auth_dot_v1_dot_user__service__pb2.RevokeAllSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/UpdateMe',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.UpdateMeRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.UpdateMeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseMe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/EraseMe',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.EraseMeRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.EraseMeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.UserService/GetErasure',
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetErasureRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_user__service__pb2.GetErasureResponse.FromString,
             options,
             channel_credentials,
             insecure,

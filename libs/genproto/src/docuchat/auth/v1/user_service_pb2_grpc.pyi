@@ -70,6 +70,34 @@ class UserServiceStub:
     Errors include:
     - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
     """
+    UpdateMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateMeRequest, _user_service_pb2.UpdateMeResponse]
+    """UpdateMe changes the caller's names and language.
+
+    Errors include:
+    - INVALID_ARGUMENT, INVALID_FIELD: the mask names a field that cannot be changed here.
+    - ALREADY_EXISTS, USERNAME_TAKEN: another user has this username.
+    """
+    EraseMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.EraseMeRequest, _user_service_pb2.EraseMeResponse]
+    """EraseMe ends every session of the caller and removes the account with all
+    that is the caller's alone, in every tenant and every service. What was
+    shared with a tenant is the tenant's and stays. The caller proves to be
+    there: by the password, or by a session that began in the last five
+    minutes. The answer comes at once; GetErasure tells how far it is.
+
+    Errors include:
+    - FAILED_PRECONDITION, CONFIRMATION_REQUIRED: no password, and the session is older than five minutes.
+    - INVALID_ARGUMENT, WRONG_PASSWORD: the password is wrong, or there is none.
+    - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wrong passwords count like failed log-ins.
+    - FAILED_PRECONDITION, LAST_OWNER: a tenant with other members would be without an owner.
+    """
+    GetErasure: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetErasureRequest, _user_service_pb2.GetErasureResponse]
+    """GetErasure returns the receipt of an erasure. Its id is 122 random bits
+    that only whoever asked for the erasure was told, and the receipt holds
+    nothing but ids, times and counts; who is erased has no token to show.
+
+    Errors include:
+    - NOT_FOUND, ERASURE_NOT_FOUND: no erasure has this id.
+    """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     """UserService tells users about themselves and lets them look after their account."""
@@ -168,6 +196,52 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - UNAUTHENTICATED, TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID: no valid token.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateMe(
+        self,
+        request: _user_service_pb2.UpdateMeRequest,
+        context: _aio.ServicerContext[_user_service_pb2.UpdateMeRequest, _abc.Awaitable[_user_service_pb2.UpdateMeResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.UpdateMeResponse]:
+        """UpdateMe changes the caller's names and language.
+
+        Errors include:
+        - INVALID_ARGUMENT, INVALID_FIELD: the mask names a field that cannot be changed here.
+        - ALREADY_EXISTS, USERNAME_TAKEN: another user has this username.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseMe(
+        self,
+        request: _user_service_pb2.EraseMeRequest,
+        context: _aio.ServicerContext[_user_service_pb2.EraseMeRequest, _abc.Awaitable[_user_service_pb2.EraseMeResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.EraseMeResponse]:
+        """EraseMe ends every session of the caller and removes the account with all
+        that is the caller's alone, in every tenant and every service. What was
+        shared with a tenant is the tenant's and stays. The caller proves to be
+        there: by the password, or by a session that began in the last five
+        minutes. The answer comes at once; GetErasure tells how far it is.
+
+        Errors include:
+        - FAILED_PRECONDITION, CONFIRMATION_REQUIRED: no password, and the session is older than five minutes.
+        - INVALID_ARGUMENT, WRONG_PASSWORD: the password is wrong, or there is none.
+        - RESOURCE_EXHAUSTED, TOO_MANY_ATTEMPTS: wrong passwords count like failed log-ins.
+        - FAILED_PRECONDITION, LAST_OWNER: a tenant with other members would be without an owner.
+        """
+
+    @_abc_1.abstractmethod
+    def GetErasure(
+        self,
+        request: _user_service_pb2.GetErasureRequest,
+        context: _aio.ServicerContext[_user_service_pb2.GetErasureRequest, _abc.Awaitable[_user_service_pb2.GetErasureResponse]],
+    ) -> _abc.Awaitable[_user_service_pb2.GetErasureResponse]:
+        """GetErasure returns the receipt of an erasure. Its id is 122 random bits
+        that only whoever asked for the erasure was told, and the receipt holds
+        nothing but ids, times and counts; who is erased has no token to show.
+
+        Errors include:
+        - NOT_FOUND, ERASURE_NOT_FOUND: no erasure has this id.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _aio.Server) -> None: ...

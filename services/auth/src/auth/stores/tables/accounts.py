@@ -11,6 +11,12 @@ USERS = Table(
     Column("email", Text),
     Column("display_name", Text),
     Column("create_time", TIME),
+    Column("username", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("language", Text),
+    Column("is_staff", Boolean),
+    Column("is_active", Boolean),
     Column("is_email_verified", Boolean),
 )
 CREDENTIALS = Table(
@@ -28,6 +34,7 @@ TENANTS = Table(
     Column("slug", Text),
     Column("display_name", Text),
     Column("create_time", TIME),
+    Column("suspend_time", TIME),
 )
 MEMBERSHIPS = Table(
     "memberships",
@@ -36,6 +43,7 @@ MEMBERSHIPS = Table(
     Column("tenant_id", ID, primary_key=True),
     Column("role", Text),
     Column("create_time", TIME),
+    Column("is_active", Boolean),
 )
 SESSIONS = Table(
     "sessions",
@@ -46,6 +54,7 @@ SESSIONS = Table(
     Column("create_time", TIME),
     Column("expire_time", TIME),
     Column("revoke_time", TIME),
+    Column("as_staff", Boolean),
     Column("device", Text),
     Column("address", Text),
     Column("last_use_time", TIME),
