@@ -100,7 +100,7 @@ def test_anything_that_prints_is_a_query(query):
 
 @pytest.mark.parametrize(("words", "elsewhere"), [(1, False), (50, False), (51, True), (1600, True)])
 async def test_a_long_query_is_stemmed_off_the_event_loop(words, elsewhere):
-    """Thirty stemmers over a long query take longer than the event loop may stand still; a short one is not worth it."""
+    """Thirty stemmers over a long query take longer than the event loop may stand still."""
     searcher = make_searcher(leg(1))
     await search(searcher, "fish " * words)
     assert (searcher.weigher.thread is not threading.current_thread()) == elsewhere

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, bindparam, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,7 +39,7 @@ class State(StrEnum):
 # Made once, as every search runs it: an array keeps it one statement for any number of versions.
 VISIBLE = select(versions.c.version_id).where(
     versions.c.tenant_id == bindparam("tenant_id"),
-    versions.c.version_id == any_(bindparam("version_ids", type_=ARRAY(Uuid(as_uuid=False)))),
+    versions.c.version_id == func.any(bindparam("version_ids", type_=ARRAY(Uuid(as_uuid=False)))),
     versions.c.state == State.ACTIVE,
     versions.c.generation == bindparam("generation"),
 )

@@ -102,7 +102,8 @@ class EdgeVectorIndex:
             whole_count=leading,
         )
         found = await self._call_prepared(self._stub.MatchPoints, request, self._deadlines.read)
-        known = {row.point_id: self._to_passage(row.payload) for row in (*found.dense[:leading], *found.sparse[:leading])}
+        whole = (*found.dense[:leading], *found.sparse[:leading])
+        known = {row.point_id: self._to_passage(row.payload) for row in whole}
         told = {point_id: vars(version) | vars(chunk) for point_id, (version, chunk) in known.items()}
         dense_leg, sparse_leg = (
             [to_match(row.point_id, told.get(row.point_id) or _read_told(row.payload), row.score) for row in leg]
