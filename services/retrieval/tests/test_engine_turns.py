@@ -77,6 +77,12 @@ async def test_a_call_that_is_cancelled_while_it_runs_keeps_its_turn(catalog):
     assert await looking
 
 
+async def test_a_shard_has_no_more_threads_than_segments(catalog, tmp_path):
+    collection = await catalog.use("c", lambda collection: collection)
+    config = json.loads((tmp_path / "engine" / "c" / collection.manifest.shard / "edge_config.json").read_text())
+    assert config["max_search_threads"] == 1
+
+
 async def test_what_is_asked_for_again_is_not_read_again(catalog, monkeypatch):
     await store(catalog, b'{"t": "x", "n": 1}')
     first = [await match(catalog), await match(catalog, whole=0)]
