@@ -109,7 +109,7 @@ def make_packed_pdf(content):
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R /Resources <</Font <</F1 3 0 R>>>>>>",
     ]
     starts = [sum(len(body) + 1 for body in objects[:place]) for place in range(len(objects))]
     index = b" ".join(b"%d %d" % (number, start) for number, start in enumerate(starts, start=1)) + b" "
