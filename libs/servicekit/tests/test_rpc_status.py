@@ -54,7 +54,8 @@ async def read_rows(stub):
     return {(row.service, row.dependency): row for row in answer.components}
 
 
-async def test_a_hundred_anonymous_callers_at_once_cause_one_round_of_checks(serve):
+async def test_a_hundred_anonymous_callers_at_once_cause_one_round_of_checks(serve, monkeypatch):
+    monkeypatch.setattr(status_service, "RECENT_SECONDS", 60.0)  # however slow the machine
     own, peers = Check(), Check()
     async with (
         serve("auth", peers) as (peer, _),

@@ -4,6 +4,7 @@ import io
 import zipfile
 import zlib
 
+import brotli
 import docx
 from docx.opc.packuri import PackURI
 from docx.opc.part import Part
@@ -100,6 +101,31 @@ def make_lettered_pdf(content, characters, *, mapped=True, page=b""):
             make_stream(cmap.encode()),
         ]
     )
+
+
+def make_packed_pdf(content):
+    """Return a PDF of one page all of whose parts, the list of its objects too, are packed by Brotli."""
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R /Resources <</Font <</F1 3 0 R>>>>>>",
+    ]
+    starts = [sum(len(body) + 1 for body in objects[:place]) for place in range(len(objects))]
+    index = b" ".join(b"%d %d" % (number, start) for number, start in enumerate(starts, start=1)) + b" "
+    raw, places = b"%PDF-1.7\n", []
+    for number, data, entries in (
+        (5, content, b""),
+        (6, index + b"\n".join(objects), b"/Type /ObjStm /N %d /First %d" % (len(objects), len(index))),
+    ):
+        places.append(len(raw))
+        raw += _OBJECT % (number, make_stream(brotli.compress(data), entries + b"/Filter /BrotliDecode"))
+    rows = [(0, 0, 0), *((2, 6, place) for place in range(4)), *((1, place, 0) for place in (*places, len(raw)))]
+    table = b"".join(bytes([kind]) + where.to_bytes(2, "big") + bytes([which]) for kind, where, which in rows)
+    entries = b"/Type /XRef /Size 8 /W [1 2 1] /Root 1 0 R /Filter /BrotliDecode"
+    end = len(raw)
+    raw += _OBJECT % (7, make_stream(brotli.compress(table), entries))
+    return raw + b"startxref\n%d\n%%%%EOF\n" % end
 
 
 def add_outline(raw, items):

@@ -28,6 +28,7 @@ def compose(*lines):
         ("the ﬁrst\u00a0oﬃce", "the first office"),
         ("na¨ıve r¨ole", "naïve röle"),
         ("\uf0b7 item\x07", "• item"),
+        ("two\x03words", "two words"),
         ("ﻣﺮﺣﺒﺎ", "مرحبا"),
         ("می\u200cروم", "می\u200cروم"),
         ("e\u0301te\u0301", "été"),

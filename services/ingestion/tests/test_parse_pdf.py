@@ -4,7 +4,7 @@ import pytest
 from ingestion.parsers.pdf import parse_pdf
 from ingestion.text import FailureReason, Heading, ParseFailure, ParseWarning, WarningReason
 
-from .documents import add_outline, assemble_pdf, encrypt_pdf, make_pdf, make_stream
+from .documents import add_outline, assemble_pdf, encrypt_pdf, make_packed_pdf, make_pdf, make_stream
 
 WRAPPED = [
     "A tracing compiler records the path that a program takes through a loop and then com-",
@@ -126,9 +126,11 @@ def test_a_file_cut_short_is_corrupt_wherever_it_is_cut():
     assert {failure_of(raw[:length]) for length in range(20, len(raw) - 120, 29)} == {FailureReason.CORRUPT}
 
 
-def test_a_page_that_is_packed_by_brotli_is_read():
-    packed = make_stream(brotli.compress(b"BT /F1 10 Tf 72 700 Td (Packed words.) Tj ET"), b"/Filter /BrotliDecode")
-    assert parse(assemble_pdf([packed])).text == "Packed words."
+def test_a_file_that_is_packed_by_brotli_is_read():
+    page = b"BT /F1 10 Tf 72 700 Td (Packed words.) Tj ET"
+    assert parse(assemble_pdf([make_stream(brotli.compress(page), b"/Filter /BrotliDecode")])).text == "Packed words."
+    # Neither is the list of its objects to be had without.
+    assert parse(make_packed_pdf(page)).text == "Packed words."
 
 
 @pytest.mark.parametrize("junk", [b"\x1b%-12345X@PJL JOB\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"\x00\x01" * 500])

@@ -37,6 +37,7 @@ class LetterEmbedder:
 
     def __init__(self):
         self.calls, self.error = 0, None
+        self.model = "letters"
 
     async def embed_query(self, text):
         self.calls += 1

@@ -3,9 +3,12 @@ from dataclasses import replace
 
 import pytest
 
+from language.sentences import split_sentences
 from retrieval.convert import to_hit_proto
 from retrieval.model import Chunk, DocumentVersion, Hit
+from retrieval.search import readings
 from retrieval.search.highlights import CONTEXT, MOST, PART, WEAK, highlight
+from servicekit.memory import Memory
 
 PIER = "The pier is old. Clara Voss built the pier in 1887. Trams ran on it. Who built the trams? Nobody knows."
 
@@ -193,3 +196,16 @@ def test_a_long_query_over_fifty_hostile_hits_ends_soon(text):
     started = time.process_time()
     highlight(query, [make_hit(text)] * 50)
     assert time.process_time() - started < 8
+
+
+def test_a_passage_is_read_once_however_often_it_is_found(monkeypatch):
+    read = []
+    monkeypatch.setattr(readings, "_readings", Memory(100_000))
+    monkeypatch.setattr(readings, "split_sentences", lambda text: read.append(text) or split_sentences(text))
+    hit = make_hit("The ferry leaves at nine. It returns at noon.")
+    first = highlight("When does the ferry leave?", [hit])
+    assert highlight("When does the ferry leave?", [hit]) == first
+    highlight("When does it return?", [hit])
+    # The same place of another text, as after a document was indexed anew, is another passage.
+    highlight("When does it return?", [make_hit("The ferry returns at one.")])
+    assert read == ["The ferry leaves at nine. It returns at noon.", "The ferry returns at one."]

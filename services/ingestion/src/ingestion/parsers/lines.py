@@ -16,6 +16,8 @@ BULLETS = frozenset("\uf0a7\uf0b7")
 # TeX sets an accent of its own before its letter, and an i without its dot.
 ACCENTS = {"¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c"}
 ACCENTED = re.compile("([¨ˆ˜ˇ])([A-Za-zı])")
+# Glyphs that nobody can name; what stands between words is most often the blank of its font.
+CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 LINE_END_HYPHEN = re.compile(r"(?<=[^\W_])[-\u2010]\Z")
 
 
@@ -46,7 +48,7 @@ class Line:
 def clean_line(line: Line) -> Line:
     """Returns a line with canonical text, single blanks, letters for shapes, and its hyphen set apart."""
     text = SHAPES.sub(_replace_shape, line.text) if SHAPES.search(line.text) else line.text
-    text = BLANKS.sub(" ", canonicalise(ACCENTED.sub(_compose_accent, text))).strip()
+    text = BLANKS.sub(" ", canonicalise(ACCENTED.sub(_compose_accent, CONTROLS.sub(" ", text)))).strip()
     if LINE_END_HYPHEN.search(text):
         line, text = replace(line, hyphen=True), text[:-1]
     if is_right_to_left(text):

@@ -1,4 +1,4 @@
-"""PDF: text from PDFium, or from pypdf where PDFium cannot open the file or what is in it.
+"""PDF: text from PDFium, or from pypdf where PDFium cannot open the file.
 
 Runs only inside the parsing child: PDFium has no budgets of its own.
 """
@@ -32,8 +32,6 @@ from ingestion.text import (
 )
 
 PAGE_BREAK = "\n\n"
-# What is packed so is empty to PDFium (ISO/TS 32007).
-BROTLI = b"/BrotliDecode"
 # What programs write when nobody gave a title.
 NO_TITLE = re.compile(
     r"untitled|microsoft word - |.*\.(?:docx?|html?|pdf|dvi|tex|qxd|indd|rtf|pptx?|xlsx?)\Z|[\W\d_]*\Z", re.I
@@ -53,7 +51,7 @@ class PdfContent:
 def parse_pdf(raw: bytes, max_pages: int) -> ParsedDocument:
     """Returns the text of a PDF, page by page. Raises ParseFailure ENCRYPTED, CORRUPT or TOO_MANY_PAGES."""
     try:
-        content = _read_with_pdfium(raw, max_pages) if BROTLI not in raw else _read_with_pypdf(raw, max_pages)
+        content = _read_with_pdfium(raw, max_pages)
     except pypdfium2.PdfiumError:
         content = _read_with_pypdf(raw, max_pages)
     document = _compose(content)

@@ -1,20 +1,18 @@
 """Highlights: the sentences of each hit that hold most of what a query asks for."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from language.scripts import guess_language
-from language.sentences import split_sentences
 from language.spans import Span
 from language.words import find_terms
 from retrieval.model import Highlight, Hit
+from retrieval.search.readings import Reading, join_terms, read_passage, select_long
 
 MOST = 6  # of a hit
-MOST_TERMS, MOST_SENTENCES = 64, 200  # of a query, of a hit: the work grows with their product; a chunk has about 20
+MOST_TERMS = 64  # of a query: the work grows with their number times that of a hit's sentences
 # Where the hits have fewer sentences, as those of one short document, what is in most of them is not common yet.
 FEWEST = 30
 # What a term counts that stands not in a sentence but above or just before it, where its subject often is.
@@ -22,7 +20,7 @@ CONTEXT = 0.6
 # What its letters count where only a part stands there, as of German compounds and verbs: one of the two words begins
 # or ends the other, or they begin alike.
 PART = 0.8
-SHORTEST, SHORTEST_PART = 4, 5  # letters of a term of the query, and of what is a part of one
+SHORTEST = 4  # letters of a term of the query
 ALIKE = 0.75  # of a term of the query
 # What is left of the score of what hardly answers: a heading, a question.
 WEAK = 0.5
@@ -34,9 +32,6 @@ WINDOW = 3  # sentences
 HALF = 3.0
 # What words add to a cosine.
 WORDS_WORTH = 0.5
-_ENDS_SENTENCE = re.compile(r"[.!…:۔।。！｡]\W{0,4}\Z")
-_ASKS = re.compile(r"[?？؟]\W{0,4}\Z")
-_LONGEST_HEADING = 60  # characters
 
 
 @dataclass(frozen=True)
@@ -58,9 +53,10 @@ def highlight(query: str, hits: Sequence[Hit], *, by_meaning: bool = False) -> l
     for CONTEXT, a part of a word by its letters; what hardly answers keeps half. Sentence and query are stemmed in
     the language of the hit's document. by_meaning says that a hit's similarity tells whether it is about the query.
     """
-    languages = [hit.version.language or guess_language(hit.chunk.text) for hit in hits]
+    readings = [read_passage(hit.version, hit.chunk) for hit in hits]
+    languages = [reading.language for reading in readings]
     wanted = {language: _find_wanted(query, language) for language in languages}
-    read = [_read(hit, language, wanted[language]) for hit, language in zip(hits, languages, strict=True)]
+    read = [_compare(reading, wanted[reading.language]) for reading in readings]
     counts = Counter(term for sentences in read for one in sentences for term in one.held if one.held[term] == 1)
     total = max(FEWEST, sum(map(len, read)))
     weights = {
@@ -80,17 +76,18 @@ def _find_wanted(query: str, language: str) -> frozenset[str]:
     return frozenset(islice(dict.fromkeys(find_terms(query, language)), MOST_TERMS))
 
 
-def _read(hit: Hit, language: str, wanted: frozenset[str]) -> list[Sentence]:
-    text = hit.chunk.text
-    titles = (hit.version.title, *hit.chunk.heading_path)
-    above = _match([term for title in titles for term in find_terms(title, language)], wanted)
+def _compare(reading: Reading, wanted: frozenset[str]) -> list[Sentence]:
+    above = _match(reading.above, wanted)
+    # What is nowhere in the whole passage need not be looked for in each of its sentences.
+    there = frozenset(
+        one for one in wanted if f" {one} " in reading.line or _find_part(one, reading.line, reading.long)
+    )
     before: Mapping[str, float] = {}
     sentences = []
-    for span in split_sentences(text)[:MOST_SENTENCES]:
-        sentence = text[span.start : span.end]
-        held = _match(find_terms(sentence, language), wanted)
+    for one in reading.sentences:
+        held = _match(one.terms, there)
         known = _join(held, _fade(above), _fade(before))
-        sentences.append(Sentence(span, held, known, above, _states(sentence)))
+        sentences.append(Sentence(one.span, held, known, above, one.states))
         before = held
     return sentences
 
@@ -110,11 +107,11 @@ def _join(*parts: Mapping[str, float]) -> dict[str, float]:
 
 def _match(terms: Sequence[str], wanted: frozenset[str]) -> dict[str, float]:
     """Returns how much of each wanted term the terms hold, above 0: 1, or less where a part."""
-    line = f" {' '.join(terms)} "
-    long = tuple(term for term in terms if len(term) >= SHORTEST_PART)
-    whole = wanted.intersection(terms)
-    parts = {one: PART * part for one in wanted - whole if (part := _find_part(one, line, long))}
-    return dict.fromkeys(whole, 1.0) | parts
+    whole = dict.fromkeys(wanted.intersection(terms), 1.0)
+    if len(whole) == len(wanted):
+        return whole
+    line, long = join_terms(terms), select_long(terms)
+    return whole | {one: PART * part for one in wanted - whole.keys() if (part := _find_part(one, line, long))}
 
 
 def _find_part(one: str, line: str, long: tuple[str, ...]) -> float:
@@ -127,11 +124,6 @@ def _find_part(one: str, line: str, long: tuple[str, ...]) -> float:
         return max(len(term) for term in long if one.startswith(term) or one.endswith(term)) / len(one)
     start = max(SHORTEST, math.ceil(ALIKE * len(one)))
     return start / len(one) if f" {one[:start]}" in line else 0.0
-
-
-def _states(sentence: str) -> bool:
-    is_heading = len(sentence) < _LONGEST_HEADING and not _ENDS_SENTENCE.search(sentence)
-    return not is_heading and not _ASKS.search(sentence)
 
 
 def _weigh(sentences: int, holding: int) -> float:
