@@ -22,7 +22,7 @@ from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
 from auth.config import Settings
-from auth.errors.accounts import SlugTaken
+from auth.errors.accounts import HasherBusy, SlugTaken
 from auth.model.accounts import (
     Account,
     FailureCount,
@@ -247,6 +247,11 @@ class FakeFailures:
 class FakePasswords:
     generation: int = 1
     calls: list = field(default_factory=list)
+    is_busy: bool = False
+
+    def require_room(self):
+        if self.is_busy:
+            raise HasherBusy
 
     async def hash(self, password):
         self.calls.append("hash")

@@ -7,6 +7,7 @@ import pytest
 from auth.accounts.throttle import unlock
 from auth.errors.accounts import (
     AddressLocked,
+    HasherBusy,
     InvalidCode,
     InvalidCredentials,
     InvalidRefreshToken,
@@ -145,6 +146,12 @@ async def test_an_unknown_address_and_a_wrong_password_cost_and_answer_the_same(
         answers.append((list(needs.passwords.calls), str(raised.value), raised.value.code, raised.value.metadata))
     assert answers[0] == answers[1]
     assert answers[0][0] == ["verify"]
+
+
+async def test_while_too_many_wait_to_be_hashed_a_log_in_is_refused_before_the_database_is_asked(needs):
+    needs.passwords.is_busy, needs.failures = True, None
+    with pytest.raises(HasherBusy):
+        await needs.users.log_in(EMAIL, PASSWORD)
 
 
 async def test_log_in_chooses_among_the_own_memberships(needs):

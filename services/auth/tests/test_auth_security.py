@@ -2,6 +2,9 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
+import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -94,6 +97,16 @@ async def test_the_event_loop_goes_on_while_passwords_are_hashed(hasher):
         ticks += 1
     await hashing
     assert ticks > 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a thread a priority of its own")
+async def test_hashes_let_everything_else_go_first(hasher):
+    def read_niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = read_niceness()
+    assert await hasher.run(read_niceness) == 10
+    assert read_niceness() == before
 
 
 def rfc_key():

@@ -100,6 +100,8 @@ class Users:
 
     async def _authenticate(self, email: str, password: str, client: Client) -> Account:
         """Returns the account that address and password belong to, and counts the attempt."""
+        # Before the database is asked: whoever cannot be served shall cost nothing.
+        self.passwords.hasher.require_room()
         attempt = self.codes.identify(email, client, Purpose.PASSWORD)
         # Asked first, so that a guesser who has to wait costs no hashing.
         check_attempt(await self.failures.find(attempt), attempt, self.clock())

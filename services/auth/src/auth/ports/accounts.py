@@ -146,6 +146,10 @@ class FailureStore(Protocol):
 class PasswordHasher(Protocol):
     """Slow, salted hashing."""
 
+    def require_room(self) -> None:
+        """Raises HasherBusy where a hash would be refused now."""
+        ...
+
     async def hash(self, password: str) -> str:
         """Returns a hash with its salt and parameters. Raises HasherBusy."""
         ...

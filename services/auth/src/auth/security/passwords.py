@@ -1,7 +1,10 @@
 """What is slow about passwords, off the event loop: Argon2id (RFC 9106) and zxcvbn (Wheeler, USENIX Security 2016)."""
 
 import asyncio
+import os
 import secrets
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -14,6 +17,7 @@ from auth.errors.accounts import HasherBusy
 
 # Time grows with length, up to a second for what mixes letters and look-alikes; 40 characters take 0.08 s at worst.
 EXAMINED_CHARACTERS = 40
+HASHING_NICENESS = 10
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +29,7 @@ class Argon2PasswordHasher:
     def __init__(self, *, memory_kib: int, passes: int, threads: int, queue: int) -> None:
         # One lane each: the threads of the pool are the parallelism, and they are counted.
         self._argon2 = argon2.PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=yield_to_others)
         self._queue = queue
         self._taken = 0
         # Made with today's parameters, so that an unknown address costs what a known one does.
@@ -44,15 +48,19 @@ class Argon2PasswordHasher:
         """Tells whether the hash was made with other parameters than today's."""
         return self._argon2.check_needs_rehash(password_hash)
 
+    def require_room(self) -> None:
+        """Raises HasherBusy where a hash would be refused now."""
+        # Refusing at once keeps the wait of those in line shorter than their deadlines.
+        if self._taken >= self._queue:
+            raise HasherBusy
+
     def close(self) -> None:
         """Ends the threads; hashes that wait are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Does work about passwords off the event loop. Raises HasherBusy."""
-        # Refusing at once keeps the wait of those in line shorter than their deadlines.
-        if self._taken >= self._queue:
-            raise HasherBusy
+        self.require_room()
         self._taken += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
@@ -64,6 +72,13 @@ class Argon2PasswordHasher:
             return self._argon2.verify(password_hash, password)
         except VerifyMismatchError:
             return False
+
+
+def yield_to_others() -> None:
+    """Lets whatever else wants to run go before the hashes of this thread: the event loop, and the database."""
+    # Linux gives each thread a priority of its own; elsewhere it stays as it is.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
 
 
 class ZxcvbnGuesses:
