@@ -21,7 +21,23 @@ INGESTION, CHAT, RETRIEVAL = "docuchat.ingestion.v1", "docuchat.chat.v1", "docuc
 
 # services/auth/tests/test_auth_tenants.py tries their ids, one by one: a colleague's tenant is no foreign one.
 TENANTS = "docuchat.auth.v1.TenantService"
-TENANT_METHODS = ["CreateTenant", "ListTenants", "GetTenant", "UpdateTenant", "SelectTenant", "EraseTenant", "ListMembers", "UpdateMember", "RemoveMember", "LeaveTenant", "CreateInvitation", "ListInvitations", "RevokeInvitation", "AcceptInvitation", "ListAuditEvents"]
+TENANT_METHODS = [
+    "CreateTenant",
+    "ListTenants",
+    "GetTenant",
+    "UpdateTenant",
+    "SelectTenant",
+    "EraseTenant",
+    "ListMembers",
+    "UpdateMember",
+    "RemoveMember",
+    "LeaveTenant",
+    "CreateInvitation",
+    "ListInvitations",
+    "RevokeInvitation",
+    "AcceptInvitation",
+    "ListAuditEvents",
+]
 
 
 @dataclass(frozen=True)
