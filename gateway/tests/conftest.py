@@ -24,7 +24,14 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_status import rpc_status
 
-from docuchat.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from docuchat.auth.v1 import (
+    auth_service_pb2,
+    auth_service_pb2_grpc,
+    tenant_service_pb2,
+    tenant_service_pb2_grpc,
+    user_service_pb2,
+    user_service_pb2_grpc,
+)
 from docuchat.chat.v1 import ask_event_pb2, chat_service_pb2_grpc
 from docuchat.common.v1 import status_service_pb2, status_service_pb2_grpc
 from docuchat.ingestion.v1 import document_pb2, document_service_pb2, document_service_pb2_grpc
@@ -138,6 +145,23 @@ class Status(status_service_pb2_grpc.StatusServiceServicer):
         return status_service_pb2.GetHealthResponse(status=status_service_pb2.SERVING)
 
 
+class Users(user_service_pb2_grpc.UserServiceServicer):
+    """Answers with what it understood of a change."""
+
+    def UpdateMe(self, request, context):
+        paths = ",".join(request.update_mask.paths)
+        return user_service_pb2.UpdateMeResponse(user={"first_name": request.user.first_name, "last_name": paths})
+
+
+class Tenants(tenant_service_pb2_grpc.TenantServiceServicer):
+    def UpdateTenant(self, request, context):
+        return tenant_service_pb2.UpdateTenantResponse(tenant=request.tenant)
+
+    def UpdateMember(self, request, context):
+        told = f"{request.user_id} {request.is_active if request.HasField('is_active') else None}"
+        return tenant_service_pb2.UpdateMemberResponse(member={"display_name": told, "role": request.role})
+
+
 def reject(context, code, reason, message):
     detail = any_pb2.Any()
     detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="auth.docuchat", metadata={"request_id": "r"}))
@@ -148,6 +172,8 @@ def reject(context, code, reason, message):
 def start_backend(journal):
     server = grpc.server(futures.ThreadPoolExecutor(80), interceptors=[Recorder(journal)])
     auth_service_pb2_grpc.add_AuthServiceServicer_to_server(Auth(journal), server)
+    user_service_pb2_grpc.add_UserServiceServicer_to_server(Users(), server)
+    tenant_service_pb2_grpc.add_TenantServiceServicer_to_server(Tenants(), server)
     chat_service_pb2_grpc.add_ChatServiceServicer_to_server(Chat(journal), server)
     document_service_pb2_grpc.add_DocumentServiceServicer_to_server(Documents(journal), server)
     index_service_pb2_grpc.add_IndexServiceServicer_to_server(Index(), server)

@@ -120,15 +120,16 @@ def _wrong_verb_routes(methods: Iterable[PublicMethod]) -> list[Node]:
     """Answer 405 where the path is right and the verb is not; OPTIONS is left to the CORS filter."""
     verbs: dict[str, set[str]] = {}
     for method in methods:
-        verbs.setdefault(method.http_path, set()).add(method.http_verb)
-    return [_wrong_verb_route(path, sorted(found)) for path, found in verbs.items()]
+        # Not by template: two methods may call the same part of a path by other names.
+        verbs.setdefault(path_pattern(method.http_path), set()).add(method.http_verb)
+    return [_wrong_verb_route(pattern, sorted(found)) for pattern, found in verbs.items()]
 
 
-def _wrong_verb_route(path: str, verbs: Sequence[str]) -> Node:
+def _wrong_verb_route(pattern: str, verbs: Sequence[str]) -> Node:
     passing = "|".join([*verbs, "OPTIONS"])
     wrong = {"name": ":method", "string_match": {"safe_regex": {"regex": passing}}, "invert_match": True}
     return {
-        "match": {"safe_regex": {"regex": path_pattern(path)}, "headers": [wrong, NOT_GRPC]},
+        "match": {"safe_regex": {"regex": pattern}, "headers": [wrong, NOT_GRPC]},
         "direct_response": {"status": 405},
         "response_headers_to_add": [add_header("allow", ", ".join(verbs))],
         "typed_per_filter_config": without_transcoder(),

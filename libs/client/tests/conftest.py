@@ -2,13 +2,23 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
 from google.api import httpbody_pb2
 from structlog.testing import capture_logs
 
-from docuchat.auth.v1 import auth_service_pb2, session_pb2, tenant_pb2, tokens_pb2, user_pb2, user_service_pb2
+from docuchat.auth.v1 import (
+    admin_service_pb2,
+    auth_service_pb2,
+    session_pb2,
+    tenant_pb2,
+    tokens_pb2,
+    user_pb2,
+    user_service_pb2,
+)
+from docuchat.auth.v1.admin_service_pb2_grpc import AdminServiceServicer, add_AdminServiceServicer_to_server
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceServicer, add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceServicer, add_UserServiceServicer_to_server
 from docuchat.chat.v1 import ask_event_pb2, citation_pb2, conversation_pb2, conversation_service_pb2
@@ -58,8 +68,8 @@ class Account(AuthServiceServicer, UserServiceServicer):
             session_pb2.Session(session_id=TENANT, device="pho\x1b[31mne", address="192.0.2.2"),
         ]
 
-    def issue(self):
-        claims = {"sub": USER, "tid": TENANT, "role": "OWNER", "exp": int(time.time()) + self.lifetime_seconds}
+    def issue(self, role="OWNER"):
+        claims = {"sub": USER, "tid": TENANT, "role": role, "exp": int(time.time()) + self.lifetime_seconds}
         return tokens_pb2.Tokens(
             access_token=self.tokens.sign(claims),
             refresh_token=f"refresh-{len(self.refreshes)}",
@@ -77,7 +87,7 @@ class Account(AuthServiceServicer, UserServiceServicer):
         self.requests.append(request)
         if request.password != PASSWORD:
             raise AppError(Code.UNAUTHENTICATED, "INVALID_CREDENTIALS", "The pair does not match.")
-        tokens = self.issue()
+        tokens = self.issue("STAFF" if request.as_staff else "OWNER")
         tokens.device_token = "known"
         return auth_service_pb2.LoginResponse(tokens=tokens)
 
@@ -285,14 +295,57 @@ class Talk(ChatServiceServicer, ConversationServiceServicer, StatusServiceServic
         return status_service_pb2.GetStatusResponse(components=[row])
 
 
+class Company(AdminServiceServicer):
+    """Three tenants in pages of one, a user, and what was asked about them."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def CreateTenant(self, request, context):
+        self.asked.append(request)
+        tenant = tenant_pb2.Tenant(tenant_id=TENANT, display_name=request.display_name)
+        invitation = {"email": request.owner_email, "expire_time": datetime(2026, 1, 8, tzinfo=UTC)}
+        return admin_service_pb2.AdminServiceCreateTenantResponse(tenant=tenant, invitation=invitation)
+
+    async def ListTenants(self, request, context):
+        self.asked.append(request)
+        number = int(request.page_token or 1)
+        tenant = tenant_pb2.Tenant(tenant_id=TENANT, display_name=f"Tenant {number}")
+        token = str(number + 1) if number < 3 else ""
+        return admin_service_pb2.AdminServiceListTenantsResponse(tenants=[tenant], next_page_token=token)
+
+    async def SuspendTenant(self, request, context):
+        self.asked.append(request)
+        tenant = tenant_pb2.Tenant(tenant_id=request.tenant_id, suspend_time=datetime(2026, 1, 1, tzinfo=UTC))
+        return admin_service_pb2.SuspendTenantResponse(tenant=tenant)
+
+    async def FindUsers(self, request, context):
+        user = user_pb2.User(user_id=USER, email=request.email, display_name="A\x1b[31mda", is_active=True)
+        return admin_service_pb2.FindUsersResponse(users=[user])
+
+    async def EraseUser(self, request, context):
+        self.asked.append(request)
+        return admin_service_pb2.AdminServiceEraseUserResponse(erasure={"erasure_id": TENANT, "state": "ERASING"})
+
+    async def ListAuditEvents(self, request, context):
+        event = {"action": "member.update", "actor_role": "OWNER", "details": {"role_after": "ADMIN"}}
+        return admin_service_pb2.AdminServiceListAuditEventsResponse(audit_events=[event])
+
+    async def RotateSigningKeys(self, request, context):
+        made = {"key_id": "next", "sign_time": datetime(2026, 1, 1, tzinfo=UTC)}
+        return admin_service_pb2.RotateSigningKeysResponse(**made)
+
+
 class ToyStack:
     def __init__(self, tokens):
         self.account, self.library, self.talk = Account(tokens), Library(), Talk()
+        self.company = Company()
         self.address = ""
 
     def add_to(self, server):
         add_AuthServiceServicer_to_server(self.account, server)
         add_UserServiceServicer_to_server(self.account, server)
+        add_AdminServiceServicer_to_server(self.company, server)
         add_DocumentServiceServicer_to_server(self.library, server)
         add_CollectionServiceServicer_to_server(self.library, server)
         add_SearchServiceServicer_to_server(self.library, server)

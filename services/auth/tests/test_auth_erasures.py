@@ -8,19 +8,25 @@ import asyncpg
 import grpc
 import pytest
 
+from auth.clients.erasers import GrpcEraser, sign_as_auth
 from auth.model.tenants import AuditEvent
-from auth.server import CLOCK
+from auth.server import CLOCK, make_verifier
 from auth.tenants.erasing import LEASE, LOOK_AGAIN
 from docuchat.auth.v1 import auth_service_pb2 as auth_pb
 from docuchat.auth.v1 import erasure_pb2, user_service_pb2
 from docuchat.auth.v1 import tenant_service_pb2 as pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from docuchat.auth.v1.user_service_pb2_grpc import UserServiceStub
-from servicekit.erasure import Subject
-from servicekit.errors import DependencyUnavailable
+from docuchat.common.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
+from servicekit.erasure import Erased, Subject
+from servicekit.errors import AppError, DependencyUnavailable
 from servicekit.identity import Role
+from servicekit.rpc.client import open_channel
+from servicekit.rpc.erasure_service import ErasureServicer
+from servicekit.rpc.server import build_server
 
 OPERATOR = "OPERATOR"
+MISSING = "3c1d0f4e-8a57-4c8f-9a55-0f6f3e0c1d2b"
 WRONG = "wrong pass phrase entirely"
 
 
@@ -240,5 +246,31 @@ async def test_the_audit_log_outlives_who_is_in_it_without_a_name(stack, join, w
 
 
 async def test_an_erasure_that_nobody_has_asked_for_is_not_found(stack, refused):
-    error = await refused(read(stack, "3c1d0f4e-8a57-4c8f-9a55-0f6f3e0c1d2b"))
+    error = await refused(read(stack, MISSING))
     assert (error.code, error.reason) == ("NOT_FOUND", "ERASURE_NOT_FOUND")
+
+
+async def test_a_service_erases_for_auths_own_token_and_says_what_is_gone(stack):
+    asked = []
+
+    async def erase(subject):
+        asked.append(subject)
+        return Erased({"things": 3}, is_complete=False)
+
+    server = build_server(name="chat", verifier=make_verifier(stack.settings, stack.signer, None))
+    add_ErasureServiceServicer_to_server(ErasureServicer(erase), server.grpc)
+    address = await server.start("127.0.0.1:0")
+    async with open_channel(address, identity=sign_as_auth(stack.signer, CLOCK)) as channel:
+        eraser = GrpcEraser("chat", channel)
+        subjects = [Subject(user_id=MISSING), Subject(tenant_id=MISSING)]
+        answers = [await eraser.erase(each) for each in subjects]
+    await server.stop(0)
+    assert asked == subjects
+    assert answers == [Erased({"things": 3}, is_complete=False)] * 2
+
+
+async def test_a_service_that_is_away_is_an_error_that_the_loop_waits_for(stack):
+    async with open_channel("127.0.0.1:9", identity=sign_as_auth(stack.signer, CLOCK)) as channel:
+        with pytest.raises(AppError) as caught:
+            await GrpcEraser("chat", channel).erase(Subject(user_id=MISSING))
+    assert caught.value.code == "UNAVAILABLE"

@@ -133,6 +133,26 @@ async def test_another_tenant_answers_like_a_missing_one_also_to_its_owner_elsew
     assert error.reason == "TENANT_NOT_FOUND"
 
 
+async def test_members_and_invitations_of_others_answer_like_missing_ones(join, refused):
+    ann, bob = await join("ann"), await join("bob")
+    invite = pb.CreateInvitationRequest(tenant_id=ann.tenant_id, email="guest@example.com")
+    theirs = (await ann.tenants.CreateInvitation(invite)).invitation.invitation_id
+    own = {"tenant_id": bob.tenant_id}
+    tries = {
+        "UpdateMember": lambda id_: pb.UpdateMemberRequest(**own, user_id=id_, is_active=False),
+        "RemoveMember": lambda id_: pb.RemoveMemberRequest(**own, user_id=id_),
+        "RevokeInvitation": lambda id_: pb.RevokeInvitationRequest(**own, invitation_id=id_),
+    }
+    for name, make in tries.items():
+        foreign = theirs if name == "RevokeInvitation" else ann.user_id
+        answers = []
+        for id_ in (foreign, MISSING):
+            error = await refused(getattr(bob.tenants, name)(make(id_)))
+            answers.append((error.code, error.reason, error.message))
+        assert answers[0] == answers[1], name
+        assert answers[0][0] == "NOT_FOUND", name
+
+
 async def test_members_are_listed_in_pages_oldest_first(join):
     ann = await join("ann")
     for name in ("bob", "cem", "dan"):

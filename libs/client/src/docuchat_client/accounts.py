@@ -35,10 +35,14 @@ class Accounts:
         self.session.adopt(read_tokens(answer.tokens))
         return answer
 
-    async def log_in(self, email: str, password: str, *, tenant_id: str = "") -> None:
-        """Starts a session and goes on in it. Raises INVALID_CREDENTIALS, TENANT_NOT_FOUND."""
+    async def log_in(self, email: str, password: str, *, tenant_id: str = "", as_staff: bool = False) -> None:
+        """Starts a session and goes on in it. Raises INVALID_CREDENTIALS, TENANT_NOT_FOUND, STAFF_NOT_ALLOWED."""
         request = auth_pb.LoginRequest(
-            email=email, password=password, tenant_id=tenant_id, device_token=self.session.device_token
+            email=email,
+            password=password,
+            tenant_id=tenant_id,
+            device_token=self.session.device_token,
+            as_staff=as_staff,
         )
         self.session.forget()
         answer = await self._connection.call(

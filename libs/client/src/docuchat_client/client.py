@@ -16,6 +16,7 @@ from docuchat.retrieval.v1.hit_pb2 import Hit
 from docuchat.retrieval.v1.search_service_pb2 import SearchRequest
 from docuchat.retrieval.v1.search_service_pb2_grpc import SearchServiceStub
 from docuchat_client.accounts import Accounts, read_tokens
+from docuchat_client.admin import Administration
 from docuchat_client.connection import CALL_SECONDS, Connection, open_channel
 from docuchat_client.conversations import Conversations
 from docuchat_client.documents import Documents
@@ -36,6 +37,7 @@ class DocuChat(Accounts, Documents, Conversations):
         Accounts.__init__(self, connection, session)
         Documents.__init__(self, connection)
         Conversations.__init__(self, connection)
+        self.admin = Administration(connection)
         channel = connection.channel
         self._chat = ChatServiceStub(channel)
         self._search = SearchServiceStub(channel)

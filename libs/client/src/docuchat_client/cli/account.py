@@ -75,9 +75,12 @@ def log_in(
     *,
     tenant_id: Annotated[str, typer.Option(help="The tenant to work in; your oldest if absent.")] = "",
     by_code: Annotated[bool, typer.Option("--code", help="Have a code mailed in place of the password.")] = False,
+    as_staff: Annotated[bool, typer.Option(help="Work for the operating company in this session.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Logs in; the tokens are stored for this gateway."""
+    if by_code and as_staff:
+        raise typer.BadParameter("staff log in with their password")
     password = "" if by_code else ask_password(confirm=False)
 
     async def work(client: DocuChat, terminal: Terminal) -> None:
@@ -85,7 +88,7 @@ def log_in(
             await client.request_code(email)
             await client.log_in_by_code(email, await type_code(), tenant_id=tenant_id)
         else:
-            await client.log_in(email, password, tenant_id=tenant_id)
+            await client.log_in(email, password, tenant_id=tenant_id, as_staff=as_staff)
         if as_json:
             terminal.print_json({"logged_in": True, "url": gateway_url()})
         else:

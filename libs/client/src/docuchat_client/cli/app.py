@@ -3,7 +3,7 @@
 import typer
 
 from docuchat.common.v1.status_service_pb2 import ServingStatus
-from docuchat_client.cli import account, demo, documents, questions
+from docuchat_client.cli import account, admin, demo, documents, questions
 from docuchat_client.cli.running import JsonFlag, run
 from docuchat_client.cli.terminal import Terminal, add_row, make_table, to_dict
 from docuchat_client.client import DocuChat
@@ -19,7 +19,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage."""
 def build_app() -> typer.Typer:
     """Returns the command line."""
     app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-    for part in (account, documents, questions, demo):
+    for part in (account, documents, questions, admin, demo):
         part.add_commands(app)
     app.command("status")(show_status)
     return app
