@@ -46,6 +46,13 @@ FACTS = (
 TENANT, ANN, BOB = (str(uuid4()) for _ in range(3))
 
 
+class FreeAllowance:
+    """A plan without limits."""
+
+    async def spend(self, tenant_id, user_id, tokens):
+        return None
+
+
 @pytest.fixture(scope="module")
 def folder():
     # A socket's path may have 107 characters, fewer than pytest's own folders take.
@@ -86,6 +93,8 @@ async def channels(engine, folder, service_database, rpc, tokens):
         weigher=Bm25TermWeigher(),
         index=index,
         registry=registry,
+        allowance=FreeAllowance(),
+        count_tokens=len,
         known_languages=frozenset({"en"}),
     )
     preparing = asyncio.create_task(IndexPreparation(index).keep_prepared())

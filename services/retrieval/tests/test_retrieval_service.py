@@ -32,6 +32,13 @@ GENERATION = Generation("letters", 26)
 TENANT, OTHER_TENANT, ANN, BOB = (str(uuid4()) for _ in range(4))
 
 
+class FreeAllowance:
+    """A plan without limits."""
+
+    async def spend(self, tenant_id, user_id, tokens):
+        return None
+
+
 class LetterEmbedder:
     """Counts letters: enough for texts about different things to differ."""
 
@@ -107,6 +114,8 @@ async def address(registry, rpc, index, embedder):
         weigher=Bm25TermWeigher(),
         index=index,
         registry=registry,
+        allowance=FreeAllowance(),
+        count_tokens=len,
         known_languages=None,
     )
     async with rpc.serve(name="retrieval", add_servicers=adding) as address:

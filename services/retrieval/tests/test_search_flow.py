@@ -9,6 +9,7 @@ from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.leg_weights import BOTH_LEGS, WORDS_FIRST, knows_script, weigh_legs
 from retrieval.search.searcher import Searcher, is_blank
+from servicekit.errors import AppError, Code
 
 TENANT, USER, OTHER = str(uuid4()), str(uuid4()), str(uuid4())
 ENGLISH = frozenset({"en"})
@@ -77,8 +78,19 @@ class FakeRegistry:
         return self.visible & set(version_ids)
 
 
+class FakeAllowance:
+    def __init__(self):
+        self.left, self.spent = 10**6, []
+
+    async def spend(self, tenant_id, user_id, tokens):
+        if tokens > self.left:
+            raise AppError(Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", "The plan allows no more.")
+        self.spent.append((tenant_id, user_id, tokens))
+
+
 def make_searcher(dense, sparse=(), visible=("v",), known=None):
-    return Searcher(FakeEmbedder(), FakeWeigher(), FakeIndex(dense, sparse), FakeRegistry(*visible), known)
+    index, registry = FakeIndex(dense, sparse), FakeRegistry(*visible)
+    return Searcher(FakeEmbedder(), FakeWeigher(), index, registry, FakeAllowance(), len, known)
 
 
 async def search(searcher, query="query", top_k=8):
@@ -304,3 +316,18 @@ def test_a_model_that_knows_all_languages_keeps_both_legs():
 )
 def test_a_query_of_nothing_but_codes_is_decided_by_words(query, weights):
     assert weigh_legs(query, leg(1, language="en"), None) == weights
+
+
+async def test_a_query_is_paid_for_before_the_model_is_called_and_once():
+    searcher = make_searcher(leg(1))
+    for _ in range(3):
+        await search(searcher, "who built it?")
+    assert [tokens for _, _, tokens in searcher.allowance.spent] == [len("who built it?")]
+
+
+async def test_where_the_plan_has_no_tokens_left_no_model_is_called():
+    searcher = make_searcher(leg(1))
+    searcher.allowance.left = 3
+    with pytest.raises(AppError, match="allows no more"):
+        await search(searcher, "who built it?")
+    assert searcher.embedder.embedded == []

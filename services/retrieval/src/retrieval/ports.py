@@ -42,6 +42,14 @@ class Embedder(Protocol):
         ...
 
 
+class Allowance(Protocol):
+    """The tokens that tenants' plans leave for queries."""
+
+    async def spend(self, tenant_id: str, user_id: str, tokens: int) -> None:
+        """Takes tokens before the model is called. Raises AppError QUOTA_EXCEEDED where the plan has none left."""
+        ...
+
+
 class TermWeigher(Protocol):
     """Makes BM25 sparse vectors, the same for both engines."""
 

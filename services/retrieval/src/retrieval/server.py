@@ -1,5 +1,6 @@
 """The composition root: chooses the adapters and serves."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Protocol
@@ -16,17 +17,22 @@ from retrieval.indexing.erase import TenantEraser
 from retrieval.indexing.indexer import Indexer
 from retrieval.indexing.preparation import IndexPreparation
 from retrieval.indexing.sweep import SWEEP_SECONDS, sweep
-from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
+from retrieval.ports import Allowance, Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.searcher import Searcher
 from retrieval.servicers.index import IndexServicer
 from retrieval.servicers.search import SearchServicer
 from retrieval.stores.versions import PostgresVersionRegistry
 from retrieval.vectors.edge import EdgeVectorIndex
 from retrieval.vectors.generation import Generation
+from servicekit.config import reveal_service_secret
 from servicekit.database import open_database
+from servicekit.metering.allowance import FLUSH_SECONDS, TokenAllowance
+from servicekit.metering.meter import GrpcUsageMeter
 from servicekit.repeating import repeat
+from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.erasure_service import ErasureServicer
 from servicekit.rpc.server import run_service
+from servicekit.tokenization import Cl100kTokenizer
 
 # MiniLM was trained on English; the hosted models on everything.
 KNOWN_LANGUAGES = {EmbedderName.MINILM: frozenset({"en"})}
@@ -50,6 +56,12 @@ async def serve(settings: Settings) -> None:
         generation = Generation(embedder.model, embedder.dimensions)
         index = connect_index(settings, generation)
         stack.push_async_callback(index.close)
+        auth = await stack.enter_async_context(open_channel(settings.auth_target))
+        identity = ServiceIdentity(auth, "retrieval", reveal_service_secret(settings))
+        # A search waits for it: what a second try would take is better taken on trust.
+        own_auth = await stack.enter_async_context(open_channel(settings.auth_target, identity=identity, retries=False))
+        allowance = TokenAllowance(GrpcUsageMeter(own_auth), embedder.model)
+        stack.push_async_callback(allowance.close)
         preparation = IndexPreparation(index)
         registry = PostgresVersionRegistry(database, generation.collection)
         await run_service(
@@ -61,6 +73,8 @@ async def serve(settings: Settings) -> None:
                 weigher=Bm25TermWeigher(),
                 index=index,
                 registry=registry,
+                allowance=allowance,
+                count_tokens=Cl100kTokenizer().count,
                 known_languages=KNOWN_LANGUAGES.get(settings.embedder),
             ),
             checks={
@@ -71,6 +85,7 @@ async def serve(settings: Settings) -> None:
             background=[
                 preparation.keep_prepared,
                 partial(repeat, "sweep", partial(sweep, index, registry), every_seconds=SWEEP_SECONDS),
+                partial(repeat, "usage", allowance.flush, every_seconds=FLUSH_SECONDS),
             ],
         )
 
@@ -82,10 +97,12 @@ def add_servicers(
     weigher: TermWeigher,
     index: VectorIndex,
     registry: VersionRegistry,
+    allowance: Allowance,
+    count_tokens: Callable[[str], int],
     known_languages: frozenset[str] | None,
 ) -> None:
     """Adds the services of retrieval to a server."""
-    searcher = Searcher(embedder, weigher, index, registry, known_languages)
+    searcher = Searcher(embedder, weigher, index, registry, allowance, count_tokens, known_languages)
     add_SearchServiceServicer_to_server(SearchServicer(searcher), server)
     add_IndexServiceServicer_to_server(IndexServicer(Indexer(embedder, weigher, index, registry)), server)
     add_ErasureServiceServicer_to_server(ErasureServicer(TenantEraser(index, registry).erase), server)

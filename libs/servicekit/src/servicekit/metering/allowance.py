@@ -79,6 +79,13 @@ class TokenAllowance:
             await self._meter.commit(batch)
             del self._waiting[: len(batch)]
 
+    async def close(self) -> None:
+        """Reports what was spent last, if auth still takes it."""
+        try:
+            await self.flush()
+        except AppError as error:
+            get_logger("usage").warning("last queries not counted", reason=error.reason)
+
     async def _renew(self, tenant_id: str, lease: Lease, tokens: int) -> None:
         usage_id, more = str(uuid.uuid4()), max(LEASED_TOKENS, tokens)
         try:

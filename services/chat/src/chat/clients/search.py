@@ -13,6 +13,7 @@ from servicekit.errors import AppError, Code
 from servicekit.rpc.status import ask
 
 TIMEOUT_SECONDS = 10.0
+QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
 CALLERS_FAULT = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.INVALID_ARGUMENT, Code.NOT_FOUND})
 
 
@@ -32,7 +33,7 @@ class GrpcPassageSearch:
         try:
             response = await ask(self._stub.Search(request, timeout=TIMEOUT_SECONDS))
         except AppError as error:
-            if error.code in CALLERS_FAULT:
+            if error.code in CALLERS_FAULT or error.reason == QUOTA_EXCEEDED:
                 raise
             raise RetrievalUnavailable from error
         return tuple(to_passage(number, hit) for number, hit in enumerate(response.hits, start=1))

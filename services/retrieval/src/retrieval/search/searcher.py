@@ -2,12 +2,12 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retrieval.errors import EmptyQuery
 from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope, SparseVector, TenantId, Vector
-from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
+from retrieval.ports import Allowance, Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.highlights import highlight
 from retrieval.search.leg_weights import LegWeights, weigh_legs
@@ -36,6 +36,8 @@ class Searcher:
     weigher: TermWeigher
     index: VectorIndex
     registry: VersionRegistry
+    allowance: Allowance
+    count_tokens: Callable[[str], int]
     known_languages: frozenset[str] | None = None  # of the embedder; None: all
     # By tenant first: nobody learns from how long a search takes what another tenant asked.
     queries: Memory[tuple[TenantId, str], Query] = field(default_factory=lambda: Memory(QUERIES_BYTES))
@@ -43,12 +45,12 @@ class Searcher:
     async def search(self, scope: Scope, query: str, top_k: int = DEFAULT_TOP_K) -> list[Hit]:
         """Returns at most top_k (no more than 50) visible passages, best first.
 
-        Raises EmptyQuery, EmbedderUnavailable, EmbedderRefused, IndexUnavailable.
+        Raises EmptyQuery, EmbedderUnavailable, EmbedderRefused, IndexUnavailable, AppError QUOTA_EXCEEDED.
         """
         if is_blank(query):
             raise EmptyQuery
         wanted = min(top_k, MAX_TOP_K)
-        dense, sparse = await self._understand(scope.tenant_id, query)
+        dense, sparse = await self._understand(scope, query)
         limit = max(SPARE * wanted, LEAST_CANDIDATES)
         hits: list[Hit] = []
         for _ in range(MAX_ROUNDS):
@@ -63,14 +65,15 @@ class Searcher:
         with span("retrieval.highlight"):
             return highlight(query, hits[:wanted], by_meaning=self._can_judge(weights))
 
-    async def _understand(self, tenant_id: TenantId, query: str) -> Query:
+    async def _understand(self, scope: Scope, query: str) -> Query:
         """Returns a query as the index is asked; who asks again, or searches and then asks, waits for no model."""
-        known = self.queries.recall((tenant_id, query))
+        known = self.queries.recall((scope.tenant_id, query))
         if known is not None:
             return known
+        await self.allowance.spend(scope.tenant_id, scope.user_id, self.count_tokens(query))
         with span("retrieval.embed_query"):
             dense, sparse = await asyncio.gather(self.embedder.embed_query(query), self._weigh(query))
-        self.queries.remember((tenant_id, query), (dense, sparse), dense.nbytes + 4 * len(query))
+        self.queries.remember((scope.tenant_id, query), (dense, sparse), dense.nbytes + 4 * len(query))
         return dense, sparse
 
     async def _weigh(self, query: str) -> SparseVector:

@@ -56,6 +56,7 @@ class ChatServiceServicer:
         Errors include:
         - INVALID_ARGUMENT, EMPTY_QUESTION: the question holds no words.
         - NOT_FOUND, CONVERSATION_NOT_FOUND: no such conversation of the caller.
+        - RESOURCE_EXHAUSTED, QUOTA_EXCEEDED: the tenant's plan has no tokens left; nothing is stored.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -26,6 +26,7 @@ class ChatServiceStub:
     Errors include:
     - INVALID_ARGUMENT, EMPTY_QUESTION: the question holds no words.
     - NOT_FOUND, CONVERSATION_NOT_FOUND: no such conversation of the caller.
+    - RESOURCE_EXHAUSTED, QUOTA_EXCEEDED: the tenant's plan has no tokens left; nothing is stored.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
@@ -46,6 +47,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors include:
         - INVALID_ARGUMENT, EMPTY_QUESTION: the question holds no words.
         - NOT_FOUND, CONVERSATION_NOT_FOUND: no such conversation of the caller.
+        - RESOURCE_EXHAUSTED, QUOTA_EXCEEDED: the tenant's plan has no tokens left; nothing is stored.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
 

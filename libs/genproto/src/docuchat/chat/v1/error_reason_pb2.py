@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/chat/v1/error_reason.proto\x12\x10\x64ocuchat.chat.v1*\x8b\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45MPTY_QUESTION\x10\x01\x12\x1a\n\x16\x43ONVERSATION_NOT_FOUND\x10\x02\x12\x19\n\x15RETRIEVAL_UNAVAILABLE\x10\x03\x12\x18\n\x14PROVIDER_UNAVAILABLE\x10\x04\x12\x1a\n\x16PROVIDER_MISCONFIGURED\x10\x05\x12\x19\n\x15PROVIDER_RATE_LIMITED\x10\x06\x12\x14\n\x10\x43ONTEXT_TOO_LONG\x10\x07\x12\x14\n\x10\x43ONTENT_FILTERED\x10\x08\"\x04\x08\t\x10\t*\x10VERSION_REPLACEDb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/chat/v1/error_reason.proto\x12\x10\x64ocuchat.chat.v1*\x9f\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45MPTY_QUESTION\x10\x01\x12\x1a\n\x16\x43ONVERSATION_NOT_FOUND\x10\x02\x12\x19\n\x15RETRIEVAL_UNAVAILABLE\x10\x03\x12\x18\n\x14PROVIDER_UNAVAILABLE\x10\x04\x12\x1a\n\x16PROVIDER_MISCONFIGURED\x10\x05\x12\x19\n\x15PROVIDER_RATE_LIMITED\x10\x06\x12\x14\n\x10\x43ONTEXT_TOO_LONG\x10\x07\x12\x14\n\x10\x43ONTENT_FILTERED\x10\x08\x12\x12\n\x0eQUOTA_EXCEEDED\x10\x1e\"\x04\x08\t\x10\t*\x10VERSION_REPLACEDb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.chat.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=325
+  _globals['_ERRORREASON']._serialized_end=345
 # @@protoc_insertion_point(module_scope)

@@ -15,6 +15,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROVIDER_RATE_LIMITED: _ClassVar[ErrorReason]
     CONTEXT_TOO_LONG: _ClassVar[ErrorReason]
     CONTENT_FILTERED: _ClassVar[ErrorReason]
+    QUOTA_EXCEEDED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 EMPTY_QUESTION: ErrorReason
 CONVERSATION_NOT_FOUND: ErrorReason
@@ -24,3 +25,4 @@ PROVIDER_MISCONFIGURED: ErrorReason
 PROVIDER_RATE_LIMITED: ErrorReason
 CONTEXT_TOO_LONG: ErrorReason
 CONTENT_FILTERED: ErrorReason
+QUOTA_EXCEEDED: ErrorReason

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuchat/retrieval/v1/error_reason.proto\x12\x15\x64ocuchat.retrieval.v1*\x8f\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45MPTY_QUERY\x10\x01\x12\x15\n\x11INDEX_UNAVAILABLE\x10\x02\x12\x18\n\x14\x45MBEDDER_UNAVAILABLE\x10\x03\x12\x16\n\x12VERSION_INCOMPLETE\x10\x04\x12\x18\n\x14INVALID_INDEX_STREAM\x10\x05\x12\x14\n\x10\x44OCUMENT_DELETED\x10\x06\x12\x16\n\x12\x43OLLECTION_UNKNOWN\x10\x07\x12\x17\n\x13\x43OLLECTION_MISMATCH\x10\x08\x12\x14\n\x10\x45MBEDDER_REFUSED\x10\t\x12\x11\n\rINDEX_REFUSED\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuchat/retrieval/v1/error_reason.proto\x12\x15\x64ocuchat.retrieval.v1*\xa3\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45MPTY_QUERY\x10\x01\x12\x15\n\x11INDEX_UNAVAILABLE\x10\x02\x12\x18\n\x14\x45MBEDDER_UNAVAILABLE\x10\x03\x12\x16\n\x12VERSION_INCOMPLETE\x10\x04\x12\x18\n\x14INVALID_INDEX_STREAM\x10\x05\x12\x14\n\x10\x44OCUMENT_DELETED\x10\x06\x12\x16\n\x12\x43OLLECTION_UNKNOWN\x10\x07\x12\x17\n\x13\x43OLLECTION_MISMATCH\x10\x08\x12\x14\n\x10\x45MBEDDER_REFUSED\x10\t\x12\x11\n\rINDEX_REFUSED\x10\n\x12\x12\n\x0eQUOTA_EXCEEDED\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.retrieval.v1.error
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=68
-  _globals['_ERRORREASON']._serialized_end=339
+  _globals['_ERRORREASON']._serialized_end=359
 # @@protoc_insertion_point(module_scope)

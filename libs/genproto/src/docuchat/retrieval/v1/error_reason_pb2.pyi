@@ -17,6 +17,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COLLECTION_MISMATCH: _ClassVar[ErrorReason]
     EMBEDDER_REFUSED: _ClassVar[ErrorReason]
     INDEX_REFUSED: _ClassVar[ErrorReason]
+    QUOTA_EXCEEDED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 EMPTY_QUERY: ErrorReason
 INDEX_UNAVAILABLE: ErrorReason
@@ -28,3 +29,4 @@ COLLECTION_UNKNOWN: ErrorReason
 COLLECTION_MISMATCH: ErrorReason
 EMBEDDER_REFUSED: ErrorReason
 INDEX_REFUSED: ErrorReason
+QUOTA_EXCEEDED: ErrorReason

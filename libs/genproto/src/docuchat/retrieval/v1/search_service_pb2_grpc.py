@@ -53,6 +53,7 @@ class SearchServiceServicer:
         words together, best first.
 
         Errors include:
+        - RESOURCE_EXHAUSTED, QUOTA_EXCEEDED: the tenant's plan has no tokens left for queries.
         - INVALID_ARGUMENT, EMPTY_QUERY: nothing to search for.
         - UNAVAILABLE, INDEX_UNAVAILABLE or EMBEDDER_UNAVAILABLE: try again.
         """

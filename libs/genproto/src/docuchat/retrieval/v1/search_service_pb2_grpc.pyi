@@ -23,6 +23,7 @@ class SearchServiceStub:
     words together, best first.
 
     Errors include:
+    - RESOURCE_EXHAUSTED, QUOTA_EXCEEDED: the tenant's plan has no tokens left for queries.
     - INVALID_ARGUMENT, EMPTY_QUERY: nothing to search for.
     - UNAVAILABLE, INDEX_UNAVAILABLE or EMBEDDER_UNAVAILABLE: try again.
     """
@@ -42,6 +43,7 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         words together, best first.
 
         Errors include:
+        - RESOURCE_EXHAUSTED, QUOTA_EXCEEDED: the tenant's plan has no tokens left for queries.
         - INVALID_ARGUMENT, EMPTY_QUERY: nothing to search for.
         - UNAVAILABLE, INDEX_UNAVAILABLE or EMBEDDER_UNAVAILABLE: try again.
         """
