@@ -7,7 +7,8 @@ SHELL := /bin/bash
 UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := $(UV) run --no-sync
 SYNCED := .venv/.synced
-WORKERS := 2
+# One more than the processors of a small machine: half of the time tests wait for processes to start and stop.
+WORKERS := 3
 SOURCES := libs services gateway deploy tests conftest.py
 
 help: ## Print this help

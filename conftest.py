@@ -6,7 +6,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["testkit.plugin"]
 
-SHARED = {"tests/e2e": "stack", "tests/parity": "stack", "tests/isolation": "stack", "gateway/tests": "envoy"}
+SHARED = {"tests/e2e": "stack", "tests/parity": "stack", "tests/isolation": "stack", "tests/chaos": "chaos"}
+SHARED |= {"gateway/tests": "envoy"}
 """Folders whose tests share what is dear to start. Elsewhere a module stays on one worker, with its fixtures."""
 
 
@@ -17,10 +18,11 @@ def find_group(nodeid: str) -> str:
 
 
 def find_turn(item: pytest.Item) -> int:
-    """Returns 0 for the longest group, which begins, and 2 for what kills processes, which comes last."""
-    if find_group(item.nodeid) == "stack":
-        return 0
-    return 2 if item.nodeid.startswith("tests/chaos/") else 1
+    """Returns 0 for the longest group and 1 for the next: where short ones come last, all workers end at one time.
+
+    What kills processes comes after what needs them whole: on one worker both have the same stack.
+    """
+    return {"stack": 0, "chaos": 1}.get(find_group(item.nodeid), 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

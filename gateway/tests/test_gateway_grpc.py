@@ -140,7 +140,7 @@ def test_a_body_that_is_not_one_whole_message_is_answered_at_once(gateway, kind,
     reply = gateway.send("POST", LOGIN, body, {"content-type": content_type, "x-grpc-web": "1"})
     assert (reply.status, reply.headers["grpc-status"]) == (200, "3")
     assert b"INVALID_MESSAGE" in base64.b64decode(reply.headers["grpc-status-details-bin"] + "==")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_a_grpc_call_that_sends_no_message_is_answered_at_once(gateway):

@@ -75,12 +75,12 @@ def test_only_the_gateway_is_reachable_and_only_on_loopback(services):
     assert published["gateway"][0].startswith("127.0.0.1:")
 
 
-def test_preparation_gets_what_it_reads(services):
-    source = (ROOT / "deploy/local/src/launcher/prepare.py").read_text()
+def test_the_migrations_get_what_they_read(services):
+    source = (ROOT / "deploy/local/src/launcher/migrate.py").read_text()
     wanted = set(re.findall(r'environment\["(DOCUCHAT_\w+)"\]', source))
     for service in ("AUTH", "INGESTION", "RETRIEVAL", "CHAT"):
         wanted |= {f"DOCUCHAT_{service}{end}" for end in re.findall(r'\{prefix\}(_\w+)"', source)}
-    assert set(services["prepare"]["environment"]) == wanted
+    assert set(services["migrate"]["environment"]) == wanted
 
 
 def test_the_script_makes_every_secret_that_compose_insists_on(tmp_path):

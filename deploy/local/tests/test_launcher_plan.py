@@ -28,7 +28,7 @@ def test_every_part_is_a_process_and_each_needs_only_earlier_ones(processes):
     check_order(list(specs.values()))
     assert list(specs) == [
         "postgres",
-        "prepare",
+        "migrate",
         "engine",
         "auth",
         "retrieval",
@@ -82,9 +82,9 @@ def test_secrets_go_only_where_they_are_needed(processes, home):
         }.items()
     }
     assert holders == {
-        "superuser": {"prepare"},
-        "chat's owner": {"prepare"},
-        "chat": {"chat", "prepare"},
+        "superuser": {"migrate"},
+        "chat's owner": {"migrate"},
+        "chat": {"chat", "migrate"},
         "openai": {"chat", "retrieval"},
         "ingestion": {"auth", "ingestion", "worker"},
         "retrieval": {"auth", "retrieval"},

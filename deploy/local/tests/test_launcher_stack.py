@@ -70,7 +70,7 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack():
+def shared_stack():
     with tempfile.TemporaryDirectory(prefix="docuchat-") as folder:
         stack = Stack(Path(folder))
         stack.up()
@@ -80,6 +80,14 @@ def stack():
         stack.process.wait(timeout=60)
 
 
+@pytest.fixture
+def stack(shared_stack):
+    """The stack, up again if the test before has ended it."""
+    if shared_stack.process.poll() is not None:
+        shared_stack.up()
+    return shared_stack
+
+
 def is_running(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -87,7 +95,7 @@ def is_running(pid):
 def test_one_command_brings_up_a_healthy_stack_and_says_where(stack):
     assert stack.health() == {"status": "SERVING"}
     processes = stack.processes()
-    assert {process["state"] for name, process in processes.items() if name != "prepare"} == {"ready"}
+    assert {process["state"] for name, process in processes.items() if name != "migrate"} == {"ready"}
     banner = stack.output.read_text()
     assert f"serves at http://127.0.0.1:{stack.port}" in banner
     assert f"In a browser   http://127.0.0.1:{stack.port}" in banner

@@ -129,6 +129,18 @@ def test_letters_and_stop_words_tell_a_language(text, language):
     assert guess_language(text) == language
 
 
+@pytest.mark.parametrize(
+    ("language", "question", "subject"),
+    [
+        ("de", "Wie heißt der Fluss, und seit wann konnten meine Eltern ihn sehen?", {"fluss", "elt", "seh"}),
+        ("ru", "Как называется мост, каковы могли быть его опоры?", {"мост", "опор"}),
+        ("ar", "ما اسم النهر؟ كم عدد الجسور؟", {"نهر", "جسور"}),
+    ],
+)
+def test_words_of_asking_carry_no_meaning(language, question, subject):
+    assert set(find_terms(question, language)) == subject
+
+
 @pytest.mark.parametrize("language", sorted(STOP_WORDS))
 def test_stop_words_are_folded_as_words_are(language):
     assert all(fold(word) == word for word in STOP_WORDS[language])

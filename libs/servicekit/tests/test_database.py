@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from servicekit.database import Database, UnfitValue, quote
+from servicekit.database import Database, Lock, UnfitValue, quote
 from servicekit.errors import Code, DependencyUnavailable, StorageFull
 from servicekit.provision import provision_service
 
@@ -19,6 +19,7 @@ ALTER TABLE toy.note ENABLE ROW LEVEL SECURITY;
 ALTER TABLE toy.note FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON toy.note USING (tenant_id = nullif(current_setting('docuchat.tenant_id', true), ''));
 """
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ async def database(postgres_templates):
     await postgres_templates._execute("DROP DATABASE toy WITH (FORCE)")
 
 
-async def count(database, **settings):
-    async with database.transaction(**settings) as connection:
+async def count(database, lock=None, **settings):
+    async with database.transaction(lock, **settings) as connection:
         return (await connection.execute(text("SELECT count(*) FROM toy.note"))).scalar_one()
 
 
@@ -171,15 +172,38 @@ async def count_left_open(postgres_templates):
         await admin.close()
 
 
-async def test_a_transaction_of_one_query_takes_three_round_trips(database, monkeypatch):
+@pytest.mark.parametrize("lock", [None, Lock("a lock's name")])
+async def test_a_transaction_of_one_query_takes_three_round_trips(database, monkeypatch, lock):
     await count(database, tenant_id="a", user_id="b")
     sent = []
     real = selector_events._SelectorSocketTransport.write
     monkeypatch.setattr(
         selector_events._SelectorSocketTransport, "write", lambda self, data: (sent.append(data), real(self, data))
     )
-    await count(database, tenant_id="a", user_id="b")
+    await count(database, lock, tenant_id="a", user_id="b")
     assert len(sent) == 3
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "waits"),
+    [
+        (Lock("one"), Lock("one"), True),
+        (Lock("one"), Lock("one", is_shared=True), True),
+        (Lock("one", is_shared=True), Lock("one"), True),
+        (Lock("one", is_shared=True), Lock("one", is_shared=True), False),
+        (Lock("one"), Lock("other"), False),
+    ],
+)
+async def test_a_lock_is_had_until_the_transaction_ends_and_what_follows_sees_what_it_did(
+    database, held, wanted, waits
+):
+    async with database.transaction(held, tenant_id="a") as connection:
+        await connection.execute(text("INSERT INTO toy.note VALUES ('a', 'b')"))
+        counting = asyncio.create_task(count(database, wanted, tenant_id="a"))
+        while waits and not (await connection.execute(text(WAITING))).scalar_one():
+            assert not counting.done()
+        assert waits or await counting == 0
+    assert await counting == waits
 
 
 @pytest.mark.parametrize("is_standard", ["on", "off"])

@@ -189,7 +189,7 @@ async def test_an_issuer_that_hangs_fails_all_who_wait_together(key):
     keys, started = RemoteJwks(fetch), time.monotonic()
     found = await asyncio.gather(*(keys.find("k") for _ in range(100)), return_exceptions=True)
     assert {type(each) for each in found} == {DependencyUnavailable}
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 async def test_a_call_with_no_time_left_does_not_shorten_the_fetch_for_others(key):

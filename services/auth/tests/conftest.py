@@ -365,6 +365,9 @@ def key_file(tmp_path):
     return write_key(tmp_path / "signing.pem", Ed25519PrivateKey.generate())
 
 
+WEBHOOK_SECRET = "whsec_of_a_test"
+
+
 @dataclass
 class Stack:
     """A whole auth service in this process."""
@@ -411,6 +414,9 @@ async def stack(service_database, key_file, tmp_path):
         mail_folder=tmp_path / "mail",
         client_address_header="x-from",
         service_secrets={name: f"the secret of {name}" for name in ("ingestion", "retrieval", "chat")},
+        stripe_secret_key="sk_test_key",
+        stripe_webhook_secret=WEBHOOK_SECRET,
+        stripe_prices={"pro": "price_pro"},
     )
     signer, hasher = make_signer(settings), make_hasher(settings)
     flows = build_flows(settings, database.database, hasher, signer)

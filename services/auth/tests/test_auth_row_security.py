@@ -1,6 +1,7 @@
 """The wall inside the database: who declares nothing sees nothing, who declares one thing sees that."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from auth.accounts.sessions import hash_refresh_token
 from auth.errors.accounts import InvalidCredentials
 from auth.model.accounts import Client, Registration
+from auth.model.billing import PaymentEvent, SubscriptionStatus, UsageEntry, UsageKind
 from auth.model.codes import CodeUse
 
 PASSWORD = "violet tractor hums at dawn"
@@ -31,7 +33,18 @@ async def people(stack):
             await stack.users.log_in(f"{name}@example.com", "wrong")
         await stack.addresses.request(CodeUse.LOG_IN, f"{name}@example.com", Client(f"192.0.2.{len(made)}"))
     await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
+    for each in made.values():
+        await use_and_pay(stack, each)
     return made
+
+
+async def use_and_pay(stack, made):
+    tenant_id, now = made.tenant.tenant_id, datetime.now(UTC)
+    await stack.meter.reserve(tenant_id, str(uuid4()), 1, timedelta(hours=1))
+    used = (str(uuid4()), tenant_id, made.user.user_id, "", UsageKind.ANSWER, "p", "m", 1, 1, 0, now)
+    await stack.meter.commit([UsageEntry(*used)])
+    paid = (f"evt_{tenant_id}", now, tenant_id, "", SubscriptionStatus.ACTIVE, f"cus_{tenant_id}", "sub", None)
+    await stack.billing.plans.apply(PaymentEvent(*paid), "pro")
 
 
 async def lose_membership(stack, made):
@@ -89,7 +102,9 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     [
         ("email", {"users", "credentials"}),
         ("user_id", {"users", "credentials", "tenants", "memberships", "sessions"}),
-        ("tenant_id", {"tenants"}),
+        ("tenant_id", {"tenants", "subscriptions", "usage_balances", "usage_reservations", "usage_entries"}),
+        ("stripe_customer", {"subscriptions"}),
+        ("stripe_event", {"stripe_events"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
         ("revoked_since", {"sessions", "deleted_sessions"}),
@@ -111,6 +126,8 @@ async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people,
         "code_key": await superuser.fetchval("SELECT code_key FROM auth.codes LIMIT 1"),
         "tally_keys": await superuser.fetchval("SELECT tally_key FROM auth.tallies LIMIT 1"),
         "mail_id": str(await superuser.fetchval("SELECT mail_id FROM auth.outbox LIMIT 1")),
+        "stripe_customer": f"cus_{ann.tenant.tenant_id}",
+        "stripe_event": f"evt_{ann.tenant.tenant_id}",
     }
     await superuser.execute("UPDATE auth.sessions SET revoke_time = now() WHERE user_id = $1", ann.user.user_id)
     for table in await superuser.fetch(TABLES):

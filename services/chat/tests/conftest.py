@@ -23,6 +23,7 @@ from chat.turn.answer_question import Answerer, TurnLimits
 from chat.turn.build_prompt import build_prompt
 from chat.turn.generate import AnswerBounds
 from chat.turn.persist import SETTLE_SECONDS, HeldTurns
+from chat.turn.reserve import TokenReserve
 from docuchat.chat.v1.chat_service_pb2_grpc import ChatServiceStub
 from docuchat.chat.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from docuchat.chat.v1.source_service_pb2_grpc import SourceServiceStub
@@ -153,16 +154,18 @@ def turns():
 
 @pytest.fixture
 def make_turn(conversations, make_passage, turns):
-    def make(*script, search=None, canonical=None, pause=0.0, **limits):
+    def make(*script, search=None, canonical=None, meter=None, pause=0.0, **limits):
         make.turns = HeldTurns(conversations)
         make.provider = turns.FakeProvider(*script, pause=pause)
         make.search = search or turns.FakeSearch(make_passage(turns.TEXT))
+        make.meter = meter or turns.FakeMeter()
         return Answerer(
             search=make.search,
             canonical=canonical or turns.FakeText(),
             progress=turns.FakeProgress(),
             provider=make.provider,
             turns=make.turns,
+            reserve=TokenReserve(make.meter, make.provider.max_output_tokens),
             count_tokens=lambda text: len(text.split()),
             limits=TurnLimits(answer=AnswerBounds(**limits)),
         )
@@ -176,7 +179,7 @@ def peers():
 
 
 @pytest_asyncio.fixture
-async def start(rpc, database, tokens, owner, peers):
+async def start(rpc, database, tokens, owner, peers, turns):
     """Returns a function that serves chat with a provider and gives its stubs."""
     async with contextlib.AsyncExitStack() as stack:
 
@@ -185,15 +188,16 @@ async def start(rpc, database, tokens, owner, peers):
             address = await stack.enter_async_context(rpc.serve(name="retrieval", add_servicers=peers.add_peers(fakes)))
             channel = await stack.enter_async_context(open_channel(address))
             conversations = PostgresConversations(database)
-            turns = HeldTurns(conversations)
+            held, meter = HeldTurns(conversations), turns.FakeMeter()
             # As where the process stops: what was cut off is stored before the database goes.
-            stack.push_async_callback(turns.settle, SETTLE_SECONDS)
+            stack.push_async_callback(held.settle, SETTLE_SECONDS)
             turn = Answerer(
                 search=GrpcPassageSearch(channel),
                 canonical=GrpcCanonicalText(channel),
                 progress=GrpcDocumentProgress(channel),
                 provider=provider or ExtractiveProvider(),
-                turns=turns,
+                turns=held,
+                reserve=TokenReserve(meter, 1_000),
                 count_tokens=lambda text: len(text.split()),
                 limits=TurnLimits(),
             )
@@ -212,7 +216,8 @@ async def start(rpc, database, tokens, owner, peers):
                 users_sources=SourceServiceStub(chat),
                 peers=fakes,
                 token=token,
-                turns=turns,
+                turns=held,
+                meter=meter,
             )
 
         yield serve

@@ -13,7 +13,7 @@ from chat.providers.choose_highlights import (
     cut_clauses,
 )
 from chat.providers.extractive import ExtractiveProvider
-from chat.providers.general_requests import ABILITIES, is_general
+from chat.providers.general_requests import ABILITIES, find_request_language
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE, build_prompt
 from docuchat.retrieval.v1 import hit_pb2
 
@@ -154,6 +154,13 @@ async def test_highlights_come_with_the_hit():
     assert [one.quote for one in quotes_of(await ask("What changed?", passage))] == [NEWS]
 
 
+@pytest.mark.parametrize(("judged", "quotes"), [({}, [NEWS]), ({"relevance": 0.0}, [])], ids=["unset", "0"])
+async def test_a_search_that_does_not_judge_leaves_it_to_the_highlights(judged, quotes):
+    hit = hit_pb2.Hit(text=RADIO, end_offset=len(RADIO), language="en", **judged)
+    hit.highlights.add(start_offset=0, end_offset=len(NEWS), score=0.5)
+    assert [one.quote for one in quotes_of(await ask("What changed?", to_passage(1, hit)))] == quotes
+
+
 async def test_it_speaks_in_phrases_and_loses_nothing(lit):
     text = f"The zebra is an animal with many stripes {'x' * 90} on its body, and some more words behind them."
     parts = await ask("What is a zebra?", lit(text, (text, 0.9)))
@@ -176,42 +183,34 @@ async def test_broken_lines_are_joined_for_reading_and_kept_in_the_quote(lit):
     assert quotes_of(parts)[0].quote == text
 
 
-@pytest.mark.parametrize(
-    ("question", "language"),
-    [
-        ("Summarise this document", "en"),
-        ("Hello!", "en"),
-        ("خلاصه کن", "fa"),
-        ("سلام", "fa"),
-        ("总结一下这份文件", "en"),
-    ],
-)
-async def test_what_only_a_model_can_do_is_declined_by_saying_what_can_be_asked(lit, question, language):
-    parts = await ask(question, lit(RADIO, (FM, 0.9)))
-    assert text_of(parts) == ABILITIES[language]
-    assert parts[-1] == ProviderFinish(FinishReason.NO_ANSWER)
-
-
-GENERAL = (
-    "What is this about?|hi|Thanks a lot|good morning|Can you give me a summary of the document please?|tl;dr|"
-    "Worum geht es in dem Dokument?|Fasse den Text zusammen|Guten Tag!|О чём этот документ?|Кратко перескажи текст|"
-    "Здравствуйте|این سند درباره چیست؟|متن را خلاصه کن|ما موضوع هذا المستند؟|لخص هذا النص|السلام عليكم|"
-    "这是关于什么的？|你好|请概括主要内容|Who are you?|What can you do?"
-)
+GENERAL = {
+    "en": "What is this about?|hi|Thanks a lot|good morning|Can you give me a summary of the document please?|tl;dr|"
+    "Who are you?|What can you do?|Write a brief summary of the report",
+    "de": "Worum geht es in dem Dokument?|Fasse den Text zusammen|Guten Tag!|Was steht in der Datei?|Danke schön",
+    "ru": "О чём этот документ?|Кратко перескажи текст|Здравствуйте|Кто ты?|Сделай краткое содержание",
+    "fa": "این سند درباره چیست؟|متن را خلاصه کن|سلام|نکات اصلی چیست؟",
+    "ar": "ما موضوع هذا المستند؟|لخص هذا النص|السلام عليكم|ماذا تستطيع أن تفعل؟",
+    "zh": "这是关于什么的？|你好|请概括主要内容|给我一个摘要",
+}
 PARTICULAR = (
     "What is copyright?|What is the main idea of chapter 3?|Who wrote the book?|Wer ist Goethe?|پایتخت کجاست؟|"
-    "من اخترع الراديو؟|Сколько стоит билет?|书是谁写的？|Summarise the Causby case|42"
+    "من اخترع الراديو؟|Сколько стоит билет?|书是谁写的？|Summarise the Causby case|42|龙是什么？"
 )
 
 
-@pytest.mark.parametrize("question", GENERAL.split("|"))
-def test_requests_that_name_nothing_are_known_in_six_languages(question):
-    assert is_general(question, has_history=False)
+@pytest.mark.parametrize(
+    ("language", "question"), [(one, question) for one in GENERAL for question in GENERAL[one].split("|")]
+)
+async def test_requests_that_name_nothing_are_answered_in_six_languages_with_what_can_be_asked(lit, language, question):
+    parts = await ask(question, lit(RADIO, (FM, 1.0)))
+    assert text_of(parts) == ABILITIES[language]
+    assert quotes_of(parts) == []
+    assert parts[-1] == ProviderFinish(FinishReason.NO_ANSWER)
 
 
 @pytest.mark.parametrize("question", PARTICULAR.split("|"))
 def test_a_question_that_names_something_is_looked_for(question):
-    assert not is_general(question, has_history=False)
+    assert find_request_language(question, has_history=False) is None
 
 
 async def test_a_follow_up_without_words_of_its_own_is_answered_from_what_the_search_found(lit):

@@ -1,3 +1,5 @@
+import logging
+from asyncio import selector_events
 from dataclasses import replace
 from uuid import uuid4
 
@@ -65,6 +67,29 @@ async def test_an_answer_that_has_ended_is_not_ended_again(store, make_question,
     await store.finish_turn(turn, replace(OUTCOME, state=MessageState.CANCELLED, text="other"))
     messages = await store.list_messages(owner, turn.conversation_id, limit=10, after=0)
     assert messages[1].state is MessageState.COMPLETE
+
+
+async def test_beginning_and_ending_a_turn_take_three_round_trips_each(store, make_question, monkeypatch):
+    await store.finish_turn(await begin(store, make_question("First?")), OUTCOME)
+    sent = []
+    real = selector_events._SelectorSocketTransport.write
+    monkeypatch.setattr(
+        selector_events._SelectorSocketTransport, "write", lambda self, data: (sent.append(data), real(self, data))
+    )
+    turn = await begin(store, make_question("Second?"))
+    assert len(sent) == 3
+    await store.finish_turn(turn, OUTCOME)
+    assert len(sent) == 6
+
+
+async def test_what_begins_and_ends_a_turn_is_compiled_once(store, make_question, caplog):
+    with caplog.at_level(logging.INFO, logger="sqlalchemy.engine.Engine"):
+        for _ in range(2):
+            turn = await begin(store, make_question("New?"))
+            await store.finish_turn(turn, OUTCOME)
+            await begin(store, make_question("On?", conversation_id=turn.conversation_id))
+    assert caplog.text.count("[cached since ") >= 3  # as SQLAlchemy says of a statement that it has compiled before
+    assert "[no key " not in caplog.text
 
 
 async def test_history_holds_the_last_answered_turns_oldest_first(store, make_question):

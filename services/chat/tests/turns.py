@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from chat.errors import RetrievalUnavailable
 from chat.model import FinishReason, ProviderFinish, TextDelta
+from servicekit.errors import AppError, Code
 
 STOP = ProviderFinish(FinishReason.STOP)
 TEXT = "A trace tree is a set of traces. Other words stand here."
@@ -34,8 +35,22 @@ class FakeProgress:
         return self.count
 
 
+class FakeMeter:
+    """A plan of `left` tokens; remembers what is set aside by usage_id."""
+
+    def __init__(self, left=10**9):
+        self.left, self.reserved = left, {}
+
+    async def reserve(self, tenant_id, usage_id, tokens, hold_seconds):
+        others = sum(held for key, held in self.reserved.items() if key != usage_id)
+        if others + tokens > self.left:
+            raise AppError(Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", "The plan allows no more.")
+        self.reserved[usage_id] = tokens
+
+
 class FakeProvider:
     name, model = "fake", "fake-1"
+    max_output_tokens = 1_000
 
     def __init__(self, *script, pause=0.0):
         self.script, self.pause = script, pause

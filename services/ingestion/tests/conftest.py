@@ -35,6 +35,7 @@ from ingestion.stores.work import PostgresWorkStore
 from ingestion.text import ParsedDocument
 from servicekit.errors import AppError, Code
 from servicekit.identity import Role
+from servicekit.metering.model import TenantLimits
 from servicekit.rpc.client import open_channel
 
 
@@ -72,6 +73,7 @@ class FakeIndex:
         if len(self.points.get(version.version_id, ())) != chunk_count:
             raise AppError(Code.FAILED_PRECONDITION, "VERSION_INCOMPLETE", "points are missing")
         self.active[version.document_id] = version.version_id
+        return "a-model"
 
     async def hide(self, tenant_id, document_id):
         self._fail()
@@ -84,6 +86,23 @@ class FakeIndex:
     async def check(self, standings):
         self._fail()
         return [self.conditions.get(standing.document_id, Condition.INTACT) for standing in standings]
+
+
+@dataclass
+class FakePlans:
+    """Plans and a Meter: remembers what was reserved, and refuses what is beyond `tokens`."""
+
+    limits: TenantLimits = field(default_factory=TenantLimits)
+    tokens: int = 10**9
+    reserved: dict = field(default_factory=dict)
+
+    async def find_limits(self, tenant_id):
+        return self.limits
+
+    async def reserve(self, tenant_id, usage_id, tokens, hold_seconds):
+        if tokens > self.tokens:
+            raise AppError(Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", "The plan allows no more.")
+        self.reserved[usage_id] = tokens
 
 
 @dataclass
@@ -159,6 +178,7 @@ class Stack:
     index: FakeIndex
     parser: FakeParser
     quotes: FakeQuotes
+    plans: FakePlans
     tokens: object
     address: str
     scratch: Path
@@ -181,7 +201,7 @@ class Stack:
         parts = {
             "queue": PostgresJobQueue(self.database),
             "work": work,
-            "processor": DocumentProcessor(self.objects, work, self.parser, cut, self.index, self.scratch),
+            "processor": DocumentProcessor(self.objects, work, self.parser, cut, self.index, self.plans, self.scratch),
             "remover": DocumentRemover(self.objects, work, self.index, self.quotes),
             "times": LeaseTimes(lease_seconds=30, heartbeat_seconds=5),
             "policy": JobPolicy(first_delay_seconds=0, first_wait_seconds=0, max_wait_seconds=0),
@@ -252,11 +272,24 @@ async def stack(service_database, memory_objects, tokens, rpc, tmp_path):
     found = await service_database("ingestion")
     index = FakeIndex()
     settings = Settings(database_url=found.url, max_upload_bytes=100_000, max_upload_files=3, upload_idle_seconds=0.5)
-    serving = partial(add_servicers, settings=settings, database=found.database, objects=memory_objects, index=index)
+    plans = FakePlans()
+    serving = partial(
+        add_servicers, settings=settings, database=found.database, objects=memory_objects, index=index, plans=plans
+    )
     async with AsyncExitStack() as exits:
         admin = await asyncpg.connect(found.admin_dsn)
         exits.push_async_callback(admin.close)
         address = await exits.enter_async_context(rpc.serve(name="ingestion", add_servicers=serving))
         yield Stack(
-            found.database, admin, memory_objects, index, FakeParser(), FakeQuotes(), tokens, address, tmp_path, exits
+            found.database,
+            admin,
+            memory_objects,
+            index,
+            FakeParser(),
+            FakeQuotes(),
+            plans,
+            tokens,
+            address,
+            tmp_path,
+            exits,
         )

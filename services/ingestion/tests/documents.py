@@ -15,7 +15,7 @@ _OBJECT = b"%d 0 obj\n%s\nendobj\n"
 def make_pdf(pages, *, size=10, sizes=None, title=None):
     """Return a PDF whose pages hold the given lines, in Helvetica of one size or of one for each text."""
     streams = [_draw(lines, size, sizes or {}) for lines in pages]
-    raw = assemble_pdf([_stream(stream) for stream in streams])
+    raw = assemble_pdf([make_stream(stream) for stream in streams])
     if title is None:
         return raw
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(raw)))
@@ -37,10 +37,11 @@ def assemble_pdf(contents):
             b" /Resources << /Font << /F1 3 0 R >> >> >>" % (5 + 2 * number)
         )
         bodies.append(content)
-    return _number_objects(bodies)
+    return number_objects(bodies)
 
 
-def _number_objects(bodies):
+def number_objects(bodies):
+    """Return a PDF of these objects, of which the first is the catalog."""
     raw, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(bodies, start=1):
         offsets.append(len(raw))
@@ -61,8 +62,44 @@ def _draw(lines, size, sizes):
     return "\n".join(parts).encode("cp1252")
 
 
-def _stream(data, filters=b""):
+def make_stream(data, filters=b""):
+    """Return a stream object."""
     return b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(data), filters, data)
+
+
+def make_lettered_pdf(content, characters, *, mapped=True, page=b""):
+    """Return a PDF of one page in a font F1 of boxes, whose codes from 33 on stand for characters, 32 for a blank.
+
+    Unmapped, the font does not say so. ``page`` holds further entries of the page.
+    """
+    codes = range(33, 33 + len(characters))
+    names = b" ".join(b"/box" for _ in codes)
+    lines = "\n".join(
+        f"<{code:02x}> <{letter.encode('utf-16-be').hex()}>" for code, letter in zip(codes, characters, strict=True)
+    )
+    cmap = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff> "
+        f"endcodespacerange {len(characters) + 1} beginbfchar\n<20> <0020>\n{lines}\nendbfchar endcmap end end"
+    )
+    font = (
+        b"<< /Type /Font /Subtype /Type3 /FontBBox [0 0 600 700] /FontMatrix [0.001 0 0 0.001 0 0] /FirstChar 32"
+        b" /LastChar %d /Widths [300 %s] /Encoding << /Differences [32 /blank %s] >> /CharProcs << /blank 6 0 R"
+        b" /box 7 0 R >> /Resources << >> %s >>"
+        % (codes[-1], b"600 " * len(codes), names, b"/ToUnicode 8 0 R" if mapped else b"")
+    )
+    return number_objects(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+            font,
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R"
+            b" /Resources << /Font << /F1 3 0 R >> >> %s >>" % page,
+            make_stream(content),
+            make_stream(b"300 0 0 0 0 0 d1"),
+            make_stream(b"600 0 0 0 600 700 d1 0 0 600 700 re f"),
+            make_stream(cmap.encode()),
+        ]
+    )
 
 
 def add_outline(raw, items):
@@ -88,7 +125,7 @@ def make_bomb_pdf(megabytes):
     for _ in range(megabytes):
         inner += packer.compress(b"0 g " * 262_144)
     inner += packer.flush()
-    return assemble_pdf([_stream(zlib.compress(inner, 9), b"/Filter [/FlateDecode /FlateDecode]")])
+    return assemble_pdf([make_stream(zlib.compress(inner, 9), b"/Filter [/FlateDecode /FlateDecode]")])
 
 
 def _write(writer):

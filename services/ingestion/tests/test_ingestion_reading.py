@@ -393,7 +393,7 @@ async def test_every_table_is_walled_and_shows_nothing_to_who_declares_nothing(s
         " WHERE n.nspname = 'ingestion' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'"
     )
     await PostgresWorkerRegistry(stack.database).beat("worker")
-    assert len(tables) == 9
+    assert len(tables) == 10
     of_queue, of_both = {"workers", "reconciler"}, {"jobs", "turns"}
     for table in tables:
         name = table["name"]

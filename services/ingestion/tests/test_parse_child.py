@@ -9,7 +9,16 @@ import pytest
 from ingestion.parsers.child import ChildProcessParser
 from ingestion.parsers.limits import ParseLimits
 from ingestion.parsers.wire import decode_result, encode_document
-from ingestion.text import ContentType, FailureReason, Heading, Page, ParsedDocument, ParseFailure
+from ingestion.text import (
+    ContentType,
+    FailureReason,
+    Heading,
+    Page,
+    ParsedDocument,
+    ParseFailure,
+    ParseWarning,
+    WarningReason,
+)
 from servicekit.errors import DependencyUnavailable, StorageFull
 
 from .documents import encrypt_pdf, make_bomb_pdf, make_docx, make_pdf, replace_part, wrap_body
@@ -17,6 +26,8 @@ from .documents import encrypt_pdf, make_bomb_pdf, make_docx, make_pdf, replace_
 SMALL = ParseLimits(memory_bytes=400 * 1024**2, cpu_seconds=10, wall_seconds=30, max_pages=20)
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc, seccomp and Landlock are Linux")
+
+WARNING = ParseWarning(WarningReason.REPLACED_CHARACTERS, 3)
 
 
 async def parse(path, raw, content_type=ContentType.PDF, limits=SMALL):
@@ -144,7 +155,7 @@ async def test_a_disk_that_is_full_under_the_child_is_no_damaged_document(tmp_pa
 
 
 def test_results_and_failures_survive_their_journeys():
-    document = ParsedDocument("a\nب", (Page(1, 0),), (Heading(1, "a", 0),), "t", 1)
+    document = ParsedDocument("a\nب", (Page(1, 0),), (Heading(1, "a", 0),), "t", 1, (WARNING,))
     assert decode_result(encode_document(document)) == (document, "")
     failure = pickle.loads(pickle.dumps(ParseFailure(FailureReason.EMPTY, "why")))
     assert (failure.reason, failure.message, str(failure)) == (FailureReason.EMPTY, "why", "EMPTY: why")

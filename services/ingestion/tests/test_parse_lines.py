@@ -7,7 +7,6 @@ from ingestion.parsers.furniture import remove_furniture
 from ingestion.parsers.layout import Lexicon, compose_page
 from ingestion.parsers.lines import Line, clean_line
 from ingestion.parsers.pypdf_lines import read_with_pypdf
-from ingestion.parsers.right_to_left import restore_order
 from ingestion.text import FailureReason, ParseFailure
 
 from .documents import encrypt_pdf, make_pdf
@@ -127,21 +126,3 @@ def test_pypdf_names_encryption_and_damage():
         with pytest.raises(ParseFailure) as caught:
             read_with_pypdf(io.BytesIO(raw), lambda count: None)
         assert caught.value.reason is reason
-
-
-@pytest.mark.parametrize(
-    ("text", "lefts", "expected"),
-    [
-        ("تسا", [1, 2, 3], "است"),
-        ("است", [3, 2, 1], "است"),
-        # Two words, of which one is in order.
-        ("تسا زایمان", [11, 12, 13, 10, 6, 5, 4, 3, 2, 1], "است زایمان"),
-        # Lam and alef drawn as one glyph stay as they are.
-        ("ملاس", [1, 2, 2, 3], "سلام"),
-        # Digits and Latin letters run from left to right.
-        ("۳۹ API", [1, 2, 3, 4, 5, 6], "۳۹ API"),
-        ("؟تسا", [1, 2, 3, 4], "است؟"),
-    ],
-)
-def test_right_to_left_words_that_stand_as_they_look_are_turned_round(text, lefts, expected):
-    assert restore_order(text, lefts.__getitem__) == expected

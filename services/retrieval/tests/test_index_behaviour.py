@@ -149,6 +149,16 @@ async def test_what_comes_with_the_leading_matches_is_what_would_be_read(index):
     assert await index.read(sorted(leading)) == (found.passages or await index.read(sorted(leading)))
 
 
+async def test_what_is_written_again_is_found_as_it_is_now(index):
+    version = make_version()
+    for text in ("an old fox", "a new fox"):
+        await index.upsert([make_point(version, make_chunk(text=text))])
+        found = await search(index, scope_of(version))
+        assert [match.chunk.text for match in (*found.dense, *found.sparse)] == [text, text]
+    await index.delete_version(version.tenant_id, version.version_id)
+    assert not (await search(index, scope_of(version))).dense
+
+
 async def test_points_that_are_gone_are_not_read(index):
     version = make_version()
     points = [make_point(version, make_chunk(number)) for number in range(2)]
@@ -374,5 +384,5 @@ async def test_an_index_that_is_away_is_unavailable_within_the_deadline(kind, tm
         started = time.monotonic()
         with pytest.raises(IndexUnavailable):
             await call()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
     await index.close()

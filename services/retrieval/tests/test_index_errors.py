@@ -24,7 +24,7 @@ class FailingCatalog:
     def __init__(self, error):
         self.error, self.calls = error, 0
 
-    async def use(self, name, work):
+    async def look(self, name, work):
         self.calls += 1
         raise self.error
 

@@ -1,6 +1,7 @@
 import threading
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
 from retrieval.errors import EmptyQuery
@@ -36,8 +37,12 @@ def numbers(hits):
 
 
 class FakeEmbedder:
+    def __init__(self):
+        self.embedded = []
+
     async def embed_query(self, text):
-        return text
+        self.embedded.append(text)
+        return np.zeros(4, dtype=np.float32)
 
 
 class FakeWeigher:
@@ -93,11 +98,19 @@ def test_anything_that_prints_is_a_query(query):
     assert not is_blank(query)
 
 
-async def test_a_query_is_stemmed_off_the_event_loop():
+@pytest.mark.parametrize(("words", "elsewhere"), [(1, False), (50, False), (51, True), (1600, True)])
+async def test_a_long_query_is_stemmed_off_the_event_loop(words, elsewhere):
     """Thirty stemmers over a long query take longer than the event loop may stand still."""
     searcher = make_searcher(leg(1))
-    await search(searcher)
-    assert searcher.weigher.thread is not threading.current_thread()
+    await search(searcher, "fish " * words)
+    assert (searcher.weigher.thread is not threading.current_thread()) == elsewhere
+
+
+async def test_a_tenants_query_is_embedded_once_and_another_tenants_for_itself():
+    searcher = make_searcher(leg(1))
+    for tenant_id, query in ((TENANT, "cats"), (TENANT, "cats"), (OTHER, "cats"), (TENANT, "dogs"), (TENANT, "cats")):
+        await searcher.search(Scope(tenant_id, USER), query)
+    assert searcher.embedder.embedded == ["cats", "cats", "dogs"]
 
 
 async def test_both_legs_are_fused_best_first():

@@ -3,9 +3,12 @@ from dataclasses import replace
 
 import pytest
 
+from language.sentences import split_sentences
 from retrieval.convert import to_hit_proto
 from retrieval.model import Chunk, DocumentVersion, Hit
-from retrieval.search.highlights import CONTEXT, MOST, WEAK, highlight
+from retrieval.search import readings
+from retrieval.search.highlights import CONTEXT, MOST, PART, WEAK, highlight
+from servicekit.memory import Memory
 
 PIER = "The pier is old. Clara Voss built the pier in 1887. Trams ran on it. Who built the trams? Nobody knows."
 
@@ -85,11 +88,21 @@ def test_a_sentence_may_tell_of_what_only_the_title_names():
 
 
 @pytest.mark.parametrize(
-    ("query", "text"),
-    [("Wartezeit Bürgerbus", "Die Wartezeiten der Busse."), ("Welcher Brückenbau ist das?", "Die Brücke von Lindau.")],
+    ("query", "text", "part"),
+    [
+        ("Uhr", "Die Uhrzeit.", 0),
+        ("Turm", "Der Kirchturm von Lindau.", 1),
+        ("Kirchturm", "Der Turm von Lindau.", 0),
+        ("Kirchturm", "Die Kirche von Lindau.", 5 / 9),
+        ("Brückenbau", "Die Brücke von Lindau.", 5 / 10),
+        ("Moderator", "Die Moderation begann.", 7 / 9),
+        ("Moderator", "Das Modell begann.", 0),
+        ("Sonne", "Es regnet in Lindau.", 0),
+    ],
 )
-def test_a_part_of_a_compound_counts_for_a_part(query, text):
-    assert best(query, f"Es regnet sehr. {text}", language="de") == [text]
+def test_a_part_of_a_word_counts_by_its_letters(query, text, part):
+    (hit,) = highlight(query, [make_hit(text, language="de")])
+    assert (hit.highlights[0].score if hit.highlights else 0) == pytest.approx(PART * part)
 
 
 @pytest.mark.parametrize("weak", ["Who built the old pier?", "The old pier", "این اسکلهٔ old pier کجاست؟"])
@@ -173,6 +186,8 @@ def test_highlights_go_out_with_their_hit():
     assert PIER[first.start_offset - 40 : first.end_offset - 40] == "Clara Voss built the pier in 1887."
     assert first.score == pytest.approx(hit.highlights[0].score)
     assert to_hit_proto(hit).relevance == pytest.approx(hit.relevance)
+    (other,) = highlight("tungsten", [make_hit(PIER)])
+    assert to_hit_proto(other).HasField("relevance")
 
 
 @pytest.mark.parametrize("text", ["word. " * 1600, "a" * 9_999, "字。" * 4_900, "?! " * 3_300, "x\n" * 4_900])
@@ -181,3 +196,16 @@ def test_a_long_query_over_fifty_hostile_hits_ends_soon(text):
     started = time.process_time()
     highlight(query, [make_hit(text)] * 50)
     assert time.process_time() - started < 8
+
+
+def test_a_passage_is_read_once_however_often_it_is_found(monkeypatch):
+    read = []
+    monkeypatch.setattr(readings, "_readings", Memory(100_000))
+    monkeypatch.setattr(readings, "split_sentences", lambda text: read.append(text) or split_sentences(text))
+    hit = make_hit("The ferry leaves at nine. It returns at noon.")
+    first = highlight("When does the ferry leave?", [hit])
+    assert highlight("When does the ferry leave?", [hit]) == first
+    highlight("When does it return?", [hit])
+    # The same place of another text, as after a document was indexed anew, is another passage.
+    highlight("When does it return?", [make_hit("The ferry returns at one.")])
+    assert read == ["The ferry leaves at nine. It returns at noon.", "The ferry returns at one."]

@@ -17,7 +17,7 @@ from launcher.probes import GatewayProbe, GrpcProbe, HeartbeatProbe
 from launcher.settings import Settings
 from launcher.spec import ProcessSpec
 
-PREPARE = "prepare"
+MIGRATE = "migrate"
 PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection")
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 SMTP = "DOCUCHAT_SMTP_"
@@ -59,7 +59,7 @@ def list_processes(plan: Plan) -> list[ProcessSpec]:
     engine = [] if plan.settings.passed_on.get("QDRANT_URL") else [_engine(plan)]
     return [
         postgres.build_spec(plan.home.postgres, plan.keys.postgres_password, plan.ports["postgres"], dict(plan.base)),
-        _prepare(plan),
+        _migrate(plan),
         *engine,
         _service(plan, "auth", _auth_environment(plan), uses=set()),
         _service(plan, "retrieval", _retrieval_environment(plan), uses={"auth", *(spec.name for spec in engine)}),
@@ -95,7 +95,7 @@ def _handed_on(plan: Plan, *prefixes: str) -> dict[str, str]:
     return {name: value for name, value in plan.settings.passed_on.items() if name.startswith(prefixes)}
 
 
-def _prepare(plan: Plan) -> ProcessSpec:
+def _migrate(plan: Plan) -> ProcessSpec:
     password, port = plan.keys.postgres_password, plan.ports["postgres"]
     environment = {
         **plan.base,
@@ -108,8 +108,8 @@ def _prepare(plan: Plan) -> ProcessSpec:
         environment[f"{prefix}_APPLICATION_PASSWORD"] = plan.keys.application_passwords[service]
         environment[f"{prefix}_OWNER_URL"] = _database_url(plan, f"{service}_owner", plan.keys.owner_passwords[service])
     return ProcessSpec(
-        name=PREPARE,
-        command=_python("launcher.prepare"),
+        name=MIGRATE,
+        command=_python("launcher.migrate"),
         environment=environment,
         needs=frozenset({postgres.NAME}),
         once=True,
@@ -127,7 +127,7 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str], *, uses: set
         command=_python(name),
         environment={**_service_environment(plan, name), "DOCUCHAT_LISTEN": target, **environment},
         probe=GrpcProbe(target),
-        needs=frozenset({PREPARE}),
+        needs=frozenset({MIGRATE}),
         uses=frozenset({postgres.NAME, *uses}),
         checked_as=name,
         address=target,
@@ -172,6 +172,9 @@ def _auth_environment(plan: Plan) -> dict[str, str]:
         "DOCUCHAT_SECRET_FILE": str(plan.keys.auth_secret_file),
         "DOCUCHAT_MAIL_FOLDER": str(plan.home.mail),
         "DOCUCHAT_SERVICE_SECRETS": json.dumps(plan.keys.service_secrets),
+        # Nobody sells anything on one's own machine.
+        "DOCUCHAT_DEFAULT_PLAN": "enterprise",
+        **_handed_on(plan, "DOCUCHAT_DEFAULT_PLAN"),
     }
 
 
@@ -219,7 +222,7 @@ def _worker(plan: Plan) -> ProcessSpec:
         command=_python("ingestion", "worker"),
         environment=_service_environment(plan, "ingestion") | _ingestion_environment(plan),
         probe=HeartbeatProbe(plan.home.data("ingestion") / "worker.heartbeat"),
-        needs=frozenset({PREPARE}),
+        needs=frozenset({MIGRATE}),
         uses=frozenset({postgres.NAME, "auth", "retrieval"}),
     )
 

@@ -58,11 +58,11 @@ def create_cluster(data: Path, password: str) -> list[Path]:
         draft = data.with_name(data.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        opened = _prepare_folder(draft, user)
+        opened = _hand_over(draft, user)
         _run_initdb(draft, password, user)
         draft.rename(data)
         return opened
-    return _prepare_folder(data, user)
+    return _hand_over(data, user)
 
 
 def server_user() -> str | None:
@@ -138,7 +138,7 @@ def _run_as(user: str | None, command: list[str]) -> subprocess.CompletedProcess
     )
 
 
-def _prepare_folder(data: Path, user: str | None) -> list[Path]:
+def _hand_over(data: Path, user: str | None) -> list[Path]:
     """Gives the folder to the user, if it is another, and lets that user reach it and the programs."""
     if user is None:
         return []

@@ -39,7 +39,7 @@ def run_stack(settings: Settings) -> int:
         plan = make_plan(settings, home, load_keys(home), os.environ)
         specs = list_processes(plan)
         asyncio.run(check_settings(specs))
-        _prepare_files(plan, console)
+        _write_files(plan, console)
         return asyncio.run(_supervise(plan, specs, console))
 
 
@@ -50,7 +50,7 @@ def _clear_leftovers(home: Home, console: StackConsole) -> None:
         console.say(f"ended what a killed launcher had left running: {', '.join(ended)}")
 
 
-def _prepare_files(plan: Plan, console: StackConsole) -> None:
+def _write_files(plan: Plan, console: StackConsole) -> None:
     try:
         gateway = read_config(gateway_environment(plan))
     except GatewayConfigError as error:

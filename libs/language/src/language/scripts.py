@@ -55,12 +55,12 @@ def guess_language(text: str) -> str:
     """
     sample = text[:_SAMPLE]
     letters = sum(map(len, _LETTERS.findall(sample)))
-    for matcher, languages in _MATCHERS:
+    for matcher, languages in _MATCHERS if not sample.isascii() else ():
         # Kana tell Japanese, though most of its letters may be Chinese.
         if len(matcher.findall(sample)) > letters * (0.1 if languages == ("ja",) else 0.4):
             return tell_arabic_script(sample) or "fa" if "fa" in languages else languages[0]
     words = Counter(_LETTERS.findall(fold(sample)))
-    return max(_LATIN, key=lambda language: sum(words[word] for word in STOP_WORDS[language]))
+    return max(_LATIN, key=lambda language: sum(count for word, count in words.items() if word in STOP_WORDS[language]))
 
 
 def tell_arabic_script(sample: str) -> str:

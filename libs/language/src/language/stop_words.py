@@ -29,7 +29,14 @@ _WORDS = {
         welchen welcher welches wem wen wenn wer darf dürfen dürfte gibt gab mag möchte möchten viele vielen
         vieler wieso weswegen womöglich bzw bitte mal werden wessen weshalb wie wieso wieviel wieviele will wir
         wird wo wobei wodurch wofür woher wohin womit woraus worin worüber wovon wozu wurde wurden während wäre
-        über würde zu zum zur zwar zwischen
+        über würde zu zum zur zwar zwischen ab außer bevor bisher deinem deinen deiner deines demselben
+        denselben derselben derselbe dieselbe dasselbe darfst durfte durften dürft eben eigentlich einander
+        einige einigen einiger einiges eure eurem euren eurer genannt geworden gewesen gehabt habt hast hätte
+        hätten heißen heißt hieß innerhalb jener jenem jenen jenes kannst könnt konnte konnten könnten lassen
+        lässt manche manchen mancher manches meinem meinen meiner meines mögen musst musste mussten nennt nennen
+        neben obwohl selbst seid seien sollst sollte sollten trotz unsere unserem unseren unserer unseres viel
+        vielem wären wenig wenige weniger welch willst wirst wohl wollen wollte wollten woran worauf worden
+        würden
     """,
     "es": """
         a al algo algunos ante antes como con contra cual cuál cuales cuáles cualquier cuando cuándo cuanta
@@ -78,7 +85,13 @@ _WORDS = {
         одно однако он она они оно от откуда очень по под после потому почему при про раз с сам свой своего
         своей свои свою себе себя сейчас сколько со так также такая такие такое такой там тем то того тоже той
         только том тот ту ты у уже хотя чего чей чем чему через что чтобы чье чьё эта эти это этого этой этом
-        этот эту я является являются являлся являлась
+        этот эту я является являются являлся являлась будем будете будешь буду вами ваша ваше ваши вашего вашей
+        ваших вашу всем всеми всей всю другая другие другое другого других другой каков какова каково каковы
+        могла могли могло могут мог моя моё мое мои моего моей моих мою нами наша наше наши нашего нашей наших
+        нашу называется называются называют назывался называлась называлось зовут нему ним ними ком чём чьей
+        чьего чьих сама само сами самого самой собой собою своё своём свое своем своим своими такого таких такую
+        твой твоя твое твои тебе тебя тобой теми тех тут этим этими этому именно кроме около перед ради среди
+        против вместо ведь пока
     """,
     "fa": """
         از است استفاده اش اگر اما ام ان آن آنان آنها آنکه او ای ایا آیا این اینکه با باز باشد باشند باید بر برای
@@ -95,7 +108,8 @@ _WORDS = {
         عليها عن عند عندما غير ف فان فقد فقط في فيه فيها فيم قام قبل قد ك كان كانت كانوا كذلك كل كم كما كيف ل لا
         لاي لدى لذلك لقد لكن لكنه لم لماذا لما لمن لن له لها لهم لو ليس ليست ما ماذا ماهو ماهي مثل متى مع مما من
         منذ منه منها مهما نحن نحو هذا هذه هل هم هما هن هنا هناك هو هؤلاء هي و واما وان وقد وكان وكانت ولا ولم
-        وما ومن وهو وهي وفي يتم يكون يمكن تم بماذا بم ولكن
+        وما ومن وهو وهي وفي يتم يكون يمكن تم بماذا بم ولكن اسم عدد اسماء الان كانا لست لسنا ليسوا لنا لك لكم لي
+        بهم بك بنا عليهم عليك اليه اليها اليهم فيهم منهم منا عنه عنها لان لأنه لأنها
     """,
     "zh": """
         什么 甚么 哪里 哪儿 哪些 哪个 哪一 哪位 哪种 哪年 多少 怎么 怎样 如何 为何 为什么 何时 何地 何处 几个

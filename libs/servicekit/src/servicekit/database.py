@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import asyncpg
@@ -53,6 +54,14 @@ class UnfitValue(AppError):
         )
 
 
+@dataclass(frozen=True)
+class Lock:
+    """An advisory lock that a transaction has from its begin to its end; shared ones keep out the others only."""
+
+    name: str
+    is_shared: bool = False
+
+
 class Database:
     """A pool of connections as the service's application role."""
 
@@ -82,17 +91,18 @@ class Database:
         return cls(engine, pool_size)
 
     @asynccontextmanager
-    async def transaction(self, **settings: str) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, lock: Lock | None = None, /, **settings: str) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction that sees only the rows its settings open (row-level security).
 
         Each setting becomes `docuchat.<key>`, local to the transaction, so a
-        pooled connection cannot carry it on. Raises DependencyUnavailable when
+        pooled connection cannot carry it on. Its statements see what was
+        committed before the lock was had. Raises DependencyUnavailable when
         PostgreSQL cannot be reached or has no room for one more, StorageFull
         when its disk is full, UnfitValue when it refuses a value.
         """
         try:
             async with self._place():
-                connection, driver = await self._begin(write_begin(settings))
+                connection, driver = await self._begin(write_begin(settings, lock))
                 try:
                     yield connection
                     await driver.execute("COMMIT")
@@ -159,9 +169,16 @@ def find_driver(connection: AsyncConnection) -> Driver:
     return driver
 
 
-def write_begin(settings: Mapping[str, str]) -> str:
-    """Returns what begins a transaction with its settings, in one round trip. Raises UnfitValue."""
-    return "; ".join(["BEGIN", *(f"SET LOCAL docuchat.{key} = {quote(value)}" for key, value in settings.items())])
+def write_begin(settings: Mapping[str, str], lock: Lock | None = None) -> str:
+    """Returns what begins a transaction with its settings and its lock, in one round trip. Raises UnfitValue."""
+    local = [f"SET LOCAL docuchat.{key} = {quote(value)}" for key, value in settings.items()]
+    return "; ".join(["BEGIN", *local, *([write_lock(lock)] if lock else [])])
+
+
+def write_lock(lock: Lock) -> str:
+    """Returns the statement that waits for a lock. Raises UnfitValue."""
+    kind = "_shared" if lock.is_shared else ""
+    return f"SELECT pg_advisory_xact_lock{kind}(hashtextextended({quote(lock.name)}, 0))"
 
 
 def quote(value: str) -> str:

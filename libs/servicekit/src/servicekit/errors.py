@@ -34,6 +34,14 @@ class FieldViolation:
     description: str
 
 
+@dataclass(frozen=True)
+class QuotaViolation:
+    """A limit that a caller has reached: its name, and a sentence about it."""
+
+    subject: str
+    description: str
+
+
 class AppError(Exception):
     """Raised wherever a call cannot go on; becomes a status with exactly one ErrorInfo.
 
@@ -53,6 +61,7 @@ class AppError(Exception):
         metadata: Mapping[str, str] | None = None,
         retry_after_seconds: float | None = None,
         violations: Sequence[FieldViolation] = (),
+        quota_violations: Sequence[QuotaViolation] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -61,6 +70,7 @@ class AppError(Exception):
         self.metadata = dict(metadata or {})
         self.retry_after_seconds = retry_after_seconds
         self.violations = tuple(violations)
+        self.quota_violations = tuple(quota_violations)
 
 
 class DependencyUnavailable(AppError):

@@ -1,10 +1,10 @@
 """The settings of auth; those that all services share are in servicekit.config."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from servicekit.config import DatabaseUrl, EnvironmentSettings, ServiceSettings
 
@@ -95,3 +95,25 @@ class Settings(ServiceSettings, RotationSettings):
 
     code_failures_overall: Annotated[int, Field(ge=1)] = 100
     """Wrong codes that all may send in a day; five right ones make good for one. Each is one chance in a million."""
+
+    default_plan: Literal["free", "pro", "enterprise"] = "free"
+    """The plan of tenants that have bought none."""
+
+    stripe_secret_key: SecretStr | None = None
+    """Stripe's secret key. Without it plans are shown and cannot be bought."""
+
+    stripe_webhook_secret: SecretStr | None = None
+    """The secret of the webhook endpoint that points at /v1/billing/stripe-events; needed with the secret key."""
+
+    stripe_prices: dict[str, str] = Field(default_factory=dict)
+    """Stripe's price of each plan that can be bought: {"pro": "price_..."}."""
+
+    billing_return_url: str = "http://127.0.0.1:8080/"
+    """Where Stripe's pages send people back to."""
+
+    @model_validator(mode="after")
+    def require_webhook_secret(self) -> "Settings":
+        """A key without the webhook's secret would take money and never hear of it."""
+        if (self.stripe_secret_key is None) != (self.stripe_webhook_secret is None):
+            raise ValueError("set DOCUCHAT_STRIPE_SECRET_KEY and DOCUCHAT_STRIPE_WEBHOOK_SECRET together, or neither")
+        return self

@@ -15,11 +15,14 @@ from auth.accounts.revocations import RevocationFeed
 from auth.accounts.services import Services
 from auth.accounts.sessions import Sessions
 from auth.accounts.users import Users
+from auth.billing.payments import Billing
+from auth.billing.usage import UsageMeter
 from auth.config import Settings
 from auth.mail.folder import FolderMailer
 from auth.mail.smtp import SmtpMailer
 from auth.model.accounts import Lifetimes
 from auth.model.codes import Allowance, CodeLimits
+from auth.payments.stripe import StripePayments
 from auth.ports.mail import Mailer
 from auth.security.codes import HmacCodeKeys, HmacDevices, HmacPasswordTags
 from auth.security.derived import load_derivation
@@ -31,13 +34,19 @@ from auth.security.successors import HmacSuccessors
 from auth.security.tokens import Ed25519TokenSigner
 from auth.servicers.auth import AuthServicer
 from auth.servicers.clients import ReadClient
+from auth.servicers.plan import PlanServicer
+from auth.servicers.usage import UsageServicer
 from auth.servicers.user import UserServicer
 from auth.stores.accounts import PostgresAccountStore
 from auth.stores.codes import PostgresCodeStore, PostgresTallyStore
 from auth.stores.failures import PostgresFailureStore
 from auth.stores.outbox import PostgresOutbox
+from auth.stores.plans import PostgresPlanStore
 from auth.stores.sessions import PostgresSessionStore
+from auth.stores.usage import PostgresUsageStore
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from docuchat.auth.v1.plan_service_pb2_grpc import add_PlanServiceServicer_to_server
+from docuchat.auth.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from servicekit.database import Database, open_database
 from servicekit.repeating import repeat
@@ -59,6 +68,8 @@ class Flows(NamedTuple):
     sessions: Sessions
     services: Services
     mail: MailSender
+    meter: UsageMeter
+    billing: Billing
 
 
 async def serve(settings: Settings) -> None:
@@ -160,7 +171,10 @@ def build_flows(
     passwords = Passwords(hasher, ZxcvbnGuesses(hasher.run), HmacPasswordTags(derive))
     code_store, tallies = PostgresCodeStore(database, outbox), PostgresTallyStore(database)
     codes = Codes(code_store, HmacCodeKeys(derive), tallies, failures, devices, CLOCK, read_code_limits(settings))
-    secrets = ConfiguredServiceSecrets(read_secrets(settings))
+    secrets, plans = (
+        ConfiguredServiceSecrets(read_secrets(settings)),
+        PostgresPlanStore(database, settings.default_plan),
+    )
     return Flows(
         users=Users(accounts, failures, passwords, sessions, codes, CLOCK),
         addresses=Addresses(accounts, passwords, sessions, codes, CLOCK),
@@ -169,6 +183,8 @@ def build_flows(
         sessions=sessions,
         services=Services(secrets, signer, CLOCK, lifetimes.service_token),
         mail=MailSender(outbox, make_mailer(settings), CLOCK),
+        meter=UsageMeter(PostgresUsageStore(database), plans, CLOCK),
+        billing=Billing(plans, make_payments(settings), settings.stripe_prices),
     )
 
 
@@ -190,8 +206,18 @@ def add_servicers(
     feed: RevocationFeed,
     read_client: ReadClient,
 ) -> None:
-    """Adds both services to a server."""
+    """Adds auth's services to a server."""
     auth = AuthServicer(flows.users, flows.addresses, flows.sessions, flows.services, signer, feed, read_client)
     user = UserServicer(flows.users, flows.addresses, flows.password_change, flows.sessions, read_client)
     add_AuthServiceServicer_to_server(auth, server)
     add_UserServiceServicer_to_server(user, server)
+    add_UsageServiceServicer_to_server(UsageServicer(flows.meter, CLOCK), server)
+    add_PlanServiceServicer_to_server(PlanServicer(flows.billing), server)
+
+
+def make_payments(settings: Settings) -> StripePayments | None:
+    """Returns what takes the money, where it is configured."""
+    key, webhook = settings.stripe_secret_key, settings.stripe_webhook_secret
+    if key is None or webhook is None:
+        return None
+    return StripePayments(key.get_secret_value(), webhook.get_secret_value(), settings.billing_return_url)

@@ -94,7 +94,7 @@ class Passage:
     language: str = ""  # ISO 639-1, of the document
     highlights: tuple[Highlight, ...] = ()  # best first
     token_count: int = 0  # of the text; 0 where nobody counted
-    relevance: float = 0.0  # how surely it is about what was asked, from 0 to 1
+    relevance: float | None = None  # how surely it is about what was asked, from 0 to 1; None where nobody judged
 
     def page_of(self, offset: int) -> int:
         """Returns the page that a canonical offset lies on; 0 for types without pages."""
@@ -131,6 +131,7 @@ class Usage:
     input_tokens: int
     output_tokens: int
     reported_by_provider: bool
+    cached_tokens: int = 0  # of those read, what the provider had kept; not stored with the message
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,7 @@ class TurnOutcome:
     time_to_first_token_ms: int
     finish_reason: FinishReason | None = None
     error_reason: str = ""
+    usage_id: str = ""  # what was set aside for it; empty where no model was to be called
 
 
 @dataclass(frozen=True)

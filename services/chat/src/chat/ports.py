@@ -77,6 +77,11 @@ class AnswerProvider(Protocol):
         ...
 
     @property
+    def max_output_tokens(self) -> int:
+        """The most tokens that an answer may have."""
+        ...
+
+    @property
     def model(self) -> str:
         """The provider's model."""
         ...
@@ -87,6 +92,14 @@ class AnswerProvider(Protocol):
 
     async def close(self) -> None:
         """Releases what was opened."""
+        ...
+
+
+class Meter(Protocol):
+    """Holds tenants within their plans."""
+
+    async def reserve(self, tenant_id: str, usage_id: str, tokens: int, hold_seconds: int) -> None:
+        """Sets tokens aside; again for the same usage_id, that many instead. Raises AppError QUOTA_EXCEEDED."""
         ...
 
 

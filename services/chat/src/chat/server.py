@@ -9,24 +9,32 @@ from chat.clients.progress import GrpcDocumentProgress
 from chat.clients.search import GrpcPassageSearch
 from chat.clients.text import GrpcCanonicalText
 from chat.config import Settings
-from chat.ports import AnswerProvider, Conversations, Quotes
+from chat.ports import AnswerProvider, Conversations, Meter, Quotes
 from chat.providers.choose_provider import choose_provider
 from chat.servicers.chat import ChatServicer
 from chat.servicers.conversation import ConversationServicer
 from chat.servicers.source import SourceServicer
 from chat.stores.conversations import PostgresConversations
 from chat.stores.quotes import PostgresQuotes
+from chat.stores.tables import SCHEMA
 from chat.turn.answer_question import Answerer, TurnLimits
 from chat.turn.generate import AnswerBounds
 from chat.turn.persist import RENEW_SECONDS, SWEEP_SECONDS, HeldTurns, sweep_stale_turns
+from chat.turn.reserve import TokenReserve
 from docuchat.chat.v1.chat_service_pb2_grpc import add_ChatServiceServicer_to_server
 from docuchat.chat.v1.conversation_service_pb2_grpc import add_ConversationServiceServicer_to_server
 from docuchat.chat.v1.source_service_pb2_grpc import add_SourceServiceServicer_to_server
+from servicekit.config import reveal_service_secret
 from servicekit.database import open_database
+from servicekit.metering.meter import GrpcUsageMeter
+from servicekit.metering.outbox import UsageOutbox
 from servicekit.repeating import repeat
-from servicekit.rpc.client import open_channel
+from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.server import run_service
 from servicekit.tokenization import Cl100kTokenizer
+
+# How late a tenant's account may be about what was answered.
+REPORT_SECONDS = 1.0
 
 
 async def serve(settings: Settings) -> None:
@@ -39,10 +47,14 @@ async def serve(settings: Settings) -> None:
             await stack.enter_async_context(open_channel(target))
             for target in (settings.auth_target, settings.retrieval_target, settings.ingestion_target)
         ]
+        identity = ServiceIdentity(auth, "chat", reveal_service_secret(settings))
+        # Set aside while the search runs: whatever a second try took, the first text would wait for.
+        own_auth = await stack.enter_async_context(open_channel(settings.auth_target, identity=identity, retries=False))
+        meter = GrpcUsageMeter(own_auth)
         conversations = PostgresConversations(database)
         turns = HeldTurns(conversations)
         stack.push_async_callback(turns.settle)
-        turn = make_turn(settings, turns, provider, retrieval, ingestion)
+        turn = make_turn(settings, turns, provider, meter, retrieval, ingestion)
         await run_service(
             settings,
             name="chat",
@@ -54,6 +66,9 @@ async def serve(settings: Settings) -> None:
             background=[
                 partial(repeat, "leases", turns.renew, every_seconds=RENEW_SECONDS),
                 partial(repeat, "sweep", partial(sweep_stale_turns, conversations), every_seconds=SWEEP_SECONDS),
+                partial(
+                    repeat, "usage", partial(UsageOutbox(SCHEMA, database).send, meter), every_seconds=REPORT_SECONDS
+                ),
             ],
         )
 
@@ -62,6 +77,7 @@ def make_turn(
     settings: Settings,
     turns: HeldTurns,
     provider: AnswerProvider,
+    meter: Meter,
     retrieval: grpc.aio.Channel,
     ingestion: grpc.aio.Channel,
 ) -> Answerer:
@@ -73,6 +89,7 @@ def make_turn(
         progress=GrpcDocumentProgress(ingestion),
         provider=provider,
         turns=turns,
+        reserve=TokenReserve(meter, provider.max_output_tokens),
         count_tokens=Cl100kTokenizer().count,
         limits=TurnLimits(prompt_tokens=settings.prompt_token_budget, answer=bounds),
     )

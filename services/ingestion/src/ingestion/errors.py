@@ -1,6 +1,8 @@
 """The errors that the flows of ingestion raise; reasons are values of ErrorReason in error_reason.proto."""
 
-from servicekit.errors import AppError, Code
+from servicekit.errors import AppError, Code, QuotaViolation
+
+LIMITS = {"documents": "documents", "storage_bytes": "bytes of files"}
 
 
 class DocumentNotFound(AppError):
@@ -23,6 +25,20 @@ class CollectionExists(AppError):
     def __init__(self) -> None:
         super().__init__(
             Code.ALREADY_EXISTS, "COLLECTION_EXISTS", "You have a collection of this name; choose another name."
+        )
+
+
+class QuotaExceeded(AppError):
+    """Raised when a tenant's plan has no room for what is uploaded."""
+
+    def __init__(self, limit: str, allowed: int, wanted: int) -> None:
+        sentence = f"The plan allows {allowed:,} {LIMITS[limit]}; with this upload it would be {wanted:,}."
+        super().__init__(
+            Code.RESOURCE_EXHAUSTED,
+            "QUOTA_EXCEEDED",
+            f"{sentence} Delete documents, or ask an administrator of the tenant for a larger plan.",
+            metadata={"limit": limit, "allowed": str(allowed)},
+            quota_violations=[QuotaViolation(limit, sentence)],
         )
 
 

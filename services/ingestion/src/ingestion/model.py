@@ -15,6 +15,7 @@ TenantId = NewType("TenantId", str)
 DocumentId = NewType("DocumentId", str)
 VersionId = NewType("VersionId", str)
 UserId = NewType("UserId", str)
+CollectionId = NewType("CollectionId", str)
 
 
 class Visibility(StrEnum):
@@ -68,7 +69,7 @@ class TextRange:
 class Collection:
     """A set of documents that are seen by the same people."""
 
-    collection_id: str
+    collection_id: CollectionId
     display_name: str
     visibility: Visibility
     owner_user_id: str
@@ -140,7 +141,7 @@ class Document:
     """An uploaded file and what became of it; counts are those of version_id."""
 
     document_id: DocumentId
-    collection_id: str
+    collection_id: CollectionId
     filename: str
     state: DocumentState
     state_reason: str
@@ -167,7 +168,7 @@ class DocumentFilter:
     """Which documents to list; empty means any."""
 
     state: DocumentState | None = None
-    collection_id: str = ""
+    collection_id: CollectionId = CollectionId("")
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ class DocumentVersion:
     tenant_id: TenantId
     document_id: DocumentId
     version_id: VersionId
-    collection_id: str
+    collection_id: CollectionId
     private_to_user_id: str  # empty if the whole tenant may see it
     filename: str
     content_type: ContentType

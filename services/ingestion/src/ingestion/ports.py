@@ -9,6 +9,7 @@ from ingestion.model import (
     Caller,
     ChunkedText,
     Collection,
+    CollectionId,
     Condition,
     Document,
     DocumentFilter,
@@ -27,6 +28,7 @@ from ingestion.model import (
     Visibility,
 )
 from ingestion.text import Chunk, ContentType, ParsedDocument
+from servicekit.metering.model import TenantLimits
 
 PageKey: TypeAlias = tuple[datetime, str]
 
@@ -35,7 +37,7 @@ class Upload(Protocol):
     """Files that are arriving, in one request."""
 
     @property
-    def collection_id(self) -> str:
+    def collection_id(self) -> CollectionId:
         """Where the files shall go, empty for the default; a form may say so as late as behind its files."""
         ...
 
@@ -99,7 +101,7 @@ class CollectionStore(Protocol):
         """Adds a collection. Raises CollectionExists."""
         ...
 
-    async def find(self, caller: Caller, collection_id: str) -> Collection | None:
+    async def find(self, caller: Caller, collection_id: CollectionId) -> Collection | None:
         """Returns a collection that the caller may see."""
         ...
 
@@ -112,16 +114,23 @@ class DocumentStore(Protocol):
     """Documents as people see them; what is being deleted is gone already."""
 
     async def create(
-        self, caller: Caller, collection_id: str, files: Sequence[StoredFile], carrier: Mapping[str, str]
+        self,
+        caller: Caller,
+        collection_id: CollectionId,
+        files: Sequence[StoredFile],
+        carrier: Mapping[str, str],
+        limits: TenantLimits,
     ) -> list[Document]:
         """Adds a document, a version and a job for each file, all or none.
 
         An empty collection_id means the caller's default collection, which is
-        created on first use. Raises CollectionNotFound.
+        created on first use. Raises CollectionNotFound, and QuotaExceeded if
+        the tenant's documents with these would pass a limit; uploads of one
+        tenant at once cannot pass it together.
         """
         ...
 
-    async def require_writable(self, caller: Caller, collection_id: str) -> None:
+    async def require_writable(self, caller: Caller, collection_id: CollectionId) -> None:
         """Raises CollectionNotFound unless the caller may put documents there."""
         ...
 
@@ -203,8 +212,13 @@ class WorkStore(Protocol):
         """Shows how many chunks are indexed."""
         ...
 
-    async def finish(self, job: Job, state: DocumentState, *, reason: str = "", message: str = "") -> None:
-        """Ends the job with an end state; READY makes its version the active one."""
+    async def finish(
+        self, job: Job, state: DocumentState, *, reason: str = "", message: str = "", embedded_by: str = ""
+    ) -> None:
+        """Ends the job with an end state; READY makes its version the active one.
+
+        What the model `embedded_by` read is noted for the tenant's account in the same step.
+        """
         ...
 
     async def turn_into_delete(self, job: Job) -> None:
@@ -243,8 +257,8 @@ class PassageIndex(Protocol):
         """Sends the chunks that are not indexed yet and yields how many are; the last value counts all."""
         ...
 
-    async def activate(self, version: DocumentVersion, chunk_count: int) -> None:
-        """Makes the version the one that searches see."""
+    async def activate(self, version: DocumentVersion, chunk_count: int) -> str:
+        """Makes the version the one that searches see; returns the name of the model whose vectors it has."""
         ...
 
     async def hide(self, tenant_id: TenantId, document_id: DocumentId) -> None:
@@ -257,6 +271,22 @@ class PassageIndex(Protocol):
 
     async def check(self, standings: Sequence[Standing]) -> list[Condition | None]:
         """Tells how each of at most 100 versions stands, None where the index does not know."""
+        ...
+
+
+class Plans(Protocol):
+    """What tenants' plans allow."""
+
+    async def find_limits(self, tenant_id: TenantId) -> TenantLimits:
+        """Returns what a tenant may store at once, as it was half a minute ago at most."""
+        ...
+
+
+class Meter(Protocol):
+    """Holds tenants within their plans."""
+
+    async def reserve(self, tenant_id: TenantId, usage_id: str, tokens: int, hold_seconds: int) -> None:
+        """Sets tokens aside for a call of a model. Raises AppError QUOTA_EXCEEDED where the plan has no room."""
         ...
 
 

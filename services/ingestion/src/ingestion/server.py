@@ -14,7 +14,7 @@ from ingestion.model import UploadLimits
 from ingestion.parsers.sniff import inspect, sniff_content_type
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.receive import UploadReceiver
-from ingestion.ports import PassageIndex
+from ingestion.ports import PassageIndex, Plans
 from ingestion.servicers.collections import CollectionServicer
 from ingestion.servicers.documents import DocumentServicer
 from ingestion.servicers.frames import Pace
@@ -25,6 +25,7 @@ from ingestion.stores.texts import PostgresTextStore
 from ingestion.stores.workers import PostgresWorkerRegistry
 from servicekit.config import reveal_service_secret
 from servicekit.database import Database, open_database
+from servicekit.metering.meter import GrpcUsageMeter
 from servicekit.repeating import repeat
 from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.server import run_service
@@ -46,11 +47,19 @@ async def serve(settings: Settings) -> None:
         identity = ServiceIdentity(auth, "ingestion", reveal_service_secret(settings))
         retrieval = await stack.enter_async_context(open_channel(settings.retrieval_target, identity=identity))
         index = GrpcPassageIndex(retrieval, call_seconds=HIDE_SECONDS)
+        own_auth = await stack.enter_async_context(open_channel(settings.auth_target, identity=identity))
         discarder = UploadDiscarder(objects, PostgresDocumentStore(database))
         await run_service(
             settings,
             name="ingestion",
-            add_servicers=partial(add_servicers, settings=settings, database=database, objects=objects, index=index),
+            add_servicers=partial(
+                add_servicers,
+                settings=settings,
+                database=database,
+                objects=objects,
+                index=index,
+                plans=GrpcUsageMeter(own_auth),
+            ),
             checks={"postgresql": database.ping, "object store": objects.ping},
             companions={"worker": partial(check_workers, PostgresWorkerRegistry(database))},
             background=[partial(repeat, "sweep", discarder.sweep, every_seconds=settings.sweep_seconds)],
@@ -64,12 +73,13 @@ def add_servicers(
     database: Database,
     objects: ObstoreObjectStore,
     index: PassageIndex,
+    plans: Plans,
 ) -> None:
     """Adds the services of ingestion to a server."""
     documents = PostgresDocumentStore(database)
     limits = UploadLimits(max_file_bytes=settings.max_upload_bytes, max_files=settings.max_upload_files)
     receiver = UploadReceiver(
-        objects, documents, UploadDiscarder(objects, documents), sniff_content_type, inspect, limits
+        objects, documents, UploadDiscarder(objects, documents), sniff_content_type, inspect, limits, plans
     )
     reader = DocumentReader(documents, PostgresTextStore(database), objects)
     pace = Pace(idle_seconds=settings.upload_idle_seconds, total_seconds=settings.upload_total_seconds)

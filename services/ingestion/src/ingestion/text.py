@@ -37,6 +37,29 @@ class FailureReason(StrEnum):
     PARSE_LIMIT = "PARSE_LIMIT"
 
 
+class WarningReason(StrEnum):
+    """What of a file that was read could not be."""
+
+    DAMAGED_PAGES = "DAMAGED_PAGES"
+    """Pages that cannot be opened; they have no text."""
+    UNMAPPED_PAGES = "UNMAPPED_PAGES"
+    """Pages much of which is in fonts that do not say which letters they show; a scan of them could be recognised."""
+    REPLACED_CHARACTERS = "REPLACED_CHARACTERS"
+    """Places with bytes that are no text in the file's encoding; U+FFFD stands for them."""
+    UNREAD_PARTS = "UNREAD_PARTS"
+    """Parts of a Word file that are missing, outside of it or of a kind that is not read."""
+    GUESSED_ENCODING = "GUESSED_ENCODING"
+    """The file does not say in which encoding it is, and it is none of Unicode's."""
+
+
+@dataclass(frozen=True)
+class ParseWarning:
+    """Something that a document lacks, and how many times."""
+
+    reason: WarningReason
+    count: int
+
+
 @dataclass(frozen=True)
 class Page:
     """One page: its number from 1, and the offset of its first character."""
@@ -68,6 +91,7 @@ class ParsedDocument:
     headings: tuple[Heading, ...]
     title: str
     page_count: int
+    warnings: tuple[ParseWarning, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,17 +23,20 @@ from ingestion.pipeline.process import Cut, DocumentProcessor
 from ingestion.pipeline.reconcile import Reconciler
 from ingestion.pipeline.retry import JobPolicy
 from ingestion.pipeline.run_jobs import JobRunner
-from ingestion.ports import PassageIndex, QuoteStore
+from ingestion.ports import Meter, PassageIndex, QuoteStore
 from ingestion.stores.jobs import PostgresJobQueue
 from ingestion.stores.objects import ObstoreObjectStore
 from ingestion.stores.presence import announce, find_dead, forget
 from ingestion.stores.standings import PostgresStandingStore
+from ingestion.stores.tables import SCHEMA
 from ingestion.stores.work import PostgresWorkStore
 from ingestion.stores.workers import PostgresWorkerRegistry
 from ingestion.text import ParsedDocument
 from servicekit.config import reveal_service_secret
 from servicekit.database import Database, open_database
 from servicekit.errors import AppError
+from servicekit.metering.meter import GrpcUsageMeter
+from servicekit.metering.outbox import UsageOutbox
 from servicekit.repeating import repeat
 from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.telemetry import configure_telemetry, flush_telemetry, get_logger
@@ -42,6 +45,8 @@ from servicekit.tokenization import Cl100kTokenizer
 ABANDONED_SECONDS = 3600.0
 # Whoever watches a worker gives it a few of these.
 BEAT_SECONDS = 1.0
+# How late a tenant's account may be about what was embedded.
+REPORT_SECONDS = 1.0
 # Long enough for a language to be looked for.
 WARM_UP_TEXT = "The worker reads this sentence before the first document comes."
 
@@ -59,10 +64,15 @@ async def work(settings: Settings) -> None:
             open_channel(settings.retrieval_target, identity=identity, retries=False)
         )
         chat = await stack.enter_async_context(open_channel(settings.chat_target, identity=identity, retries=False))
-        await work_with(settings, database, GrpcPassageIndex(retrieval), GrpcQuoteStore(chat))
+        # A meter that does not answer is waited for once; the outbox tries again.
+        own_auth = await stack.enter_async_context(open_channel(settings.auth_target, identity=identity, retries=False))
+        meter = GrpcUsageMeter(own_auth)
+        await work_with(settings, database, GrpcPassageIndex(retrieval), GrpcQuoteStore(chat), meter)
 
 
-async def work_with(settings: Settings, database: Database, index: PassageIndex, quotes: QuoteStore) -> None:
+async def work_with(
+    settings: Settings, database: Database, index: PassageIndex, quotes: QuoteStore, meter: GrpcUsageMeter
+) -> None:
     """Runs the lanes and what goes on beside them: signs of life and the reconciler."""
     cut, workers = build_cutter(settings), settings.data_dir / "workers"
     await build_parser(settings).report_gaps()
@@ -72,7 +82,7 @@ async def work_with(settings: Settings, database: Database, index: PassageIndex,
     with announce(workers) as name:
         queue = PostgresJobQueue(database, name)
         await free_jobs_of_the_dead(queue, workers)
-        build = partial(build_runner, settings, database, objects, cut, index, quotes)
+        build = partial(build_runner, settings, database, objects, cut, index, quotes, meter)
         deletes = build(PostgresJobQueue(database, name, deletes_only=True))
         background = [
             partial(
@@ -80,6 +90,7 @@ async def work_with(settings: Settings, database: Database, index: PassageIndex,
             ),
             partial(repeat, "registry", partial(registry.beat, name), every_seconds=BEAT_SECONDS),
             partial(repeat, "reconciler", reconciler.run_round, every_seconds=settings.reconcile_seconds),
+            partial(repeat, "usage", partial(UsageOutbox(SCHEMA, database).send, meter), every_seconds=REPORT_SECONDS),
         ]
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.to_thread(warm_up, cut))
@@ -122,6 +133,7 @@ def build_runner(
     cut: Cut,
     index: PassageIndex,
     quotes: QuoteStore,
+    meter: Meter,
     queue: PostgresJobQueue,
 ) -> JobRunner:
     """Returns a runner with real rows and parsers, and everything else as given."""
@@ -131,7 +143,7 @@ def build_runner(
     return JobRunner(
         queue,
         store,
-        DocumentProcessor(objects, store, build_parser(settings), cut, index, scratch),
+        DocumentProcessor(objects, store, build_parser(settings), cut, index, meter, scratch),
         DocumentRemover(objects, store, index, quotes),
         times=LeaseTimes(settings.lease_seconds, settings.heartbeat_seconds),
         policy=JobPolicy(max_attempts=settings.max_attempts, max_outage_seconds=settings.max_outage_hours * 3600),

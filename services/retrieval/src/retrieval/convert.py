@@ -8,6 +8,7 @@ from docuchat.retrieval.v1 import search_service_pb2 as search_pb2
 from retrieval.errors import InvalidIndexStream
 from retrieval.model import (
     Chunk,
+    CollectionId,
     Condition,
     DocumentId,
     DocumentVersion,
@@ -29,7 +30,12 @@ CONDITIONS = {
 
 def to_scope(request: search_pb2.SearchRequest, tenant_id: str, user_id: str) -> Scope:
     """Returns the scope of a search; the walls come from the caller's token, never from the request."""
-    return Scope(TenantId(tenant_id), UserId(user_id), tuple(request.collection_ids), tuple(request.document_ids))
+    return Scope(
+        TenantId(tenant_id),
+        UserId(user_id),
+        tuple(map(CollectionId, request.collection_ids)),
+        tuple(request.document_ids),
+    )
 
 
 def to_hit_proto(hit: Hit) -> hit_pb2.Hit:
@@ -93,7 +99,7 @@ def _to_version(header: index_pb2.IndexHeader) -> DocumentVersion:
         tenant_id=TenantId(header.tenant_id),
         document_id=DocumentId(header.document_id),
         version_id=VersionId(header.version_id),
-        collection_id=header.collection_id,
+        collection_id=CollectionId(header.collection_id),
         private_to_user_id=header.private_to_user_id,
         filename=header.filename,
         title=header.title,

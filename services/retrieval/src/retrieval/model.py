@@ -15,6 +15,7 @@ TenantId = NewType("TenantId", str)
 DocumentId = NewType("DocumentId", str)
 VersionId = NewType("VersionId", str)
 UserId = NewType("UserId", str)
+CollectionId = NewType("CollectionId", str)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class DocumentVersion:
     tenant_id: TenantId
     document_id: DocumentId
     version_id: VersionId
-    collection_id: str
+    collection_id: CollectionId
     private_to_user_id: str  # empty if every member of the tenant may see it
     filename: str
     title: str
@@ -109,7 +110,7 @@ class Scope:
 
     tenant_id: TenantId
     user_id: UserId
-    collection_ids: tuple[str, ...] = ()
+    collection_ids: tuple[CollectionId, ...] = ()
     document_ids: tuple[str, ...] = ()
 
 

@@ -102,8 +102,8 @@ async def check_whole(requests: AsyncIterator[Any], context: ServicerContext) ->
     grpc.aio shows the end of a stream that broke off like the end of a whole one, and cancels the call
     milliseconds later. So the answer begins here: to a caller who has gone nothing can be sent.
     """
-    async for request in check_each(requests):
-        yield request
+    async for request in requests:
+        yield validate_request(request)
     await context.send_initial_metadata(())
 
 

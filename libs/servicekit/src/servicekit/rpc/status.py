@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from servicekit.errors import AppError, Code
+from servicekit.errors import AppError, Code, QuotaViolation
 
 CHALLENGE_KEY = "www-authenticate"
 CHALLENGE = 'Bearer realm="docuchat"'
@@ -39,6 +39,12 @@ def build_status(error: AppError, domain: str, request_id: str) -> status_pb2.St
             for row in error.violations
         ]
         details.append(error_details_pb2.BadRequest(field_violations=rows))
+    if error.quota_violations:
+        reached = [
+            error_details_pb2.QuotaFailure.Violation(subject=row.subject, description=row.description)
+            for row in error.quota_violations
+        ]
+        details.append(error_details_pb2.QuotaFailure(violations=reached))
     if error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
@@ -90,14 +96,18 @@ def read_error(error: grpc.aio.AioRpcError) -> AppError:
     if code is Code.INTERNAL and not details:
         code = Code.UNAVAILABLE
     reason, metadata, retry_after = default_reason(code), dict[str, str](), None
+    reached: list[QuotaViolation] = []
     for detail in details:
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        quota = error_details_pb2.QuotaFailure()
         if detail.Unpack(info):
             reason, metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToMilliseconds() / 1000
+        elif detail.Unpack(quota):
+            reached = [QuotaViolation(row.subject, row.description) for row in quota.violations]
     message = (details and error.details()) or "A service this one needs does not answer; try again."
-    return AppError(code, reason, message, metadata=metadata, retry_after_seconds=retry_after)
+    return AppError(code, reason, message, metadata=metadata, retry_after_seconds=retry_after, quota_violations=reached)
 
 
 def _read_details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:

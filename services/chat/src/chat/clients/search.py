@@ -57,5 +57,5 @@ def to_passage(marker: int, hit: hit_pb2.Hit) -> Passage:
         language=hit.language,
         highlights=tuple(Highlight(one.start_offset, one.end_offset, one.score) for one in hit.highlights),
         token_count=hit.token_count,
-        relevance=hit.relevance,
+        relevance=hit.relevance if hit.HasField("relevance") else None,
     )

@@ -31,7 +31,7 @@ class Quote:
 
 def choose_highlights(question: str, passages: Sequence[Passage]) -> list[Quote]:
     """Returns one to six quotes, best first; none where no passage is about what is asked."""
-    if max((passage.relevance for passage in passages), default=0.0) < LEAST_RELEVANCE:
+    if not any(passage.relevance is None or passage.relevance >= LEAST_RELEVANCE for passage in passages):
         return []
     found = sorted(
         ((one, passage) for passage in passages for one in passage.highlights),

@@ -4,8 +4,8 @@ import re
 
 from chat.model import FinishReason, Prompt, ProviderFinish, ProviderQuote, ProviderText
 from chat.ports import AnswerSink
-from chat.providers.choose_highlights import choose_highlights
-from chat.providers.general_requests import ABILITIES, is_general
+from chat.providers.choose_highlights import MAX_CHARACTERS, choose_highlights
+from chat.providers.general_requests import ABILITIES, find_request_language
 from chat.turn.build_prompt import NO_ANSWER_SENTENCE
 from chat.turn.disarm import disarm
 
@@ -21,13 +21,17 @@ class ExtractiveProvider:
 
     name = "extractive"
     model = MODEL
+    # A token for each of its characters, as where a vocabulary does not know the script.
+    max_output_tokens = MAX_CHARACTERS
 
     async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
         """Puts phrase by phrase, so that a client that reads slowly gets as much as it takes."""
-        general = is_general(prompt.question, has_history=bool(prompt.history))
-        chosen = [] if general else choose_highlights(prompt.question, prompt.passages)
+        general = find_request_language(prompt.question, has_history=bool(prompt.history))
+        chosen = choose_highlights(prompt.question, prompt.passages) if general is None else []
         if not chosen:
-            await speak((ABILITIES if general else NO_ANSWER_SENTENCE)[prompt.language], sink)
+            await speak(
+                ABILITIES.get(general, ABILITIES["en"]) if general else NO_ANSWER_SENTENCE[prompt.language], sink
+            )
             return ProviderFinish(FinishReason.NO_ANSWER)
         for number, quote in enumerate(chosen):
             await speak((" " if number else "") + show(quote.text) + " ", sink)

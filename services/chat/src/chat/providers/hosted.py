@@ -82,6 +82,11 @@ class HostedProvider(ABC, Generic[Chunk]):
         """The model asked for."""
         return self._options.model
 
+    @property
+    def max_output_tokens(self) -> int:
+        """The most tokens asked for."""
+        return self._options.max_output_tokens
+
     async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
         """Puts text as it comes, and returns the end with the tokens the provider reports."""
         with self._translated_errors():

@@ -73,6 +73,11 @@ class ObservedProvider:
         """The provider's model."""
         return self._provider.model
 
+    @property
+    def max_output_tokens(self) -> int:
+        """The most tokens of an answer."""
+        return self._provider.max_output_tokens
+
     async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
         """Has the provider write."""
         attributes = {

@@ -35,6 +35,11 @@ class RetryingProvider:
         """The provider's model."""
         return self._provider.model
 
+    @property
+    def max_output_tokens(self) -> int:
+        """The most tokens of an answer."""
+        return self._provider.max_output_tokens
+
     async def write(self, prompt: Prompt, sink: AnswerSink) -> ProviderFinish:
         """Has the first attempt that begins to answer write; raises what the last one raised."""
         try:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.errors import ConversationNotFound
 from chat.model import (
+    Check,
     Citation,
     Conversation,
     Exchange,
@@ -21,7 +22,7 @@ from chat.model import (
     Question,
     TurnOutcome,
 )
-from chat.stores.quotes import find_erased
+from chat.stores.quotes import find_erased, name_lock
 from chat.stores.rows import (
     citation_row,
     outcome_row,
@@ -29,13 +30,14 @@ from chat.stores.rows import (
     to_citation,
     to_conversation,
     to_message,
+    usage_row,
     without_nul,
 )
 from chat.stores.tables import CITATIONS, CONVERSATIONS, MESSAGES
 from chat.stores.turn_statements import BEGIN_CONVERSATION, CONTINUE_CONVERSATION, END_TURN
 from chat.turn.clean_text import clean
 from chat.turn.erase import erase_documents
-from servicekit.database import Database
+from servicekit.database import Database, Lock
 
 TITLE_LENGTH = 80  # characters
 LEASE = timedelta(seconds=60)  # longer than a stop may take, in which nothing renews it
@@ -75,14 +77,13 @@ class PostgresConversations:
 
         One that the sweep gave up is taken back: only its own process ends it for good.
         """
-        async with self._as(turn.owner) as connection:
-            outcome = await _without_erased(connection, turn.owner, outcome)
-            values: dict[str, object] = {f"new_{name}": value for name, value in outcome_row(outcome).items()}
-            values["new_message_id"] = turn.message_id
-            values["citations"] = [
-                {"number": number, **citation_row(citation)} for number, citation in enumerate(outcome.citations)
-            ]
-            await connection.execute(END_TURN, values)
+        is_citing = bool(outcome.citations)
+        # Until the transaction ends, no further document is erased.
+        lock = Lock(name_lock(turn.owner.tenant_id), is_shared=True) if is_citing else None
+        async with self._as(turn.owner, lock) as connection:
+            is_stored = await _end(connection, turn, outcome)
+            if is_citing and not is_stored:
+                await _end(connection, turn, await _without_erased(connection, outcome))
 
     async def renew_leases(self, message_ids: Sequence[str]) -> None:
         """Notes that the process which writes these answers is alive."""
@@ -148,14 +149,26 @@ class PostgresConversations:
             citations = await _read_citations(connection, [row.message_id for row in rows])
         return tuple(to_message(row, tuple(citations.get(row.message_id, ()))) for row in rows)
 
-    def _as(self, owner: Owner) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self._database.transaction(tenant_id=owner.tenant_id, user_id=owner.user_id)
+    def _as(self, owner: Owner, lock: Lock | None = None) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._database.transaction(lock, tenant_id=owner.tenant_id, user_id=owner.user_id)
 
 
-async def _without_erased(connection: AsyncConnection, owner: Owner, outcome: TurnOutcome) -> TurnOutcome:
+async def _end(connection: AsyncConnection, turn: OpenTurn, outcome: TurnOutcome) -> bool:
+    """Stores an outcome; returns whether it did. It does not for a turn that has ended, nor what cites the erased."""
+    cited = [citation for citation in outcome.citations if citation.check is not Check.SOURCE_DELETED]
+    values: dict[str, object] = {f"new_{name}": value for name, value in outcome_row(outcome).items()}
+    values["new_message_id"] = turn.message_id
+    values["cited_ids"] = list({citation.document_id for citation in cited})
+    values |= usage_row(turn.owner, outcome)
+    values["citations"] = [
+        {"number": number, **citation_row(citation)} for number, citation in enumerate(outcome.citations)
+    ]
+    return bool((await connection.execute(END_TURN, values)).rowcount)
+
+
+async def _without_erased(connection: AsyncConnection, outcome: TurnOutcome) -> TurnOutcome:
     """Returns what may be kept of an answer whose documents were deleted while it was written."""
-    cited = {citation.document_id for citation in outcome.citations}
-    erased = await find_erased(connection, owner.tenant_id, cited)
+    erased = await find_erased(connection, {citation.document_id for citation in outcome.citations})
     text, citations = erase_documents(outcome.text, outcome.citations, erased)
     return replace(outcome, text=text, citations=citations)
 

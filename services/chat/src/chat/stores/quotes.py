@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,7 +11,7 @@ from chat.model import Check
 from chat.stores.rows import citation_row, to_citation
 from chat.stores.tables import CITATIONS, ERASED_DOCUMENTS, MESSAGES
 from chat.turn.erase import erase_documents
-from servicekit.database import Database
+from servicekit.database import Database, Lock
 
 BATCH = 50  # answers in a transaction
 
@@ -25,7 +25,6 @@ class PostgresQuotes:
     async def erase(self, tenant_id: str, document_id: str) -> int:
         """Returns how many citations became tombstones. Once begun, no answer stores anything of the document."""
         async with self._as(tenant_id) as connection:
-            await lock_erasing(connection, tenant_id)
             row = {"tenant_id": tenant_id, "document_id": document_id}
             await connection.execute(insert(ERASED_DOCUMENTS).values(**row).on_conflict_do_nothing())
         count = 0
@@ -37,13 +36,12 @@ class PostgresQuotes:
         is_quoting = (CITATIONS.c.document_id == document_id) & (CITATIONS.c.quote_check != Check.SOURCE_DELETED)
         some = select(CITATIONS.c.message_id).where(is_quoting).distinct().limit(BATCH)
         async with self._as(tenant_id) as connection:
-            # Two documents of one answer may be deleted at once.
-            await lock_erasing(connection, tenant_id)
             message_ids = (await connection.execute(some)).scalars().all()
             return sum([await erase_in_answer(connection, each, document_id) for each in message_ids])
 
     def _as(self, tenant_id: str) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self._database.transaction(tenant_id=tenant_id, scope="erase")
+        # No answer of the tenant is being stored meanwhile, and no other document of an answer is erased.
+        return self._database.transaction(Lock(name_lock(tenant_id)), tenant_id=tenant_id, scope="erase")
 
 
 async def erase_in_answer(connection: AsyncConnection, message_id: str, document_id: str) -> int:
@@ -61,19 +59,12 @@ async def erase_in_answer(connection: AsyncConnection, message_id: str, document
     return sum(new.check is not old.check for old, new in zip(before, after, strict=True))
 
 
-async def lock_erasing(connection: AsyncConnection, tenant_id: str) -> None:
-    """Waits until no answer of the tenant is being stored, and lets none be until the transaction ends."""
-    await connection.execute(select(func.pg_advisory_xact_lock(_lock_key(tenant_id))))
-
-
-async def find_erased(connection: AsyncConnection, tenant_id: str, document_ids: Collection[str]) -> set[str]:
-    """Returns which documents are erased; until the transaction ends, no further one is."""
-    if not document_ids:
-        return set()
-    await connection.execute(select(func.pg_advisory_xact_lock_shared(_lock_key(tenant_id))))
+async def find_erased(connection: AsyncConnection, document_ids: Collection[str]) -> set[str]:
+    """Returns which documents are erased."""
     erased = ERASED_DOCUMENTS.c.document_id
     return set((await connection.execute(select(erased).where(erased.in_(document_ids)))).scalars())
 
 
-def _lock_key(tenant_id: str) -> ColumnElement[int]:
-    return func.hashtextextended(f"chat.erase/{tenant_id}", 0)
+def name_lock(tenant_id: str) -> str:
+    """Returns the name of the lock that erasing has alone, and that those share who store what cites documents."""
+    return f"chat.erase/{tenant_id}"

@@ -1,5 +1,8 @@
 """Rows of schema chat, to the nouns and back."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from sqlalchemy import Row
 
 from chat.model import (
@@ -13,6 +16,8 @@ from chat.model import (
     TurnOutcome,
     Usage,
 )
+from servicekit.metering.model import UsageEntry
+from servicekit.metering.outbox import write_entry
 
 Values = dict[str, str | int | bool | None]
 AnyRow = Row[tuple[object, ...]]
@@ -43,6 +48,26 @@ def outcome_row(outcome: TurnOutcome) -> Values:
         "latency_ms": outcome.latency_ms,
         "time_to_first_token_ms": outcome.time_to_first_token_ms,
     }
+
+
+def usage_row(owner: Owner, outcome: TurnOutcome) -> dict[str, Any]:
+    """Returns what is to be reported of the model that wrote an answer; nothing where none was called."""
+    read, written = outcome.usage.input_tokens, outcome.usage.output_tokens
+    if not outcome.usage_id or not read + written:
+        return {"usage_id": None, "usage": None}
+    entry = UsageEntry(
+        usage_id=outcome.usage_id,
+        tenant_id=owner.tenant_id,
+        user_id=owner.user_id,
+        kind="ANSWER",
+        provider=outcome.provider,
+        model=outcome.model,
+        input_tokens=read,
+        output_tokens=written,
+        end_time=datetime.now(UTC),
+        cached_tokens=outcome.usage.cached_tokens,
+    )
+    return {"usage_id": entry.usage_id, "usage": write_entry(entry)}
 
 
 def citation_row(citation: Citation) -> Values:

@@ -3,7 +3,11 @@
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
-METADATA = MetaData(schema="chat")
+from servicekit.metering.outbox import describe_outbox
+
+SCHEMA = "chat"
+METADATA = MetaData(schema=SCHEMA)
+USAGE_REPORTS = describe_outbox(SCHEMA)
 
 CONVERSATIONS = Table(
     "conversations",

@@ -31,6 +31,7 @@ from chat.turn.draft import Draft
 from chat.turn.generate import AnswerBounds, generate
 from chat.turn.links import SourceLinks
 from chat.turn.persist import HeldTurns
+from chat.turn.reserve import Reservation, TokenReserve
 from chat.turn.retrieve import SourceTexts, count_in_progress, fetch_texts, retrieve
 from chat.turn.say import Send, Speaker
 from chat.turn.scan_answer import AnswerScanner, Marker, Piece
@@ -60,27 +61,37 @@ class Answerer:
     progress: DocumentProgress
     provider: AnswerProvider
     turns: HeldTurns
+    reserve: TokenReserve
     count_tokens: TokenCounter
     limits: TurnLimits
 
     async def answer(self, question: Question, send: Send) -> None:
         """Sends Started, Sources, TextDelta and Citation, Usage, Completed; or Failed as the last.
 
-        Raises EmptyQuestion, ConversationNotFound and whatever keeps the question from being stored, before the
-        first event only. Whatever fails later, `send` included, ends in Failed, since over HTTP the status has been
-        sent. Being cancelled stores what was sent as CANCELLED.
+        Raises EmptyQuestion, ConversationNotFound, AppError QUOTA_EXCEEDED and whatever keeps the question from being
+        stored, before the first event only. Whatever fails later, `send` included, ends in Failed, since over HTTP the
+        status has been sent. Being cancelled stores what was sent as CANCELLED.
         """
         if not ANY_WORD.search(question.text):
             raise EmptyQuestion
-        draft = Draft(self.provider, self.count_tokens)
         opened: asyncio.Future[OpenTurn] = asyncio.get_running_loop().create_future()
-        async with (
-            beside(self._find(question, opened)) as finding,
-            self.turns.open(question, history_limit=HISTORY_LIMIT) as turn,
-        ):
+        async with beside(self._find(question, opened)) as finding:
+            reservation = await self.reserve.open(question.owner)
+            await self._answer(question, opened, finding, reservation, send)
+
+    async def _answer(
+        self,
+        question: Question,
+        opened: asyncio.Future[OpenTurn],
+        finding: asyncio.Task[tuple[Passage, ...]],
+        reservation: Reservation,
+        send: Send,
+    ) -> None:
+        draft = Draft(self.provider, self.count_tokens, reservation.usage_id)
+        async with self.turns.open(question, history_limit=HISTORY_LIMIT) as turn:
             opened.set_result(turn)
             try:
-                last: Completed | Failed = await self._write(question, turn, finding, draft, send)
+                last: Completed | Failed = await self._write(question, turn, finding, reservation, draft, send)
             except Exception as error:  # noqa: BLE001 - the one gate
                 last = explain(error, turn)
             except BaseException:
@@ -95,12 +106,19 @@ class Answerer:
         return await retrieve(self.search, question, condense(question.text, history))
 
     async def _write(
-        self, question: Question, turn: OpenTurn, finding: asyncio.Task[tuple[Passage, ...]], draft: Draft, send: Send
+        self,
+        question: Question,
+        turn: OpenTurn,
+        finding: asyncio.Task[tuple[Passage, ...]],
+        reservation: Reservation,
+        draft: Draft,
+        send: Send,
     ) -> Completed:
         """Sends the answer and returns the event to send when it is stored."""
         await send(Started(turn.conversation_id, turn.message_id))
         found, budget = await finding, self.limits.prompt_tokens
         prompt = build_prompt(question.text, turn.history, found, count_tokens=self.count_tokens, budget=budget)
+        await self.reserve.fit(reservation, turn.owner, prompt)
         draft.prompt = prompt
         async with (
             generate(self.provider, prompt, self.limits.answer) as backlog,

@@ -15,6 +15,8 @@ def clean(text: str) -> str:
 
     Surrogates that belong together are joined, others become U+FFFD, since protobuf and PostgreSQL refuse them.
     """
+    if text.isprintable():  # which none of them is
+        return text
     if HALF.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return UNWANTED.sub("", SEPARATOR.sub(" ", text))

@@ -24,7 +24,15 @@ Clock = Callable[[], float]  # seconds, monotonic
 class Draft:
     """Collects text, citations and times of one answer; begins its clock when made."""
 
-    def __init__(self, provider: AnswerProvider, count_tokens: TokenCounter, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        provider: AnswerProvider,
+        count_tokens: TokenCounter,
+        usage_id: str = "",
+        *,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._usage_id = usage_id
         self._provider = provider
         self._count_tokens = count_tokens
         self._clock = clock
@@ -83,6 +91,7 @@ class Draft:
             time_to_first_token_ms=self._first_text_ms,
             finish_reason=self.finish_reason if state is MessageState.COMPLETE else None,
             error_reason=error_reason,
+            usage_id=self._usage_id,
         )
 
     def outcome_of(self, last: Completed | Failed) -> TurnOutcome:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 
 from language.scripts import guess_language
 from language.sentences import split_sentences
@@ -52,8 +53,10 @@ def find_support(claim: str, canonical: str, language: str = "") -> Span | None:
 
 def best_cover(weights: dict[str, float], places: Sequence[Place]) -> tuple[float, Span | None]:
     """Returns the place that holds most of the weights, the first of equals, with its share."""
-    shares = [(cover(weights, place.held), place.span) for place in places]
-    return max(shares, key=lambda pair: pair[0], default=(0.0, None))
+    total = sum(weights.values())
+    # In the order of the weights, as their sum is made.
+    shares = [(sum([weights[term] for term in weights if term in place.held]) / total, place.span) for place in places]
+    return max(shares, key=itemgetter(0), default=(0.0, None))
 
 
 def weigh_terms(wanted: Collection[str], sentences: Sequence[Collection[str]]) -> dict[str, float]:
@@ -64,8 +67,3 @@ def weigh_terms(wanted: Collection[str], sentences: Sequence[Collection[str]]) -
         term: math.log(1 + (len(sentences) + 1) / (counts[term] + 0.5)) * (NUMBER_WEIGHT if term.isdigit() else 1)
         for term in sorted(wanted)
     }
-
-
-def cover(weights: dict[str, float], held: Collection[str]) -> float:
-    """Returns the share of the weights that some of the terms have, from 0 to 1."""
-    return sum(weight for term, weight in weights.items() if term in held) / sum(weights.values())

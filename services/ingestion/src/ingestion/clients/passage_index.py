@@ -57,8 +57,8 @@ class GrpcPassageIndex:
             window.close()
             call.cancel()
 
-    async def activate(self, version: DocumentVersion, chunk_count: int) -> None:
-        """Makes the version the one that searches see. Raises Refused, AppError."""
+    async def activate(self, version: DocumentVersion, chunk_count: int) -> str:
+        """Makes the version the one that searches see; returns the model of its vectors. Raises Refused, AppError."""
         request = pb.ActivateVersionRequest(
             tenant_id=version.tenant_id,
             document_id=version.document_id,
@@ -66,7 +66,8 @@ class GrpcPassageIndex:
             chunk_count=chunk_count,
         )
         with _refusals():
-            await ask(self._stub.ActivateVersion(request, timeout=self._call_seconds))
+            answer = await ask(self._stub.ActivateVersion(request, timeout=self._call_seconds))
+        return answer.embedding_model
 
     async def hide(self, tenant_id: TenantId, document_id: DocumentId) -> None:
         """Hides the document from every search at once and for good. Raises AppError."""

@@ -1,7 +1,7 @@
 """Making and finding collections."""
 
 from ingestion.errors import CollectionNotFound
-from ingestion.model import Caller, Collection, Visibility
+from ingestion.model import Caller, Collection, CollectionId, Visibility
 from ingestion.ports import CollectionStore
 from servicekit.errors import AccessDenied, FieldViolation, InvalidField
 
@@ -18,7 +18,7 @@ async def create_collection(
     return await store.create(caller, name, visibility)
 
 
-async def get_collection(store: CollectionStore, caller: Caller, collection_id: str) -> Collection:
+async def get_collection(store: CollectionStore, caller: Caller, collection_id: CollectionId) -> Collection:
     """Returns a collection that the caller may see. Raises CollectionNotFound."""
     found = await store.find(caller, collection_id)
     if found is None:

@@ -132,6 +132,8 @@ def _judge(raw: bytes, status: int) -> ParsedDocument:
     if isinstance(result, ParseFailure):
         get_logger(__name__).info("document_not_parsed", reason=result.reason, detail=detail)
         raise result
+    for warning in result.warnings:
+        get_logger(__name__).info("document_parsed_in_part", reason=warning.reason, count=warning.count)
     return result
 
 

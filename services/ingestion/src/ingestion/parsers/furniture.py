@@ -1,7 +1,11 @@
-"""Removes what is printed on every page and belongs to none: running heads, page numbers, margins."""
+"""Removes what is printed on every page and belongs to none: running heads, page numbers, numbered margins.
+
+A wrong guess deletes content for good, a missed one leaves a line too much. So the first of everything stays, nothing
+goes but at the edges of pages, and what would be much of a document is none of it.
+"""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -11,29 +15,39 @@ from ingestion.text import has_words
 NUMBER = re.compile(r"\d{1,4}")
 MARGIN_NUMBER = re.compile(r"[A-Za-z]{0,2}(\d{1,3})[A-Za-z]?")
 SHORTEST_MARGIN = 10
+MOST_ACROSS = 0.1
 # Fewer could be the steps or figures of a document that happen to count with its pages.
 FEWEST_PAGES = 5
-MARK_SHARE = 0.5
 DEEPEST_EDGE = 6
+# More of a document than this is its text, however often it comes: forms, invoices, tables, test charts.
+LARGEST_SHARE = 0.1
+# Ems between a running head that counts pages and the text; "Item 7" stands closer to what it heads.
+FAR = 1.8
 SHORTEST_RULE = 8
+
+Edge = tuple[int, str, int]
+"""First or last line of a page (0, -1), its words, and its height on the page in points."""
 
 
 def remove_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     """Returns the pages without line numbers in the margin, running heads and feet, and page numbers.
 
-    Only what repeats goes: the same words at the same edge of many pages, or with a number that
-    counts with the pages; the first of each stays. A number of any other kind is data and stays.
+    Only what repeats goes: the same words at the same place at the edge of many pages, or with a number that counts
+    with the pages. The first of each stays, no page is emptied, and a number of any other kind is data.
     """
-    kept = [_remove_margin([line for line in page if not _is_ornament(line)]) for page in pages]
-    everywhere = _find_marks(kept)
-    kept = [[line for line in page if line.text not in everywhere] for page in kept]
+    plain = [[line for line in page if not _is_ornament(line)] or list(page) for page in pages]
+    trimmed = _remove_margins(plain)
     for _ in range(DEEPEST_EDGE):
-        common = _find_common(kept)
-        trimmed = [_trim(page, number, common) for number, page in enumerate(kept)]
-        if trimmed == kept:
+        common = _find_common(trimmed)
+        before, trimmed = trimmed, [_trim(page, number, common) for number, page in enumerate(trimmed)]
+        if trimmed == before:
             break
-        kept = trimmed
-    return kept
+    trimmed = [page or plain[number] for number, page in enumerate(trimmed)]
+    return trimmed if _count_letters(trimmed) >= (1 - LARGEST_SHARE) * _count_letters(plain) else plain
+
+
+def _count_letters(pages: Sequence[Sequence[Line]]) -> int:
+    return sum(len(line.text) for page in pages for line in page)
 
 
 def _is_ornament(line: Line) -> bool:
@@ -41,23 +55,32 @@ def _is_ornament(line: Line) -> bool:
     return len(line.text) >= SHORTEST_RULE and not has_words(line.text) and len(set(line.text) - {" "}) <= 4
 
 
-def _find_marks(pages: Sequence[Sequence[Line]]) -> set[str]:
-    """Returns the lines with words that stand, the same, on at least half of the pages, wherever on them."""
-    counts = Counter(text for page in pages for text in {line.text for line in page})
-    enough = max(FEWEST_PAGES, MARK_SHARE * len(pages))
-    return {text for text, count in counts.items() if count >= enough and NUMBER.sub("", text).strip()}
+def _remove_margins(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+    """Drops runs of lines beside the text that hold nothing but 1, 2, 3 and so on, if many pages have one."""
+    runs = [_find_margin(page) for page in pages]
+    numbered = [number for number, run in enumerate(runs) if run]
+    if len(numbered) < FEWEST_PAGES:
+        return [list(page) for page in pages]
+    return [
+        list(page) if number == numbered[0] else [line for place, line in enumerate(page) if place not in runs[number]]
+        for number, page in enumerate(pages)
+    ]
 
 
-def _remove_margin(page: Sequence[Line]) -> list[Line]:
-    """Drops runs of lines that hold nothing but 1, 2, 3 and so on."""
+def _find_margin(page: Sequence[Line]) -> set[int]:
     numbers = [_margin_number(line) for line in page]
-    runs = groupby(range(len(page)), key=lambda index: None if numbers[index] is None else numbers[index] - index)  # type: ignore[operator]
-    kept: list[Line] = []
-    for key, indices in runs:
-        run = list(indices)
-        if key is None or len(run) < SHORTEST_MARGIN:
-            kept += [page[index] for index in run]
-    return kept
+    runs = groupby(range(len(page)), key=lambda place: None if numbers[place] is None else numbers[place] - place)  # type: ignore[operator]
+    margin: set[int] = set()
+    for key, members in runs:
+        run = list(members)
+        if key is not None and len(run) >= SHORTEST_MARGIN:
+            margin.update(run)
+    text = [line for place, line in enumerate(page) if place not in margin]
+    left = min((page[place].left for place in margin), default=0.0)
+    right = max((page[place].right for place in margin), default=0.0)
+    among = sum(line.left < right and line.right > left for line in text)
+    # A running head may reach above the margin; the rows of a table reach into a column of its numbers.
+    return margin if among <= MOST_ACROSS * len(text) else set()
 
 
 def _margin_number(line: Line) -> int | None:
@@ -65,30 +88,40 @@ def _margin_number(line: Line) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _find_common(pages: Sequence[Sequence[Line]]) -> dict[tuple[int, str], int]:
+def _find_common(pages: Sequence[Sequence[Line]]) -> dict[Edge, int]:
     """Returns the shapes that enough pages have at an edge, and the first page of each, which keeps it."""
-    places: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    places: defaultdict[Edge, list[int]] = defaultdict(list)
     for number, page in enumerate(pages):
         for edge in (0, -1):
             for shape in _shapes_at(page, edge, number):
-                places[edge, shape].append(number)
-    return {key: numbers[0] for key, numbers in places.items() if len(numbers) >= FEWEST_PAGES}
+                places[shape].append(number)
+    return {shape: numbers[0] for shape, numbers in places.items() if len(numbers) >= FEWEST_PAGES}
 
 
-def _trim(page: list[Line], number: int, common: Mapping[tuple[int, str], int]) -> list[Line]:
+def _trim(page: list[Line], number: int, common: Mapping[Edge, int]) -> list[Line]:
     for edge in (0, -1):
-        if any(common.get((edge, shape), number) < number for shape in _shapes_at(page, edge, number)):
+        if any(common.get(shape, number) < number for shape in _shapes_at(page, edge, number)):
             page = page[1:] if edge == 0 else page[:-1]
     return page
 
 
-def _shapes_at(page: Sequence[Line], edge: int, number: int) -> Iterator[str]:
+def _shapes_at(page: Sequence[Line], edge: int, number: int) -> Iterator[Edge]:
     """Yields the outermost line as it is, and with its first and its last number counted from the page's."""
     if not page:
         return
-    text = page[edge].text
-    if NUMBER.sub("", text).strip():
-        yield text
-    places = [match.span() for match in NUMBER.finditer(text)]
-    for start, end in {places[0], places[-1]} if places else ():
-        yield f"{text[:start]}\x00{int(text[start:end]) - number}{text[end:]}"
+    line = page[edge]
+    height = round(line.baseline)
+    bare = not NUMBER.sub("", line.text).strip()
+    if not bare:
+        yield edge, line.text, height
+    if bare or _stands_apart(page, edge):
+        places = [match.span() for match in NUMBER.finditer(line.text)]
+        for start, end in {places[0], places[-1]} if places else ():
+            shape = f"{line.text[:start]}\x00{int(line.text[start:end]) - number}{line.text[end:]}"
+            yield edge, shape, height
+
+
+def _stands_apart(page: Sequence[Line], edge: int) -> bool:
+    """Tells whether the outermost line keeps its distance from the next, as a heading does not."""
+    line, neighbour = page[edge], page[1 if edge == 0 else -2] if len(page) > 1 else None
+    return neighbour is not None and abs(line.baseline - neighbour.baseline) > FAR * max(line.size, neighbour.size)

@@ -22,6 +22,8 @@ LIST_ITEM = re.compile(r"(?:[•◦▪‣·●■–—*-]|\(?(?:\d{1,3}|[a-zA-Z
 BULLET = re.compile(r"[•◦▪‣●■]")
 # Mean width of a character in ems, over Latin text fonts.
 CHARACTER_EMS = 0.5
+# Ems between the two parts of a word that differ in their type.
+TOUCHING = 0.1
 # Characters; what is narrower is a label or a margin.
 SHORTEST_COLUMN = 25
 
@@ -94,8 +96,7 @@ def _part_list_lines(lines: Sequence[Line], joints: list[str]) -> list[str]:
     for index in range(1, len(joints)):
         before, after = joints[index - 1], joints[index + 1] if index + 1 < len(joints) else "\n"
         listed = before == "\n" and after != " " and not lines[index + 1].text[:1].islower()
-        level = abs(lines[index].baseline - lines[index + 1].baseline) < 0.5 * lines[index].size
-        if joints[index] == " " and listed and not level:
+        if joints[index] == " " and listed and not _is_level(lines[index], lines[index + 1]):
             parted[index] = "\n"
     return parted
 
@@ -103,9 +104,9 @@ def _part_list_lines(lines: Sequence[Line], joints: list[str]) -> list[str]:
 def _find_joint(before: Line, after: Line, edge: float, pitch: float, *, starts_paragraph: bool) -> str:
     size = max(before.size, after.size)
     drop = before.baseline - after.baseline
-    if abs(drop) < 0.5 * size and after.left > before.left:
-        return "" if after.left - before.right < 0.1 * size else " "
-    if before.bold != after.bold or abs(before.size - after.size) > 0.12 * size:
+    if _is_level(before, after) and after.left > before.left:
+        return "" if abs(after.left - before.right) < TOUCHING * size else " "
+    if before.turn != after.turn or before.bold != after.bold or abs(before.size - after.size) > 0.12 * size:
         return "\n\n"
     if LIST_ITEM.match(after.text) and (before.ends_sentence or _is_short(before, after, edge) or _is_bullet(after)):
         return "\n"
@@ -114,6 +115,11 @@ def _find_joint(before: Line, after: Line, edge: float, pitch: float, *, starts_
     if drop > max(1.4 * pitch, 1.4 * size) or (drop <= 0 and not _goes_on_above(before, after)):
         return "\n\n"
     return "\n" if drop > 0 and _is_short(before, after, edge) else " "
+
+
+def _is_level(before: Line, after: Line) -> bool:
+    """Tells whether two pieces stand on one line, one of them perhaps as an index or exponent."""
+    return before.turn == after.turn and abs(before.baseline - after.baseline) < 0.5 * max(before.size, after.size)
 
 
 def _goes_on_above(before: Line, after: Line) -> bool:
@@ -153,7 +159,9 @@ def _column_edges(lines: Sequence[Line]) -> list[float]:
 
 
 def _in_same_column(before: Line, after: Line) -> bool:
-    if after.baseline > before.baseline + before.size or abs(after.size - before.size) > 0.12 * before.size:
+    if before.turn != after.turn or after.baseline > before.baseline + before.size:
+        return False
+    if abs(after.size - before.size) > 0.12 * before.size:
         return False
     centred = abs(after.left + after.right - before.left - before.right) < 2 * before.size
     return centred or abs(after.left - before.left) < 4 * before.size

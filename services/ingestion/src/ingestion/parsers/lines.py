@@ -24,7 +24,8 @@ class Line:
     """One line in reading order; positions and size in points, from the page's lower left corner.
 
     ``hyphen`` says that its last word goes on in the next line; the hyphen itself is not in ``text``.
-    ``left`` is where a line begins in its reading direction: right-to-left lines are mirrored.
+    ``left`` is where a line begins in its reading direction: right-to-left lines are mirrored. ``turn`` is the
+    angle of its baseline in whole degrees, anticlockwise; left, right and baseline are measured along and across it.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Line:
     size: float
     bold: bool = False
     hyphen: bool = False
+    turn: int = 0
 
     @property
     def ends_sentence(self) -> bool:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ingestion.parsers.plain import decode_text
+from ingestion.parsers.decode import decode_text
 from ingestion.text import Heading, ParsedDocument, canonicalise
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -20,7 +20,8 @@ def parse_markdown(raw: bytes) -> ParsedDocument:
 
     Raises ParseFailure CORRUPT.
     """
-    text = canonicalise(decode_text(raw))
+    decoded, warnings = decode_text(raw)
+    text = canonicalise(decoded)
     matter = FRONT_MATTER.match(text)
     headings = _find_headings(text, matter.end() if matter else 0)
     title = _read_title(matter.group()) if matter else ""
@@ -30,6 +31,7 @@ def parse_markdown(raw: bytes) -> ParsedDocument:
         headings=headings,
         title=title or next((heading.title for heading in headings), ""),
         page_count=0,
+        warnings=warnings,
     )
 
 

@@ -1,12 +1,14 @@
-"""PDF: text from PDFium, or from pypdf where PDFium cannot open the file.
+"""PDF: text from PDFium, or from pypdf where PDFium cannot open the file or what is in it.
 
 Runs only inside the parsing child: PDFium has no budgets of its own.
 """
 
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import pypdfium2  # type: ignore[import-untyped]  # ships no types
 from pypdfium2 import raw as pdfium
@@ -15,10 +17,23 @@ from ingestion.parsers.furniture import remove_furniture
 from ingestion.parsers.layout import Lexicon, PageText, compose_page
 from ingestion.parsers.lines import Line
 from ingestion.parsers.pdf_headings import OutlineItem, Place, find_headings, find_title, place_outline
-from ingestion.parsers.pdfium_lines import read_lines, read_outline
-from ingestion.text import FailureReason, Heading, Page, ParsedDocument, ParseFailure, canonicalise
+from ingestion.parsers.pdfium_fields import place_fields, read_fields
+from ingestion.parsers.pdfium_lines import PageLines, read_lines, read_outline
+from ingestion.text import (
+    FailureReason,
+    Heading,
+    Page,
+    ParsedDocument,
+    ParseFailure,
+    ParseWarning,
+    WarningReason,
+    canonicalise,
+    has_words,
+)
 
 PAGE_BREAK = "\n\n"
+# What is packed so is empty to PDFium (ISO/TS 32007).
+BROTLI = b"/BrotliDecode"
 # What programs write when nobody gave a title.
 NO_TITLE = re.compile(
     r"untitled|microsoft word - |.*\.(?:docx?|html?|pdf|dvi|tex|qxd|indd|rtf|pptx?|xlsx?)\Z|[\W\d_]*\Z", re.I
@@ -27,20 +42,26 @@ NO_TITLE = re.compile(
 
 @dataclass(frozen=True)
 class PdfContent:
-    """What a PDF reader found: clean lines by page, the bookmarks, the title in the metadata."""
+    """What a PDF reader found: clean lines by page, bookmarks, the title in the metadata, what it left out."""
 
     pages: list[list[Line]]
     outline: list[OutlineItem]
     title: str
+    warnings: tuple[ParseWarning, ...] = ()
 
 
 def parse_pdf(raw: bytes, max_pages: int) -> ParsedDocument:
     """Returns the text of a PDF, page by page. Raises ParseFailure ENCRYPTED, CORRUPT or TOO_MANY_PAGES."""
     try:
-        content = _read_with_pdfium(raw, max_pages)
+        content = _read_with_pdfium(raw, max_pages) if BROTLI not in raw else _read_with_pypdf(raw, max_pages)
     except pypdfium2.PdfiumError:
         content = _read_with_pypdf(raw, max_pages)
-    return _compose(content)
+    document = _compose(content)
+    unmapped = any(warning.reason is WarningReason.UNMAPPED_PAGES for warning in content.warnings)
+    if unmapped and not has_words(document.text):
+        message = "The PDF's fonts do not say which letters they show. Print it to PDF again, or recognise its pages."
+        raise ParseFailure(FailureReason.CORRUPT, message)
+    return document
 
 
 def check_page_count(count: int, max_pages: int) -> None:
@@ -61,27 +82,42 @@ def _read_with_pdfium(raw: bytes, max_pages: int) -> PdfContent:
             raise ParseFailure(FailureReason.ENCRYPTED, message) from error
         raise
     check_page_count(len(document), max_pages)
-    pages = _read_pages(document)
+    # Before the first page is opened. A form that is broken leaves its pages readable.
+    with suppress(pypdfium2.PdfiumError):
+        document.init_forms()
+    pages, warnings = _read_pages(document)
     outline = [item for item in read_outline(document) if not NO_TITLE.match(item.title)]
-    return PdfContent(pages, outline, document.get_metadata_value("Title"))
+    return PdfContent(pages, outline, document.get_metadata_value("Title"), warnings)
 
 
-def _read_pages(document: pypdfium2.PdfDocument) -> list[list[Line]]:
+def _read_pages(document: pypdfium2.PdfDocument) -> tuple[list[list[Line]], tuple[ParseWarning, ...]]:
     """Returns the lines of each page, none for a damaged one; raises PdfiumError if all are damaged.
 
     The readable pages of a book are worth more than a failure that names the one that is not.
     """
     pages: list[list[Line]] = []
-    damaged: list[pypdfium2.PdfiumError] = []
+    counts = Counter[WarningReason]()
     for index in range(len(document)):
         try:
-            pages.append(read_lines(document, index))
-        except pypdfium2.PdfiumError as error:
-            damaged.append(error)
+            page = _read_page(document, index)
+        except pypdfium2.PdfiumError:
+            counts[WarningReason.DAMAGED_PAGES] += 1
+            if counts[WarningReason.DAMAGED_PAGES] == len(document):
+                raise
             pages.append([])
-    if len(damaged) == len(pages):
-        raise damaged[0]
-    return pages
+            continue
+        counts[WarningReason.UNMAPPED_PAGES] += page.is_unmapped
+        pages.append(page.lines)
+    return pages, tuple(ParseWarning(reason, count) for reason, count in counts.items() if count)
+
+
+def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageLines:
+    page = document[index]
+    try:
+        read = read_lines(page)
+        return replace(read, lines=place_fields(read_fields(page), read.lines))
+    finally:
+        page.close()
 
 
 def _read_with_pypdf(raw: bytes, max_pages: int) -> PdfContent:
@@ -109,6 +145,7 @@ def _compose(content: PdfContent) -> ParsedDocument:
         headings=tuple(_locate(place, starts, texts) for place in places if place.title != title),
         title=title,
         page_count=len(pages),
+        warnings=content.warnings,
     )
 
 

@@ -1,16 +1,21 @@
 """Reads the lines of a PDF with PDFium, and where and how each is set."""
 
 import ctypes
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pypdfium2  # type: ignore[import-untyped]  # ships no types
+from pypdfium2 import PdfMatrix
 from pypdfium2 import raw as pdfium
 
-from ingestion.parsers.lines import Line, clean_line
+from ingestion.parsers.lines import RIGHT_TO_LEFT, Line, clean_line
 from ingestion.parsers.pdf_headings import OutlineItem
-from ingestion.parsers.right_to_left import restore_order
+from ingestion.parsers.pdfium_glyphs import GlyphLine, read_glyph_lines
+from ingestion.parsers.right_to_left import count_letters, read_line
+from ingestion.parsers.unmapped import UnmappedText
 
 # PDFium writes U+FFFE for a hyphen that it takes for the mark of a broken word, and no line break after it.
 LINE = re.compile("[^\r\n\ufffe]+")
@@ -21,25 +26,36 @@ MOST_BOOKMARKS = 5000
 
 
 @dataclass(frozen=True)
-class _Glyph:
+class PageLines:
+    """The clean lines of a page in PDFium's reading order, and whether much of it is in letters nobody can name."""
+
+    lines: list[Line]
+    is_unmapped: bool = False
+
+
+class _Glyph(NamedTuple):
     left: float
     right: float
     baseline: float
     size: float
-    bold: bool
+    turn: int
 
 
-def read_lines(document: pypdfium2.PdfDocument, page_index: int) -> list[Line]:
-    """Returns the clean lines of one page in PDFium's reading order."""
-    page = document[page_index]
+def read_lines(page: pypdfium2.PdfPage) -> PageLines:
+    """Returns what a page says."""
+    text_page = page.get_textpage()
     try:
-        text_page = page.get_textpage()
-        try:
-            return list(_split_lines(text_page))
-        finally:
-            text_page.close()
+        text = text_page.get_text_range()
+        ruler = _Ruler(text_page, text)
+        if RIGHT_TO_LEFT.search(text):
+            leftwards, rightwards = count_letters(text)
+            glyph_lines = read_glyph_lines(page, text_page)
+            lines = (_compose_line(ruler, line, leftwards > rightwards) for line in glyph_lines)
+            return PageLines([line for line in lines if line.text])
+        unmapped = UnmappedText(text_page, text)
+        return PageLines(list(_split_lines(ruler, text, unmapped)), unmapped.is_much)
     finally:
-        page.close()
+        text_page.close()
 
 
 def read_outline(document: pypdfium2.PdfDocument) -> list[OutlineItem]:
@@ -56,58 +72,98 @@ def read_outline(document: pypdfium2.PdfDocument) -> list[OutlineItem]:
     return items
 
 
-def _split_lines(text_page: pypdfium2.PdfTextPage) -> Iterator[Line]:
-    text = text_page.get_text_range()
-    # PDFium counts UTF-16 units; they differ from characters only on pages with rare ones.
-    wide = len(text) != len(text.encode("utf-16-le", "surrogatepass")) // 2
+def _split_lines(ruler: "_Ruler", text: str, unmapped: UnmappedText) -> Iterator[Line]:
     for match in LINE.finditer(text):
         content = match.group()
         start = match.start() + len(content) - len(content.lstrip())
         end = match.end() - (len(content) - len(content.rstrip())) - 1
         if end < start:
             continue
-        first, last = (_unit(text, place, wide=wide) for place in (start, end))
-        content = restore_order(content, _find_lefts(text_page, text, match.start(), wide=wide))
-        yield from _make_line(
-            text_page, content, first, last, hyphen=text[match.end() : match.end() + 1] == SOFT_HYPHEN
-        )
+        first, last = ruler.find(start), ruler.find(end)
+        if unmapped.owns(first, last):
+            continue
+        hyphen = text[match.end() : match.end() + 1] == SOFT_HYPHEN
+        line = _make_line(ruler, content, first, last, hyphen=hyphen)
+        if line.text:
+            yield line
 
 
-def _unit(text: str, place: int, *, wide: bool) -> int:
-    return len(text[:place].encode("utf-16-le", "surrogatepass")) // 2 if wide else place
-
-
-def _find_lefts(text_page: pypdfium2.PdfTextPage, text: str, line_start: int, *, wide: bool) -> Callable[[int], float]:
-    """Returns what tells where the glyph of a character of a line begins, in points."""
-    return lambda place: _measure(text_page, _unit(text, line_start + place, wide=wide)).left
-
-
-def _make_line(
-    text_page: pypdfium2.PdfTextPage, content: str, first: int, last: int, *, hyphen: bool
-) -> Iterator[Line]:
-    start, end = _measure(text_page, first), _measure(text_page, last)
-    line = clean_line(
+def _make_line(ruler: "_Ruler", content: str, first: int, last: int, *, hyphen: bool) -> Line:
+    start, end = ruler.measure(first), ruler.measure(last)
+    return clean_line(
         Line(
             text=content,
             left=min(start.left, end.left),
             right=max(start.right, end.right),
             baseline=start.baseline,
             size=max(start.size, end.size),
-            bold=start.bold and end.bold,
+            bold=ruler.is_bold(first) and ruler.is_bold(last),
             hyphen=hyphen,
+            turn=start.turn,
         )
     )
-    if line.text:
-        yield line
 
 
-def _measure(text_page: pypdfium2.PdfTextPage, index: int) -> _Glyph:
-    left, right, low, high, x, y = (ctypes.c_double() for _ in range(6))
-    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-    pdfium.FPDFText_GetCharBox(text_page, index, left, right, low, high)
-    pdfium.FPDFText_GetCharOrigin(text_page, index, x, y)
-    pdfium.FPDFText_GetFontInfo(text_page, index, name, 128, flags)
-    # The nominal size is often 1, scaled by the text matrix; the height of a capital never lies as much.
-    size = pdfium.FPDFText_GetFontSize(text_page, index)
-    bold = pdfium.FPDFText_GetFontWeight(text_page, index) >= BOLD_WEIGHT or bool(BOLD_NAME.search(name.value))
-    return _Glyph(left.value, right.value, y.value, size, bold)
+def _compose_line(ruler: "_Ruler", line: GlyphLine, mostly_right_to_left: bool) -> Line:  # noqa: FBT001
+    text = read_line(line.glyphs, line.size, mostly_right_to_left=mostly_right_to_left)
+    return clean_line(
+        Line(
+            text=text.replace(SOFT_HYPHEN, "-"),
+            left=min(glyph.left for glyph in line.glyphs),
+            right=max(glyph.right for glyph in line.glyphs),
+            baseline=line.baseline,
+            size=line.size,
+            bold=line.character >= 0 and ruler.is_bold(line.character),
+            turn=line.turn,
+        )
+    )
+
+
+class _Ruler:
+    """Measures characters of a page. What PDFium writes into is made once: a page has many line ends."""
+
+    def __init__(self, text_page: pypdfium2.PdfTextPage, text: str) -> None:
+        self._raw = text_page.raw
+        self._text = text
+        units = _count_units(text)
+        self._is_wide = units != len(text)
+        self._is_shorter = units != text_page.count_chars()
+        self._numbers = [ctypes.c_double() for _ in range(6)]
+        self._places = [ctypes.byref(number) for number in self._numbers]
+        self._matrix = pdfium.FS_MATRIX()
+        self._name, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
+
+    def find(self, place: int) -> int:
+        """Returns PDFium's index of the character at a place in the text.
+
+        PDFium counts UTF-16 units, and characters that it leaves out of the text; pages with either are rare.
+        """
+        index = _count_units(self._text[:place]) if self._is_wide else place
+        return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._raw, index)) if self._is_shorter else index
+
+    def measure(self, index: int) -> _Glyph:
+        """Returns where and how large a character is set."""
+        pdfium.FPDFText_GetCharBox(self._raw, index, *self._places[:4])
+        pdfium.FPDFText_GetCharOrigin(self._raw, index, *self._places[4:])
+        pdfium.FPDFText_GetMatrix(self._raw, index, self._matrix)
+        a, b, c, d = self._matrix.a, self._matrix.b, self._matrix.c, self._matrix.d
+        # The nominal size is often 1, and the matrix says how large that is.
+        size = pdfium.FPDFText_GetFontSize(self._raw, index) * (math.hypot(c, d) or 1.0)
+        left, right, low, high, x, y = (number.value for number in self._numbers)
+        if b == 0 and a >= 0:
+            return _Glyph(left, right, y, size, 0)
+        turn = round(math.degrees(math.atan2(b, a))) % 360
+        straight = PdfMatrix().rotate(turn)
+        start, _, end, _ = straight.on_rect(left, low, right, high)
+        return _Glyph(start, end, straight.on_point(x, y)[1], size, turn)
+
+    def is_bold(self, index: int) -> bool:
+        """Tells whether a character's font is bold, by its weight or by its name."""
+        if pdfium.FPDFText_GetFontWeight(self._raw, index) >= BOLD_WEIGHT:
+            return True
+        pdfium.FPDFText_GetFontInfo(self._raw, index, self._name, 128, self._flags)
+        return BOLD_NAME.search(self._name.value) is not None
+
+
+def _count_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -47,7 +47,9 @@ def parse_bytes(raw: bytes, content_type: ContentType, max_pages: int) -> Parsed
     if not raw:
         raise ParseFailure(FailureReason.EMPTY, "The file is empty.")
     document = _parse(raw, content_type, max_pages)
-    return document if has_words(document.text) else ParsedDocument("", (), (), document.title, document.page_count)
+    if has_words(document.text):
+        return document
+    return ParsedDocument("", (), (), document.title, document.page_count, document.warnings)
 
 
 def _parse(raw: bytes, content_type: ContentType, max_pages: int) -> ParsedDocument:
@@ -79,6 +81,9 @@ def _attempt(raw: bytes, content_type: ContentType, limits: ParseLimits) -> byte
         return encode_failure(failure, _origin(failure.__cause__ or failure))
     except MemoryError:
         raise
+    except RecursionError as error:
+        limit = ParseFailure(FailureReason.PARSE_LIMIT, "The document is nested too deeply to be read.")
+        return encode_failure(limit, _origin(error))
     except Exception as error:
         if _is_full(error):
             raise

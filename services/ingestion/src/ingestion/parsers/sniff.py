@@ -8,18 +8,23 @@ import io
 import re
 import struct
 import zipfile
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from ingestion.parsers.plain import decode_text
 from ingestion.ports import Inspector
-from ingestion.text import ContentType, ParseFailure
+from ingestion.text import ContentType
 
 HEAD_BYTES = 4096
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How Word files with a password begin, and all Office files before 2007, which are not accepted."""
 LOCKED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 PDF_WINDOW = 1024
-PDF_PREFIX = re.compile(rb"[\s\xef\xbb\xbf\x00]*\Z")
+# How a page, an archive, a picture or a program dresses up as a PDF. Other junk comes of printers and mail.
+DISGUISE = re.compile(
+    rb"\s*(?:\xef\xbb\xbf)?\s*(?:PK|GIF8|\x89PNG|\xff\xd8\xff|RIFF|BM|MZ|\x7fELF|#!|Rar!|7z\xbc|\x1f\x8b|\xd0\xcf\x11\xe0|\{\\rtf)"
+    rb"|.*<[a-z!?/]",
+    re.IGNORECASE | re.DOTALL,
+)
 ZIP = b"PK\x03\x04"
 MARKUP = re.compile(
     rb"\s*<(!doctype|html|head|body|svg|\?xml|\?php|script|iframe|style|title|object|embed|link|meta|frameset)\b", re.I
@@ -35,6 +40,9 @@ CONTENT_TYPES = "[Content_Types].xml"
 WORD_FOLDER = "word/"
 MACROS = "word/vbaProject.bin"
 MAX_DIRECTORY_BYTES = 1024**2
+# How the parts that every Word file has begin: a local header (APPNOTE 4.3.7) and a name.
+PART = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/)", re.DOTALL)
+LONGEST_MARK = 60
 
 
 def sniff_content_type(head: bytes, filename: str) -> ContentType | None:
@@ -65,8 +73,7 @@ def inspect(content_type: ContentType) -> Inspector:
 
 def _sniff_pdf(head: bytes) -> ContentType | None:
     prefix = head[: head.index(b"%PDF-")]
-    # Anything but blanks before the header is how a page or an archive dresses up as a PDF.
-    return ContentType.PDF if PDF_PREFIX.match(prefix) else None
+    return None if DISGUISE.match(prefix) else ContentType.PDF
 
 
 def _sniff_text(head: bytes, suffix: str) -> ContentType | None:
@@ -80,14 +87,10 @@ def _sniff_text(head: bytes, suffix: str) -> ContentType | None:
 
 
 def _is_text(head: bytes) -> bool:
-    if not head.startswith(UTF16_MARKS) and _holds_controls(head):
-        return False
-    try:
-        # The head may end inside a character: up to three bytes of it may be missing.
-        decoded = decode_text(head, partial=True)
-    except ParseFailure:
-        return False
-    return "\x00" not in decoded
+    if head.startswith(UTF16_MARKS):
+        # Which bytes make a character is the parser's to say; a zero in the text is none in either order.
+        return "\x00" not in head.decode("utf-16", "replace")
+    return not _holds_controls(head)
 
 
 def _holds_controls(data: bytes) -> bool:
@@ -131,25 +134,35 @@ class _WordInspector:
         self._end = bytearray()
         self._is_ole: bool | None = None
         self._is_locked = False
+        self._begun: set[bytes] = set()
 
     def feed(self, data: bytes) -> None:
-        seam = len(self._end) - len(LOCKED_PACKAGE) if len(self._end) > len(LOCKED_PACKAGE) else 0
+        seam = max(len(self._end) - LONGEST_MARK, 0)
         self._end += data
         if self._is_ole is None and len(self._end) >= len(OLE_MAGIC):
             self._is_ole = self._end.startswith(OLE_MAGIC)
         # An encrypted modern document is told from an old one by the name of the stream that holds it.
         self._is_locked = self._is_locked or (bool(self._is_ole) and self._end.find(LOCKED_PACKAGE, seam) >= 0)
+        self._begun.update(match.group(1) for match in PART.finditer(self._end, seam))
         del self._end[:-MAX_DIRECTORY_BYTES]
 
     def confirm(self) -> bool:
-        return self._is_locked if self._is_ole else _names_word_parts(bytes(self._end))
+        if self._is_ole:
+            return self._is_locked
+        names = _read_names(bytes(self._end))
+        # A file cut short has lost its list of names: the parser says that it is damaged.
+        return len(self._begun) == 2 if names is None else _are_word_parts(names)
 
 
-def _names_word_parts(end: bytes) -> bool:
+def _read_names(end: bytes) -> list[str] | None:
+    """Returns the names of an archive's parts, None if its end does not list them."""
     try:
         with zipfile.ZipFile(io.BytesIO(end)) as archive:
-            names = archive.namelist()
+            return archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, OverflowError, struct.error):
-        return False
+        return None
+
+
+def _are_word_parts(names: Sequence[str]) -> bool:
     # The parts' types would say it exactly, but stand inside one of them, compressed.
     return CONTENT_TYPES in names and MACROS not in names and any(name.startswith(WORD_FOLDER) for name in names)

@@ -3,7 +3,15 @@
 import dataclasses
 import json
 
-from ingestion.text import FailureReason, Heading, Page, ParsedDocument, ParseFailure
+from ingestion.text import (
+    FailureReason,
+    Heading,
+    Page,
+    ParsedDocument,
+    ParseFailure,
+    ParseWarning,
+    WarningReason,
+)
 
 
 def encode_document(document: ParsedDocument) -> bytes:
@@ -35,4 +43,7 @@ def decode_result(raw: bytes) -> tuple[ParsedDocument | ParseFailure, str]:
         ),
         title=str(document["title"]),
         page_count=int(document["page_count"]),
+        warnings=tuple(
+            ParseWarning(WarningReason(warning["reason"]), int(warning["count"])) for warning in document["warnings"]
+        ),
     ), ""

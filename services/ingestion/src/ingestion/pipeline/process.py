@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ingestion.errors import Refused
 from ingestion.model import ChunkedText, DocumentState, DocumentVersion, Job
-from ingestion.ports import ObjectStore, Parser, PassageIndex, WorkStore
+from ingestion.ports import Meter, ObjectStore, Parser, PassageIndex, WorkStore
 from ingestion.text import ParsedDocument
 from servicekit.errors import AppError, StorageFull
 from servicekit.telemetry import span
 
 PROGRESS_SECONDS = 1.0
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+# Longer than a book takes; what was used is counted however long it took.
+HOLD_SECONDS = 3600
 # What the index answers when points that it once confirmed are not there.
 INCOMPLETE = "VERSION_INCOMPLETE"
 Cut = Callable[[ParsedDocument, str], ChunkedText]
@@ -33,6 +37,7 @@ class DocumentProcessor:
     parser: Parser
     cut: Cut
     index: PassageIndex
+    meter: Meter
     scratch: Path
 
     async def process(self, job: Job) -> None:
@@ -48,8 +53,9 @@ class DocumentProcessor:
         if not chunked.chunks:
             await self.work.finish(job, DocumentState.NO_TEXT, message="The file is fine and holds no text.")
             return
-        await self._index_and_activate(job, version, chunked)
-        await self.work.finish(job, DocumentState.READY)
+        await self._reserve(version, chunked)
+        embedded_by = await self._index_and_activate(job, version, chunked)
+        await self.work.finish(job, DocumentState.READY, embedded_by=embedded_by)
 
     async def _read_and_cut(self, job: Job, version: DocumentVersion) -> ChunkedText:
         await self.work.enter(job, DocumentState.PARSING)
@@ -68,12 +74,25 @@ class DocumentProcessor:
             await self.objects.download(job.placement.raw_key, path)
             return await self.parser.parse(path, version.content_type)
 
-    async def _index_and_activate(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> None:
+    async def _reserve(self, version: DocumentVersion, chunked: ChunkedText) -> None:
+        """Sets aside what embedding all chunks takes, before any of them is paid for. Raises Refused, AppError."""
+        if chunked.indexed_count >= len(chunked.chunks):
+            return
+        tokens = sum(chunk.token_count for chunk in chunked.chunks)
+        try:
+            await self.meter.reserve(version.tenant_id, version.version_id, tokens, HOLD_SECONDS)
+        except AppError as error:
+            if error.reason != QUOTA_EXCEEDED:
+                raise
+            # To wait for it might take a month, and whoever has uploaded it could not tell.
+            raise Refused(QUOTA_EXCEEDED, error.message) from error
+
+    async def _index_and_activate(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> str:
         await self.work.enter(job, DocumentState.INDEXING)
         with span("index"):
             await self._index_chunks(job, version, chunked)
         with span("activate"):
-            await self._activate(job, version, chunked)
+            return await self._activate(job, version, chunked)
 
     async def _index_chunks(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> None:
         """Sends what no earlier try has sent: embedding may be paid for, and an outage may come every few chunks."""
@@ -94,9 +113,9 @@ class DocumentProcessor:
         if confirmed != shown:
             await self.work.record_progress(job, confirmed)
 
-    async def _activate(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> None:
+    async def _activate(self, job: Job, version: DocumentVersion, chunked: ChunkedText) -> str:
         try:
-            await self.index.activate(version, len(chunked.chunks))
+            return await self.index.activate(version, len(chunked.chunks))
         except AppError as error:
             if error.reason == INCOMPLETE:
                 await self.work.record_progress(job, 0)

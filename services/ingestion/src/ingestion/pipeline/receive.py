@@ -8,10 +8,20 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from ingestion.errors import EmptyFile, FileTooLarge, NoFile, TooManyFiles, UnsupportedType
-from ingestion.model import Caller, Document, DocumentId, IncomingFile, Placement, StoredFile, UploadLimits, VersionId
+from ingestion.model import (
+    Caller,
+    CollectionId,
+    Document,
+    DocumentId,
+    IncomingFile,
+    Placement,
+    StoredFile,
+    UploadLimits,
+    VersionId,
+)
 from ingestion.pipeline.discard import UploadDiscarder
 from ingestion.pipeline.filenames import clean_filename, name_for
-from ingestion.ports import DocumentStore, Inspector, ObjectStore, Upload
+from ingestion.ports import DocumentStore, Inspector, ObjectStore, Plans, Upload
 from ingestion.text import ContentType
 
 HEAD_BYTES = 4096
@@ -33,19 +43,21 @@ class UploadReceiver:
     sniff: Sniff
     inspect: Inspect
     limits: UploadLimits
+    plans: Plans
 
     async def receive(self, caller: Caller, upload: Upload, carrier: Mapping[str, str]) -> list[Document]:
         """Returns the documents made of an upload's files, in order.
 
         Raises NoFile, TooManyFiles, EmptyFile, FileTooLarge, UnsupportedType,
-        CollectionNotFound, and what reading the upload raises.
+        CollectionNotFound, QuotaExceeded, and what reading the upload raises.
         """
         if upload.collection_id:
             await self.documents.require_writable(caller, upload.collection_id)
         placements: list[Placement] = []
         try:
             files = await self._store_all(caller, upload, placements)
-            documents = await self.documents.create(caller, upload.collection_id, files, carrier)
+            allowed = await self.plans.find_limits(caller.tenant_id)
+            documents = await self.documents.create(caller, upload.collection_id, files, carrier, allowed)
         except BaseException:  # a cancelled upload leaves as little behind as a refused one
             await self.discarder.discard_in_peace(placements)
             raise
@@ -53,7 +65,7 @@ class UploadReceiver:
         return documents
 
     async def receive_text(
-        self, caller: Caller, collection_id: str, filename: str, text: str, carrier: Mapping[str, str]
+        self, caller: Caller, collection_id: CollectionId, filename: str, text: str, carrier: Mapping[str, str]
     ) -> Document:
         """Returns the document made of a text that is no file. Raises EmptyFile, FileTooLarge, CollectionNotFound."""
         if not text.strip():
@@ -109,7 +121,7 @@ class UploadReceiver:
 class TextUpload:
     """An Upload of one text."""
 
-    def __init__(self, collection_id: str, filename: str, text: str) -> None:
+    def __init__(self, collection_id: CollectionId, filename: str, text: str) -> None:
         self.collection_id = collection_id
         self._filename = filename
         self._text = text

@@ -4,6 +4,7 @@ from docuchat.ingestion.v1 import collection_service_pb2 as pb
 from docuchat.ingestion.v1.collection_service_pb2_grpc import CollectionServiceServicer
 from ingestion.convert import to_caller, to_collection_proto, to_visibility
 from ingestion.library.collections import create_collection, get_collection
+from ingestion.model import CollectionId
 from ingestion.ports import CollectionStore
 from servicekit.identity import current_principal
 from servicekit.rpc.call import ServicerContext
@@ -31,7 +32,9 @@ class CollectionServicer(CollectionServiceServicer):
         self, request: pb.GetCollectionRequest, context: ServicerContext
     ) -> pb.GetCollectionResponse:
         """Returns one collection."""
-        found = await get_collection(self._collections, to_caller(current_principal()), request.collection_id)
+        found = await get_collection(
+            self._collections, to_caller(current_principal()), CollectionId(request.collection_id)
+        )
         return pb.GetCollectionResponse(collection=to_collection_proto(found))
 
     async def ListCollections(

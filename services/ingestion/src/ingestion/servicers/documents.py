@@ -17,7 +17,7 @@ from ingestion.convert import (
     to_text_range,
 )
 from ingestion.library.documents import DocumentReader
-from ingestion.model import DocumentFilter, DocumentId
+from ingestion.model import CollectionId, DocumentFilter, DocumentId
 from ingestion.pipeline.delete import request_delete
 from ingestion.pipeline.receive import UploadReceiver
 from ingestion.ports import DocumentStore, PassageIndex
@@ -63,7 +63,7 @@ class DocumentServicer(DocumentServiceServicer):
         """Stores text that is no file and queues it."""
         caller = to_caller(current_principal())
         document = await self._receiver.receive_text(
-            caller, request.collection_id, request.filename, request.text, trace_carrier()
+            caller, CollectionId(request.collection_id), request.filename, request.text, trace_carrier()
         )
         return pb.CreateDocumentFromTextResponse(document=to_document_proto(document))
 
@@ -77,7 +77,7 @@ class DocumentServicer(DocumentServiceServicer):
     ) -> pb.ListDocumentsResponse:
         """Lists the documents the caller may see, newest first."""
         size = page_size(request.page_size)
-        wanted = DocumentFilter(to_state(request.state), request.collection_id)
+        wanted = DocumentFilter(to_state(request.state), CollectionId(request.collection_id))
         before = decode_row_key(PAGES, request.page_token)
         found = await self._documents.list_page(to_caller(current_principal()), wanted, size + 1, before)
         page, more = cut_page(PAGES, found, size, lambda row: (row.create_time, row.document_id))

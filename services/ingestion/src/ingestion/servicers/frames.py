@@ -10,7 +10,7 @@ from multipart import parse_options_header  # type: ignore[import-untyped]  # sh
 
 from docuchat.ingestion.v1 import document_service_pb2 as pb
 from ingestion.errors import InvalidMultipart, UploadStalled
-from ingestion.model import IncomingFile
+from ingestion.model import CollectionId, IncomingFile
 from ingestion.ports import Upload
 from ingestion.servicers.multipart import MultipartUpload, ending
 
@@ -33,7 +33,7 @@ class Pace:
 class RawUpload:
     """An Upload whose body is the file."""
 
-    def __init__(self, collection_id: str, filename: str, content: AsyncGenerator[bytes, None] | None) -> None:
+    def __init__(self, collection_id: CollectionId, filename: str, content: AsyncGenerator[bytes, None] | None) -> None:
         self.collection_id = collection_id
         self._filename = filename
         self._content = content
@@ -50,15 +50,15 @@ async def open_upload(requests: AsyncIterator[pb.UploadDocumentsRequest], pace: 
     paced = keep_pace(requests, pace)
     first = await anext(paced, None)
     if first is None:
-        return RawUpload("", "", None)
+        return RawUpload(CollectionId(""), "", None)
     content = slice_bodies(first, paced)
     media_type, options = parse_options_header(first.file.content_type[:MAX_CONTENT_TYPE_CHARACTERS])
     if media_type != MULTIPART:
-        return RawUpload(first.collection_id, first.filename, content)
+        return RawUpload(CollectionId(first.collection_id), first.filename, content)
     boundary = options.get("boundary", "")
     if not BOUNDARY.fullmatch(boundary):
         raise InvalidMultipart("its content type names no boundary, or one that is none")
-    return MultipartUpload(first.collection_id, boundary, content)
+    return MultipartUpload(CollectionId(first.collection_id), boundary, content)
 
 
 async def slice_bodies(

@@ -14,7 +14,7 @@ from multipart import (  # type: ignore[import-untyped]  # ships no types
 )
 
 from ingestion.errors import InvalidMultipart
-from ingestion.model import IncomingFile
+from ingestion.model import CollectionId, IncomingFile
 from servicekit.errors import FieldViolation, InvalidField
 
 MAX_HEADER_BYTES = 8 * 1024
@@ -31,7 +31,7 @@ PartEvent: TypeAlias = MultipartSegment | bytes | None
 class MultipartUpload:
     """An Upload of the file parts of a form; its field collection_id counts where the request names none."""
 
-    def __init__(self, collection_id: str, boundary: str, body: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, collection_id: CollectionId, boundary: str, body: AsyncGenerator[bytes, None]) -> None:
         self.collection_id = collection_id
         self._body = body
         self._parser = PushMultipartParser(
@@ -64,7 +64,7 @@ class MultipartUpload:
             if len(value) > MAX_FIELD_BYTES:
                 raise InvalidMultipart(f"a field holds more than {MAX_FIELD_BYTES} bytes")
         if name == COLLECTION_FIELD and value and not self.collection_id:
-            self.collection_id = require_uuid(value.decode("utf-8", "replace").strip())
+            self.collection_id = CollectionId(require_uuid(value.decode("utf-8", "replace").strip()))
 
     async def _read_events(self) -> AsyncGenerator[PartEvent, None]:
         outside = 0

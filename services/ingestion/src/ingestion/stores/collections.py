@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ingestion.errors import CollectionExists, CollectionNotFound
-from ingestion.model import Caller, Collection, Visibility
+from ingestion.model import Caller, Collection, CollectionId, Visibility
 from ingestion.ports import PageKey
 from ingestion.stores.tables import COLLECTIONS, newest_first
 from servicekit.database import Database
@@ -29,7 +29,7 @@ class PostgresCollectionStore:
             raise CollectionExists
         return to_collection(row)
 
-    async def find(self, caller: Caller, collection_id: str) -> Collection | None:
+    async def find(self, caller: Caller, collection_id: CollectionId) -> Collection | None:
         """Returns a collection that the caller may see."""
         statement = sa.select(COLLECTIONS).where(COLLECTIONS.c.collection_id == collection_id, visible_to(caller))
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
@@ -60,7 +60,7 @@ def writable_by(caller: Caller) -> sa.ColumnElement[bool]:
     return sa.or_(COLLECTIONS.c.owner_user_id == caller.user_id, shared)
 
 
-async def require_writable(connection: AsyncConnection, caller: Caller, collection_id: str) -> None:
+async def require_writable(connection: AsyncConnection, caller: Caller, collection_id: CollectionId) -> None:
     """Raises CollectionNotFound unless the caller may put documents there."""
     statement = sa.select(COLLECTIONS.c.collection_id).where(
         COLLECTIONS.c.collection_id == collection_id, writable_by(caller)
@@ -69,7 +69,7 @@ async def require_writable(connection: AsyncConnection, caller: Caller, collecti
         raise CollectionNotFound
 
 
-async def ensure_default(connection: AsyncConnection, caller: Caller) -> str:
+async def ensure_default(connection: AsyncConnection, caller: Caller) -> CollectionId:
     """Returns the id of the caller's default collection, made now if there is none."""
     values = _values(caller, DEFAULT_NAME, Visibility.PRIVATE, is_default=True)
     # The partial unique index decides between two first uploads at once; the loser waits and finds the winner's.
@@ -77,7 +77,7 @@ async def ensure_default(connection: AsyncConnection, caller: Caller) -> str:
     statement = sa.select(COLLECTIONS.c.collection_id).where(
         COLLECTIONS.c.owner_user_id == caller.user_id, COLLECTIONS.c.is_default
     )
-    return str((await connection.execute(statement)).scalar_one())
+    return CollectionId(str((await connection.execute(statement)).scalar_one()))
 
 
 def _values(caller: Caller, display_name: str, visibility: Visibility, *, is_default: bool) -> dict[str, object]:

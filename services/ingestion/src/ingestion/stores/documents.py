@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from ingestion.errors import DocumentNotFound
+from ingestion.errors import DocumentNotFound, QuotaExceeded
 from ingestion.model import (
     Caller,
+    CollectionId,
     Document,
     DocumentFilter,
     DocumentId,
@@ -25,11 +26,13 @@ from ingestion.stores import collections
 from ingestion.stores.jobs import enqueue
 from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS, newest_first
 from servicekit.database import Database
+from servicekit.metering.model import TenantLimits
 
 # What a reader gets: the version that searches see, or the first one on its way there.
 SHOWN_VERSION = sa.func.coalesce(DOCUMENTS.c.active_version_id, DOCUMENTS.c.version_id)
 # Whoever asks whether an upload happened waits for its transaction: that may still commit though its client is gone.
 AWAIT_UPLOAD = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:version_id, 0))")
+AWAIT_TENANT = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('room ' || :tenant_id, 0))")
 # Whoever walks over all tenants finds them here.
 ENTER_TURNS = sa.text("""
 INSERT INTO ingestion.turns (tenant_id, served_at) VALUES (cast(:tenant_id AS uuid), '-infinity')
@@ -45,18 +48,24 @@ class PostgresDocumentStore:
         self._database = database
 
     async def create(
-        self, caller: Caller, collection_id: str, files: Sequence[StoredFile], carrier: Mapping[str, str]
+        self,
+        caller: Caller,
+        collection_id: CollectionId,
+        files: Sequence[StoredFile],
+        carrier: Mapping[str, str],
+        limits: TenantLimits,
     ) -> list[Document]:
-        """Adds a document, a version and a job for each file, all or none. Raises CollectionNotFound."""
+        """Adds a document, a version and a job for each file, all or none. Raises CollectionNotFound, QuotaExceeded."""
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
             if collection_id:
                 await collections.require_writable(connection, caller, collection_id)
             else:
                 collection_id = await collections.ensure_default(connection, caller)
             await connection.execute(ENTER_TURNS, {"tenant_id": caller.tenant_id})
-            return [await _add(connection, collection_id, file, carrier) for file in files]
+            await _require_room(connection, caller.tenant_id, files, limits)
+            return [await _add(connection, caller, collection_id, file, carrier) for file in files]
 
-    async def require_writable(self, caller: Caller, collection_id: str) -> None:
+    async def require_writable(self, caller: Caller, collection_id: CollectionId) -> None:
         """Raises CollectionNotFound unless the caller may put documents there."""
         async with self._database.transaction(tenant_id=caller.tenant_id) as connection:
             await collections.require_writable(connection, caller, collection_id)
@@ -109,19 +118,42 @@ class PostgresDocumentStore:
             return bool((await connection.execute(statement)).scalar_one())
 
 
+async def _require_room(
+    connection: AsyncConnection, tenant_id: TenantId, files: Sequence[StoredFile], limits: TenantLimits
+) -> None:
+    """Raises QuotaExceeded; whoever else uploads for the tenant waits until this transaction has ended."""
+    if not limits.documents and not limits.storage_bytes:
+        return
+    await connection.execute(AWAIT_TENANT, {"tenant_id": tenant_id})
+    stored = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(VERSIONS.c.size_bytes), 0))
+    joined = sa.join(DOCUMENTS, VERSIONS, VERSIONS.c.document_id == DOCUMENTS.c.document_id)
+    documents, size_bytes = (await connection.execute(stored.select_from(joined).where(ALIVE))).one()
+    wanted = {
+        "documents": int(documents) + len(files),
+        "storage_bytes": int(size_bytes) + sum(file.size_bytes for file in files),
+    }
+    for limit, allowed in (("documents", limits.documents), ("storage_bytes", limits.storage_bytes)):
+        if allowed and wanted[limit] > allowed:
+            raise QuotaExceeded(limit, allowed, wanted[limit])
+
+
 async def _add(
-    connection: AsyncConnection, collection_id: str, file: StoredFile, carrier: Mapping[str, str]
+    connection: AsyncConnection,
+    caller: Caller,
+    collection_id: CollectionId,
+    file: StoredFile,
+    carrier: Mapping[str, str],
 ) -> Document:
     placement = file.placement
     await connection.execute(AWAIT_UPLOAD, {"version_id": placement.version_id})
     await connection.execute(sa.insert(DOCUMENTS).values(_document_values(collection_id, file)))
-    await connection.execute(sa.insert(VERSIONS).values(_version_values(file)))
+    await connection.execute(sa.insert(VERSIONS).values(_version_values(caller, file)))
     await enqueue(connection, JobKind.PROCESS, placement, carrier)
     statement = _documents().where(DOCUMENTS.c.document_id == placement.document_id)
     return to_document((await connection.execute(statement)).mappings().one())
 
 
-def _document_values(collection_id: str, file: StoredFile) -> dict[str, str]:
+def _document_values(collection_id: CollectionId, file: StoredFile) -> dict[str, str]:
     return {
         "document_id": file.placement.document_id,
         "tenant_id": file.placement.tenant_id,
@@ -132,8 +164,9 @@ def _document_values(collection_id: str, file: StoredFile) -> dict[str, str]:
     }
 
 
-def _version_values(file: StoredFile) -> dict[str, str | int]:
+def _version_values(caller: Caller, file: StoredFile) -> dict[str, str | int]:
     return {
+        "user_id": caller.user_id,
         "version_id": file.placement.version_id,
         "tenant_id": file.placement.tenant_id,
         "document_id": file.placement.document_id,

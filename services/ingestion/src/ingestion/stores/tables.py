@@ -9,7 +9,8 @@ from ingestion.ports import PageKey
 
 ID = UUID(as_uuid=False)
 TIME = sa.DateTime(timezone=True)
-METADATA = sa.MetaData(schema="ingestion")
+SCHEMA = "ingestion"
+METADATA = sa.MetaData(schema=SCHEMA)
 
 COLLECTIONS = sa.Table(
     "collections",
@@ -58,6 +59,7 @@ VERSIONS = sa.Table(
     sa.Column("character_count", sa.Integer),
     sa.Column("has_text", sa.Boolean),
     sa.Column("create_time", TIME),
+    sa.Column("user_id", ID),
 )
 
 TEXT_SEGMENTS = sa.Table(

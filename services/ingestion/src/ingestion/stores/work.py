@@ -9,10 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ingestion.errors import LeaseLost
 from ingestion.model import ChunkedText, DocumentState, DocumentVersion, Job, JobKind, Visibility
 from ingestion.stores.jobs import enqueue, held_by
-from ingestion.stores.tables import COLLECTIONS, DOCUMENTS, JOBS, VERSIONS
+from ingestion.stores.tables import CHUNKS, COLLECTIONS, DOCUMENTS, JOBS, SCHEMA, VERSIONS
 from ingestion.stores.texts import read_characters, read_chunks, replace_chunks, replace_text
 from ingestion.text import ContentType, ParsedDocument
 from servicekit.database import Database
+from servicekit.metering.model import UsageEntry
+from servicekit.metering.outbox import UsageOutbox
+
+# Whoever uploaded before uploads were counted.
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 class PostgresWorkStore:
@@ -20,6 +25,7 @@ class PostgresWorkStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._outbox = UsageOutbox(SCHEMA, database)
 
     async def load(self, job: Job) -> DocumentVersion:
         """Returns what the job is about."""
@@ -68,7 +74,9 @@ class PostgresWorkStore:
         async with self._fenced(job) as connection:
             await _update_version(connection, job, indexed_chunk_count=indexed_count)
 
-    async def finish(self, job: Job, state: DocumentState, *, reason: str = "", message: str = "") -> None:
+    async def finish(
+        self, job: Job, state: DocumentState, *, reason: str = "", message: str = "", embedded_by: str = ""
+    ) -> None:
         """Ends the job with an end state; READY makes its version the active one."""
         ended: dict[str, object] = {
             "state_reason": reason,
@@ -80,6 +88,8 @@ class PostgresWorkStore:
         async with self._fenced(job) as connection:
             await _set_state(connection, job, state, **ended)
             await connection.execute(sa.delete(JOBS).where(held_by(job)))
+            if embedded_by:
+                await self._outbox.note(connection, await _describe_usage(connection, job, embedded_by))
 
     async def turn_into_delete(self, job: Job) -> None:
         """Hides the document and queues its removal in place of the job."""
@@ -115,6 +125,26 @@ async def _set_state(connection: AsyncConnection, job: Job, state: DocumentState
 
 async def _update_version(connection: AsyncConnection, job: Job, **values: object) -> None:
     await connection.execute(sa.update(VERSIONS).where(VERSIONS.c.version_id == job.version_id).values(**values))
+
+
+async def _describe_usage(connection: AsyncConnection, job: Job, embedded_by: str) -> UsageEntry:
+    """Returns what embedding a version's chunks took. Embedded anew, by whatever model, it counts as the same call."""
+    tokens = sa.select(sa.func.coalesce(sa.func.sum(CHUNKS.c.token_count), 0)).where(
+        CHUNKS.c.version_id == job.version_id
+    )
+    statement = sa.select(VERSIONS.c.user_id, sa.func.clock_timestamp().label("now"), tokens.label("tokens"))
+    row = (await connection.execute(statement.where(VERSIONS.c.version_id == job.version_id))).one()
+    return UsageEntry(
+        usage_id=job.version_id,
+        tenant_id=job.tenant_id,
+        user_id=row.user_id or NOBODY,
+        kind="DOCUMENT",
+        provider="embedding",
+        model=embedded_by,
+        input_tokens=int(row.tokens),
+        output_tokens=0,
+        end_time=row.now,
+    )
 
 
 def _facts(chunked: ChunkedText) -> dict[str, object]:

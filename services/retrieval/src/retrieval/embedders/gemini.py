@@ -1,7 +1,6 @@
 """Embeddings from Google's Gemini API."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Self
 
 import httpx2
@@ -9,9 +8,9 @@ import numpy as np
 from google import genai
 from google.genai import errors, types
 
-from retrieval.embedders.pieces import Limits, embed_in_pieces
+from retrieval.embedders.hosted import HostedEmbedder
+from retrieval.embedders.pieces import Limits
 from retrieval.embedders.retry import (
-    QUERY_SECONDS,
     REQUEST_SECONDS,
     BoundedRetryPolicy,
     Failure,
@@ -21,12 +20,12 @@ from retrieval.embedders.retry import (
 from retrieval.errors import EmbedderUnavailable
 from retrieval.model import Vector
 
-# Gemini takes 2,048 tokens a text, drops the rest without a word, and takes 100 texts a request.
-LIMITS = Limits(piece_bytes=2000, batch_bytes=200_000, batch_texts=100)
 
-
-class GeminiEmbedder:
+class GeminiEmbedder(HostedEmbedder):
     """Vectors of a Gemini model, shortened to one length; queries and passages are embedded for their part."""
+
+    # 2,048 tokens a text, the rest dropped without a word, and 100 texts a request.
+    limits = Limits(piece_bytes=2000, batch_bytes=200_000, batch_texts=100)
 
     def __init__(
         self,
@@ -36,11 +35,9 @@ class GeminiEmbedder:
         dimensions: int,
         policy: BoundedRetryPolicy,
     ) -> None:
+        super().__init__(model, dimensions, policy)
         self._client = client
         self._http = http
-        self._model = model
-        self._dimensions = dimensions
-        self._policy = policy
 
     @classmethod
     def open(
@@ -64,37 +61,16 @@ class GeminiEmbedder:
         client = genai.Client(vertexai=False, api_key=api_key, http_options=options)
         return cls(client, http, model, dimensions, policy or BoundedRetryPolicy())
 
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return self._model
-
-    @property
-    def dimensions(self) -> int:
-        """The length of every vector."""
-        return self._dimensions
-
-    async def embed_query(self, text: str) -> Vector:
-        """Returns the unit vector of a query. Raises EmbedderUnavailable, EmbedderRefused."""
-        policy = replace(self._policy, total_seconds=min(self._policy.total_seconds, QUERY_SECONDS))
-        (vector,) = await embed_in_pieces([text], LIMITS, lambda batch: self._request(batch, "RETRIEVAL_QUERY", policy))
-        return vector
-
-    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Returns one unit vector per text, in order. Raises EmbedderUnavailable, EmbedderRefused."""
-        return await embed_in_pieces(
-            texts, LIMITS, lambda batch: self._request(batch, "RETRIEVAL_DOCUMENT", self._policy)
-        )
-
     async def close(self) -> None:
         """Closes the connections."""
         await self._http.aclose()
         await self._client.aio.aclose()
         self._client.close()
 
-    async def _request(self, batch: Sequence[str], task: str, policy: BoundedRetryPolicy) -> list[Vector]:
+    async def _request(self, batch: Sequence[str], *, policy: BoundedRetryPolicy, is_query: bool) -> list[Vector]:
         # One content per text: newer models make a single vector of a list of strings.
         contents: list[types.ContentUnion] = [types.Content(parts=[types.Part(text=text)]) for text in batch]
+        task = "RETRIEVAL_QUERY" if is_query else "RETRIEVAL_DOCUMENT"
         config = types.EmbedContentConfig(task_type=task, output_dimensionality=self._dimensions)
         answer = await call_provider(
             lambda: self._client.aio.models.embed_content(model=self._model, contents=contents, config=config),

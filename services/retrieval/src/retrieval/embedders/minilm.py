@@ -18,6 +18,8 @@ from retrieval.embedders.pieces import combine
 from retrieval.embedders.token_windows import split_windows
 from retrieval.model import Vector
 
+# Characters that are tokenised in less time than a thread's way there and back takes.
+SHORT = 250
 TokenIds = npt.NDArray[np.int64]
 
 
@@ -75,7 +77,7 @@ class MiniLmEmbedder:
         await self._queries.close()
 
     async def _embed(self, text: str, lane: Lane) -> Vector:
-        windows = await lane.run(partial(self._tokenise, text))
+        windows = self._tokenise(text) if len(text) <= SHORT else await lane.run(partial(self._tokenise, text))
         vectors = [await lane.run(partial(self._run, window)) for window in windows]
         return combine(vectors, [window.shape[1] for window in windows])
 

@@ -1,15 +1,14 @@
 """Embeddings from OpenAI, or from any server that speaks its API."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Self
 
 import numpy as np
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Omit, omit
 
-from retrieval.embedders.pieces import Limits, embed_in_pieces
+from retrieval.embedders.hosted import HostedEmbedder
+from retrieval.embedders.pieces import Limits
 from retrieval.embedders.retry import (
-    QUERY_SECONDS,
     REQUEST_SECONDS,
     BoundedRetryPolicy,
     Failure,
@@ -20,18 +19,17 @@ from retrieval.errors import EmbedderUnavailable
 from retrieval.model import Vector
 
 LENGTHS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
-# OpenAI takes 8,192 tokens a text and 300,000 a request.
-LIMITS = Limits(piece_bytes=8000, batch_bytes=280_000, batch_texts=256)
 
 
-class OpenAIEmbedder:
+class OpenAIEmbedder(HostedEmbedder):
     """Vectors of an OpenAI model, all of one length."""
 
+    # 8,192 tokens a text and 300,000 a request.
+    limits = Limits(piece_bytes=8000, batch_bytes=280_000, batch_texts=256)
+
     def __init__(self, client: AsyncOpenAI, model: str, dimensions: int, policy: BoundedRetryPolicy) -> None:
+        super().__init__(model, dimensions, policy)
         self._client = client
-        self._model = model
-        self._dimensions = dimensions
-        self._policy = policy
 
     @classmethod
     async def open(
@@ -55,31 +53,17 @@ class OpenAIEmbedder:
             embedder._dimensions = len(await embedder.embed_query("length"))
         return embedder
 
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return self._model
-
-    @property
-    def dimensions(self) -> int:
-        """The length of every vector."""
-        return self._dimensions
-
-    async def embed_query(self, text: str) -> Vector:
-        """Returns the unit vector of a query. Raises EmbedderUnavailable, EmbedderRefused."""
-        policy = replace(self._policy, total_seconds=min(self._policy.total_seconds, QUERY_SECONDS))
-        (vector,) = await embed_in_pieces([text], LIMITS, lambda batch: self._request(batch, policy))
-        return vector
-
-    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Returns one unit vector per text, in order. Raises EmbedderUnavailable, EmbedderRefused."""
-        return await embed_in_pieces(texts, LIMITS, lambda batch: self._request(batch, self._policy))
-
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
 
-    async def _request(self, batch: Sequence[str], policy: BoundedRetryPolicy) -> list[Vector]:
+    async def _request(
+        self,
+        batch: Sequence[str],
+        *,
+        policy: BoundedRetryPolicy,
+        is_query: bool,  # noqa: ARG002 - one kind of vector for both
+    ) -> list[Vector]:
         answer = await call_provider(
             lambda: self._client.embeddings.create(input=list(batch), model=self._model, dimensions=self._shorten()),
             policy,

@@ -1,7 +1,8 @@
-"""The collections of one engine, and the one thread that works on them."""
+"""The collections of one engine, and whose turn it is to work on them."""
 
 import asyncio
 import shutil
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -27,7 +28,10 @@ REST = 10
 
 
 class Catalog:
-    """Opens collections when they are first asked for. Calls run one at a time, in the order they came."""
+    """Opens collections when they are first asked for. One call works on them at a time.
+
+    What writes, opens or flushes does so in a thread, in the order it came.
+    """
 
     def __init__(self, folder: Path, *, compact_after_seconds: float = 900.0) -> None:
         """compact_after_seconds is how long what was deleted may stay in the files."""
@@ -38,6 +42,7 @@ class Catalog:
         self._open: dict[str, Collection] = {}
         self._gates: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._thread = ThreadPoolExecutor(1, "engine")
+        self._turn = threading.Lock()
 
     async def prepare(self, request: engine_pb2.PrepareCollectionRequest) -> int:
         """Creates or opens a collection; returns how many points it holds. Raises CollectionMismatch, StorageFull."""
@@ -46,6 +51,19 @@ class Catalog:
     async def use(self, name: str, work: Callable[[Collection], Result]) -> Result:
         """Runs work on a collection; what is cancelled before its turn never runs. Raises CollectionUnknown."""
         return await self._run(lambda: self._use(name, work))
+
+    async def look(self, name: str, work: Callable[[Collection], Result]) -> Result:
+        """Runs work that only reads, at once where nothing else is under way. Raises CollectionUnknown.
+
+        The binding holds the interpreter lock to its end: in a thread the loop would stand still just as long, and
+        the way there and back costs more than most queries.
+        """
+        if name not in self._open or not self._turn.acquire(blocking=False):
+            return await self.use(name, work)
+        try:
+            return self._use(name, work)
+        finally:
+            self._turn.release()
 
     async def update(self, name: str, work: Callable[[Collection], Result]) -> Result:
         """Runs work that writes. Raises CollectionUnknown, StorageFull."""
@@ -85,7 +103,11 @@ class Catalog:
         self._thread.shutdown()
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        def work_alone() -> Result:
+            with self._turn:
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work_alone)
 
     async def _flush_all(self) -> None:
         for name in list(self._open):

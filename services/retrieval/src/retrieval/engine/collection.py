@@ -6,7 +6,7 @@ keep batches small and never have it optimise.
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Self
 import qdrant_edge as edge
 
 from docuchat.retrieval.v1 import engine_service_pb2 as engine_pb2
-from retrieval.engine.convert import DENSE, SPARSE, to_filter, to_match, to_point, to_queries, to_stored
+from retrieval.engine.convert import DENSE, SPARSE, to_filter, to_json, to_match, to_point, to_queries
 from retrieval.engine.disk import (
     UPDATE_BYTES,
     UPKEEP_BYTES,
@@ -29,9 +29,14 @@ from retrieval.engine.errors import CollectionMismatch, binding_errors
 from retrieval.engine.manifest import Manifest
 from retrieval.engine.recording import Recording, Update
 from servicekit.errors import AppError, StorageFull
+from servicekit.memory import Memory
 from servicekit.telemetry import get_logger
 
 LOG = "wal"
+# Payloads as they travel: of some 10,000 points whole, or 70,000 by the keys that order and visibility hang on.
+REMEMBERED_BYTES = 32 * 1024 * 1024
+# Without optimising a shard has one segment: more threads of the binding cost their wake-ups and bring nothing.
+SEARCH_THREADS = 1
 
 
 class Collection:
@@ -51,6 +56,8 @@ class Collection:
         self._remove_leftovers()
         require_space(folder, UPKEEP_BYTES)
         self._shard = load_shard(self.shard_folder)
+        # By the keys that are asked for, none for all. Every write goes through _apply, which lets go of them.
+        self._payloads: Memory[tuple[tuple[str, ...], str], bytes] = Memory(REMEMBERED_BYTES)
         # What was replayed is in the log, which nobody may have forced to the disk.
         self.changed = True
         self.recording: Recording | None = None
@@ -100,20 +107,32 @@ class Collection:
         queries = edge.QueryBatchRequest(to_queries(request))
         with binding_errors():
             found = self._shard.query_batch(queries)
-        leading = {str(point.id) for leg in found for point in leg[: request.whole_count]}
-        whole = {point.point_id: point.payload for point in self._read(leading)}
-        dense, sparse = ([to_match(point, whole) for point in leg] for leg in found)
+        legs = [[(str(point.id), point.score) for point in leg] for leg in found]
+        leading = {point_id for leg in legs for point_id, _ in leg[: request.whole_count]}
+        others = {point_id for leg in legs for point_id, _ in leg} - leading
+        payloads = {**self._read(leading), **self._read(others, tuple(request.payload_keys))}
+        dense, sparse = ([to_match(*match, payloads) for match in leg] for leg in legs)
         return engine_pb2.MatchPointsResponse(dense=dense, sparse=sparse)
 
     def get(self, request: engine_pb2.GetPointsRequest) -> engine_pb2.GetPointsResponse:
         """Looks points up."""
-        return engine_pb2.GetPointsResponse(points=self._read(request.point_ids))
+        found = self._read(request.point_ids)
+        stored = [engine_pb2.StoredPoint(point_id=point_id, payload=payload) for point_id, payload in found.items()]
+        return engine_pb2.GetPointsResponse(points=stored)
 
-    def _read(self, point_ids: Iterable[str]) -> list[engine_pb2.StoredPoint]:
+    def _read(self, point_ids: Iterable[str], keys: tuple[str, ...] = ()) -> dict[str, bytes]:
+        """Returns the payloads of points, or what some keys of them hold; without points that are gone."""
+        recalled = {point_id: self._payloads.recall((keys, point_id)) for point_id in point_ids}
+        unknown = [point_id for point_id, payload in recalled.items() if payload is None]
+        read = self._retrieve(unknown, keys) if unknown else {}
+        for point_id, payload in read.items():
+            self._payloads.remember((keys, point_id), payload, len(point_id) + len(payload))
+        return {point_id: payload for point_id, payload in recalled.items() if payload is not None} | read
+
+    def _retrieve(self, point_ids: Sequence[str], keys: tuple[str, ...]) -> dict[str, bytes]:
         with binding_errors():
-            return [
-                to_stored(point) for point in self._shard.retrieve([*point_ids], with_payload=True, with_vector=False)
-            ]
+            found = self._shard.retrieve([*point_ids], with_payload=[*keys] or True, with_vector=False)
+        return {str(point.id): to_json(point.payload) for point in found}
 
     def count(self, kept: engine_pb2.EngineFilter | None = None) -> int:
         """Counts exactly: all points, or those a filter lets through."""
@@ -164,6 +183,7 @@ class Collection:
 
     def _apply(self, request: Update) -> None:
         self.changed = True
+        self._payloads.forget_all()
         apply_update(self._shard, request)
         if self.recording is not None:
             self.recording.add(request)
@@ -190,6 +210,7 @@ def create_shard(folder: Path, dimensions: int, keys: dict[str, edge.KeywordInde
     config = edge.EdgeConfig(
         vectors={DENSE: edge.EdgeVectorParams(dimensions, edge.Distance.Cosine)},
         sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        max_search_threads=SEARCH_THREADS,
     )
     with binding_errors():
         shard = edge.EdgeShard.create(str(folder), config)

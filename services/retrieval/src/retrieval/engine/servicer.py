@@ -31,19 +31,19 @@ class EngineServicer(engine_service_pb2_grpc.EngineServiceServicer):
         self, request: engine_pb2.MatchPointsRequest, context: ServicerContext
     ) -> engine_pb2.MatchPointsResponse:
         """Finds the nearest points by each of two vectors."""
-        return await self._catalog.use(request.collection, lambda collection: collection.match(request))
+        return await self._catalog.look(request.collection, lambda collection: collection.match(request))
 
     async def GetPoints(
         self, request: engine_pb2.GetPointsRequest, context: ServicerContext
     ) -> engine_pb2.GetPointsResponse:
         """Looks points up by their ids."""
-        return await self._catalog.use(request.collection, lambda collection: collection.get(request))
+        return await self._catalog.look(request.collection, lambda collection: collection.get(request))
 
     async def CountPoints(
         self, request: engine_pb2.CountPointsRequest, context: ServicerContext
     ) -> engine_pb2.CountPointsResponse:
         """Counts exactly."""
-        count = await self._catalog.use(request.collection, lambda collection: collection.count(request.filter))
+        count = await self._catalog.look(request.collection, lambda collection: collection.count(request.filter))
         return engine_pb2.CountPointsResponse(point_count=count)
 
     async def DeletePoints(

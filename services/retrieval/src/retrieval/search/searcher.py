@@ -3,14 +3,15 @@
 import asyncio
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from retrieval.errors import EmptyQuery
-from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope
+from retrieval.model import Chunk, DocumentVersion, Hit, Match, Matches, Scope, SparseVector, TenantId, Vector
 from retrieval.ports import Embedder, TermWeigher, VectorIndex, VersionRegistry
 from retrieval.search.fusion import drop_repeats, fuse
 from retrieval.search.highlights import highlight
 from retrieval.search.leg_weights import LegWeights, weigh_legs
+from servicekit.memory import Memory
 from servicekit.telemetry import span
 
 DEFAULT_TOP_K = 8
@@ -18,8 +19,13 @@ MAX_TOP_K = 50
 SPARE = 4
 LEAST_CANDIDATES = 50
 MAX_ROUNDS = 3
+# Some 5,000 queries of a model with 384 dimensions.
+QUERIES_BYTES = 16 * 1024 * 1024
+# Characters whose words are stemmed in half a millisecond; a thread's way there and back is hardly less.
+SHORT = 250
 
 Passages = Mapping[str, tuple[DocumentVersion, Chunk]]
+Query = tuple[Vector, SparseVector]
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Searcher:
     index: VectorIndex
     registry: VersionRegistry
     known_languages: frozenset[str] | None = None  # of the embedder; None: all
+    # By tenant first: nobody learns from how long a search takes what another tenant asked.
+    queries: Memory[tuple[TenantId, str], Query] = field(default_factory=lambda: Memory(QUERIES_BYTES))
 
     async def search(self, scope: Scope, query: str, top_k: int = DEFAULT_TOP_K) -> list[Hit]:
         """Returns at most top_k (no more than 50) visible passages, best first.
@@ -40,10 +48,7 @@ class Searcher:
         if is_blank(query):
             raise EmptyQuery
         wanted = min(top_k, MAX_TOP_K)
-        with span("retrieval.embed_query"):
-            # A long query is stemmed in thirty languages: tens of milliseconds that the event loop has not got.
-            stemming = asyncio.to_thread(self.weigher.weigh_query, query, "")
-            dense, sparse = await asyncio.gather(self.embedder.embed_query(query), stemming)
+        dense, sparse = await self._understand(scope.tenant_id, query)
         limit = max(SPARE * wanted, LEAST_CANDIDATES)
         hits: list[Hit] = []
         for _ in range(MAX_ROUNDS):
@@ -57,6 +62,22 @@ class Searcher:
             limit *= SPARE
         with span("retrieval.highlight"):
             return highlight(query, hits[:wanted], by_meaning=self._can_judge(weights))
+
+    async def _understand(self, tenant_id: TenantId, query: str) -> Query:
+        """Returns a query as the index is asked; who asks again, or searches and then asks, waits for no model."""
+        known = self.queries.recall((tenant_id, query))
+        if known is not None:
+            return known
+        with span("retrieval.embed_query"):
+            dense, sparse = await asyncio.gather(self.embedder.embed_query(query), self._weigh(query))
+        self.queries.remember((tenant_id, query), (dense, sparse), dense.nbytes + 4 * len(query))
+        return dense, sparse
+
+    async def _weigh(self, query: str) -> SparseVector:
+        if len(query) <= SHORT:
+            return self.weigher.weigh_query(query, "")
+        # A long query is stemmed in thirty languages: tens of milliseconds that the event loop has not got.
+        return await asyncio.to_thread(self.weigher.weigh_query, query, "")
 
     def _can_judge(self, weights: LegWeights) -> bool:
         """Whether a cosine tells if a passage is about the query: not in languages that the model does not know.

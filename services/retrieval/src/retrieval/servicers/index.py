@@ -37,7 +37,7 @@ class IndexServicer(index_service_pb2_grpc.IndexServiceServicer):
             VersionId(request.version_id),
             request.chunk_count,
         )
-        return index_pb2.ActivateVersionResponse()
+        return index_pb2.ActivateVersionResponse(embedding_model=self._indexer.embedder.model)
 
     async def HideDocument(
         self, request: index_pb2.HideDocumentRequest, context: ServicerContext

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -35,12 +36,16 @@ from retrieval.vectors.scope_filter import (
     restrict_to_version,
 )
 from servicekit.errors import AppError, Code, StorageFull
+from servicekit.memory import Memory
 from servicekit.rpc.client import open_channel
 from servicekit.rpc.status import read_error
 from servicekit.telemetry import get_logger
 
 # The engine does nothing else while it stores a batch, so a batch is a few milliseconds' worth.
 UPSERT_POINTS = 64
+# Passages as they were read, some 4,000 of 400 tokens, and how many of the short payloads that most matches bring.
+PASSAGES_BYTES = 32 * 1024 * 1024
+MOST_TOLD = 16_384
 REFUSALS = {Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.OUT_OF_RANGE, Code.UNIMPLEMENTED}
 
 Request = TypeVar("Request", bound=Message)
@@ -57,6 +62,8 @@ class EdgeVectorIndex:
         self._stub = EngineServiceStub(self._channel)
         self._generation = generation
         self._collection = generation.collection
+        # By what the engine sent, tenant and all, so that what changes there is never mistaken for what it was.
+        self._passages: Memory[bytes, tuple[DocumentVersion, Chunk]] = Memory(PASSAGES_BYTES)
 
     async def prepare(self) -> None:
         """Creates or opens the collection."""
@@ -95,20 +102,20 @@ class EdgeVectorIndex:
             whole_count=leading,
         )
         found = await self._call_prepared(self._stub.MatchPoints, request, self._deadlines.read)
-        rows = {row.point_id: row.payload for row in (*found.dense, *found.sparse)}  # many are in both
-        payloads = {point_id: json.loads(payload) for point_id, payload in rows.items()}
+        whole = (*found.dense[:leading], *found.sparse[:leading])
+        known = {row.point_id: self._to_passage(row.payload) for row in whole}
+        told = {point_id: vars(version) | vars(chunk) for point_id, (version, chunk) in known.items()}
         dense_leg, sparse_leg = (
-            [to_match(row.point_id, payloads[row.point_id], row.score) for row in leg]
+            [to_match(row.point_id, told.get(row.point_id) or _read_told(row.payload), row.score) for row in leg]
             for leg in (found.dense, found.sparse)
         )
-        known = {row.point_id for row in (*found.dense[:leading], *found.sparse[:leading])}
-        return Matches(dense_leg, sparse_leg, {point_id: to_passage(payloads[point_id]) for point_id in known})
+        return Matches(dense_leg, sparse_leg, known)
 
     async def read(self, point_ids: Sequence[str]) -> Mapping[str, tuple[DocumentVersion, Chunk]]:
         """Returns what points stand for, by their ids."""
         request = engine_pb2.GetPointsRequest(collection=self._collection, point_ids=point_ids)
         found = await self._call_prepared(self._stub.GetPoints, request, self._deadlines.read)
-        return {point.point_id: to_passage(json.loads(point.payload)) for point in found.points}
+        return {point.point_id: self._to_passage(point.payload) for point in found.points}
 
     async def count(self, tenant_id: TenantId, version_id: VersionId) -> int:
         """Returns the exact number of points of a version."""
@@ -146,6 +153,14 @@ class EdgeVectorIndex:
     async def close(self) -> None:
         """Closes the channel."""
         await self._channel.close()
+
+    def _to_passage(self, payload: bytes) -> tuple[DocumentVersion, Chunk]:
+        passage = self._passages.recall(payload)
+        if passage is None:
+            passage = to_passage(json.loads(payload))
+            # A text takes its letters' bytes once as they came, and up to twice as many in Python.
+            self._passages.remember(payload, passage, 3 * len(payload))
+        return passage
 
     async def _call_prepared(
         self, method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]", request: Request, seconds: float
@@ -186,6 +201,12 @@ class _CollectionUnknown(IndexUnavailable):
 async def _no_identity() -> str:
     # A caller's token has no business in the engine, which would not read it.
     return ""
+
+
+@lru_cache(MOST_TOLD)
+def _read_told(payload: bytes) -> Mapping[str, Any]:
+    told: Mapping[str, Any] = json.loads(payload)
+    return told
 
 
 def _to_point_proto(point: Point) -> engine_pb2.EnginePoint:

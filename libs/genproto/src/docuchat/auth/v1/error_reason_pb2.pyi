@@ -18,6 +18,11 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_NOT_FOUND: _ClassVar[ErrorReason]
     WRONG_PASSWORD: _ClassVar[ErrorReason]
     ROTATION_UNDER_WAY: _ClassVar[ErrorReason]
+    QUOTA_EXCEEDED: _ClassVar[ErrorReason]
+    PLAN_NOT_FOUND: _ClassVar[ErrorReason]
+    BILLING_NOT_CONFIGURED: _ClassVar[ErrorReason]
+    NO_CUSTOMER: _ClassVar[ErrorReason]
+    INVALID_SIGNATURE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_CREDENTIALS: ErrorReason
 WEAK_PASSWORD: ErrorReason
@@ -30,3 +35,8 @@ EMAIL_ALREADY_VERIFIED: ErrorReason
 SESSION_NOT_FOUND: ErrorReason
 WRONG_PASSWORD: ErrorReason
 ROTATION_UNDER_WAY: ErrorReason
+QUOTA_EXCEEDED: ErrorReason
+PLAN_NOT_FOUND: ErrorReason
+BILLING_NOT_CONFIGURED: ErrorReason
+NO_CUSTOMER: ErrorReason
+INVALID_SIGNATURE: ErrorReason

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuchat/ingestion/v1/error_reason.proto\x12\x15\x64ocuchat.ingestion.v1*\xb7\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44OCUMENT_NOT_FOUND\x10\x01\x12\x18\n\x14\x43OLLECTION_NOT_FOUND\x10\x02\x12\x14\n\x10UNSUPPORTED_TYPE\x10\x03\x12\x12\n\x0e\x46ILE_TOO_LARGE\x10\x04\x12\t\n\x05\x45MPTY\x10\x05\x12\x0b\n\x07NO_FILE\x10\x06\x12\x15\n\x11INVALID_MULTIPART\x10\x07\x12\x12\n\x0eTOO_MANY_FILES\x10\x08\x12\x12\n\x0eUPLOAD_STALLED\x10\t\x12\x16\n\x12\x44OCUMENT_NOT_READY\x10\n\x12\x15\n\x11\x43OLLECTION_EXISTS\x10\x0b\x12\r\n\tENCRYPTED\x10\x0c\x12\x0b\n\x07\x43ORRUPT\x10\r\x12\x12\n\x0eTOO_MANY_PAGES\x10\x0e\x12\x0f\n\x0bPARSE_LIMIT\x10\x0f\x12\x15\n\x11PROCESSING_FAILED\x10\x10\x12\x11\n\rINVALID_RANGE\x10\x11\x12\x15\n\x11\x45MBEDDING_REFUSED\x10\x12\x12\x11\n\rINDEX_REFUSED\x10\x13\x12\x13\n\x0fOUTAGE_TOO_LONG\x10\x14\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuchat/ingestion/v1/error_reason.proto\x12\x15\x64ocuchat.ingestion.v1*\xcb\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44OCUMENT_NOT_FOUND\x10\x01\x12\x18\n\x14\x43OLLECTION_NOT_FOUND\x10\x02\x12\x14\n\x10UNSUPPORTED_TYPE\x10\x03\x12\x12\n\x0e\x46ILE_TOO_LARGE\x10\x04\x12\t\n\x05\x45MPTY\x10\x05\x12\x0b\n\x07NO_FILE\x10\x06\x12\x15\n\x11INVALID_MULTIPART\x10\x07\x12\x12\n\x0eTOO_MANY_FILES\x10\x08\x12\x12\n\x0eUPLOAD_STALLED\x10\t\x12\x16\n\x12\x44OCUMENT_NOT_READY\x10\n\x12\x15\n\x11\x43OLLECTION_EXISTS\x10\x0b\x12\r\n\tENCRYPTED\x10\x0c\x12\x0b\n\x07\x43ORRUPT\x10\r\x12\x12\n\x0eTOO_MANY_PAGES\x10\x0e\x12\x0f\n\x0bPARSE_LIMIT\x10\x0f\x12\x15\n\x11PROCESSING_FAILED\x10\x10\x12\x11\n\rINVALID_RANGE\x10\x11\x12\x15\n\x11\x45MBEDDING_REFUSED\x10\x12\x12\x11\n\rINDEX_REFUSED\x10\x13\x12\x13\n\x0fOUTAGE_TOO_LONG\x10\x14\x12\x12\n\x0eQUOTA_EXCEEDED\x10\x15\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.ingestion.v1.error
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=68
-  _globals['_ERRORREASON']._serialized_end=507
+  _globals['_ERRORREASON']._serialized_end=527
 # @@protoc_insertion_point(module_scope)

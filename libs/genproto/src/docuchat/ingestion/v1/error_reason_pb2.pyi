@@ -27,6 +27,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EMBEDDING_REFUSED: _ClassVar[ErrorReason]
     INDEX_REFUSED: _ClassVar[ErrorReason]
     OUTAGE_TOO_LONG: _ClassVar[ErrorReason]
+    QUOTA_EXCEEDED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 DOCUMENT_NOT_FOUND: ErrorReason
 COLLECTION_NOT_FOUND: ErrorReason
@@ -48,3 +49,4 @@ INVALID_RANGE: ErrorReason
 EMBEDDING_REFUSED: ErrorReason
 INDEX_REFUSED: ErrorReason
 OUTAGE_TOO_LONG: ErrorReason
+QUOTA_EXCEEDED: ErrorReason

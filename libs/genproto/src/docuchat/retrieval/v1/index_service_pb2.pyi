@@ -84,8 +84,10 @@ class ActivateVersionRequest(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ..., document_id: _Optional[str] = ..., version_id: _Optional[str] = ..., chunk_count: _Optional[int] = ...) -> None: ...
 
 class ActivateVersionResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("embedding_model",)
+    EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    embedding_model: str
+    def __init__(self, embedding_model: _Optional[str] = ...) -> None: ...
 
 class HideDocumentRequest(_message.Message):
     __slots__ = ("tenant_id", "document_id")

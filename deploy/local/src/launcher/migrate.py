@@ -1,4 +1,4 @@
-"""``python -m launcher.prepare``: the database, the roles and schemas of every service, and all migrations.
+"""``python -m launcher.migrate``: the database, the roles and schemas of every service, and all migrations.
 
 One process for all: importing Alembic four times would cost more than the migrations.
 """
@@ -19,7 +19,7 @@ CONNECT_SECONDS = 10
 TOTAL_SECONDS = 300
 
 
-async def prepare(environment: Mapping[str, str]) -> None:
+async def migrate(environment: Mapping[str, str]) -> None:
     """Brings the database up to date; repeating it changes nothing."""
     admin = environment["DOCUCHAT_ADMIN_DSN"]
     await _ensure_database(environment["DOCUCHAT_MAINTENANCE_DSN"])
@@ -42,4 +42,4 @@ async def _ensure_database(maintenance_dsn: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(asyncio.wait_for(prepare(os.environ), TOTAL_SECONDS))
+    asyncio.run(asyncio.wait_for(migrate(os.environ), TOTAL_SECONDS))

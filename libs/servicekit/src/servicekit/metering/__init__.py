@@ -1,0 +1,1 @@
+"""What models read and write, reported to auth: set aside before a call, counted once after it."""
