@@ -6,14 +6,14 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import insert
 
 from auth.billing.months import begin_month, end_month, month_of
 from auth.billing.usage import UsageMeter
 from auth.errors.billing import QuotaExceeded
-from auth.model.accounts import Tenant, User
 from auth.model.billing import Grouping, UsageEntry, UsageKind, UsageQuery
-from auth.stores.accounts import PostgresAccountStore
 from auth.stores.plans import PostgresPlanStore
+from auth.stores.tables.accounts import TENANTS
 from auth.stores.usage import PostgresUsageStore
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
@@ -49,9 +49,12 @@ def meter(database, clock):
 
 
 async def make_tenant(database, slug):
-    user, tenant = User(str(uuid4()), f"{slug}@example.com", "Ann", NOW), Tenant(str(uuid4()), slug, "Acme", NOW)
-    await PostgresAccountStore(database.database).create(user, "hash", tenant)
-    return tenant.tenant_id
+    tenant_id = str(uuid4())
+    async with database.database.transaction(tenant_id=tenant_id) as connection:
+        await connection.execute(
+            insert(TENANTS).values(tenant_id=tenant_id, slug=slug, display_name="Acme", create_time=NOW)
+        )
+    return tenant_id
 
 
 async def limit_tokens(database, tokens):
