@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/error_reason.proto\x12\x10\x64ocuchat.auth.v1*\xbd\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13INVALID_CREDENTIALS\x10\x01\x12\x0f\n\x0b\x45MAIL_TAKEN\x10\x02\x12\x11\n\rWEAK_PASSWORD\x10\x03\x12\x19\n\x15INVALID_REFRESH_TOKEN\x10\x04\x12\x1f\n\x1bINVALID_SERVICE_CREDENTIALS\x10\x05\x12\x14\n\x10TENANT_NOT_FOUND\x10\x06\x12\x15\n\x11TOO_MANY_ATTEMPTS\x10\x07\x12\x12\n\x0eQUOTA_EXCEEDED\x10P\x12\x12\n\x0ePLAN_NOT_FOUND\x10Q\x12\x1a\n\x16\x42ILLING_NOT_CONFIGURED\x10R\x12\x0f\n\x0bNO_CUSTOMER\x10S\x12\x15\n\x11INVALID_SIGNATURE\x10Tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/error_reason.proto\x12\x10\x64ocuchat.auth.v1*\x98\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13INVALID_CREDENTIALS\x10\x01\x12\x0f\n\x0b\x45MAIL_TAKEN\x10\x02\x12\x11\n\rWEAK_PASSWORD\x10\x03\x12\x19\n\x15INVALID_REFRESH_TOKEN\x10\x04\x12\x1f\n\x1bINVALID_SERVICE_CREDENTIALS\x10\x05\x12\x14\n\x10TENANT_NOT_FOUND\x10\x06\x12\x15\n\x11TOO_MANY_ATTEMPTS\x10\x07\x12\x12\n\x0eQUOTA_EXCEEDED\x10P\x12\x12\n\x0ePLAN_NOT_FOUND\x10Q\x12\x1a\n\x16\x42ILLING_NOT_CONFIGURED\x10R\x12\x0f\n\x0bNO_CUSTOMER\x10S\x12\x15\n\x11INVALID_SIGNATURE\x10T\x12\x13\n\x0f\x41PI_KEY_INVALID\x10<\x12\x13\n\x0f\x41PI_KEY_EXPIRED\x10=\x12\x13\n\x0f\x41PI_KEY_REVOKED\x10>\x12\x15\n\x11\x41PI_KEY_NOT_FOUND\x10?\x12\x19\n\x15\x41PI_KEY_LIMIT_REACHED\x10@\x12\x15\n\x11SCOPE_NOT_GRANTED\x10\x41\x12\x1c\n\x18ON_BEHALF_OF_NOT_ALLOWED\x10\x42\x12\x18\n\x14INVALID_ON_BEHALF_OF\x10\x43\x12\x19\n\x15INVALID_TENANT_HEADER\x10\x44\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.auth.v1.error_reas
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=58
-  _globals['_ERRORREASON']._serialized_end=375
+  _globals['_ERRORREASON']._serialized_end=594
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_acce
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/user_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\x0e\n\x0cGetMeRequest\"{\n\rGetMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x31\n\x0bmemberships\x18\x03 \x03(\x0b\x32\x1c.docuchat.auth.v1.Membership2k\n\x0bUserService\x12\\\n\x05GetMe\x12\x1e.docuchat.auth.v1.GetMeRequest\x1a\x1f.docuchat.auth.v1.GetMeResponse\"\x12\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/meb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/auth/v1/user_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\x0e\n\x0cGetMeRequest\"{\n\rGetMeResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x31\n\x0bmemberships\x18\x03 \x03(\x0b\x32\x1c.docuchat.auth.v1.Membership2s\n\x0bUserService\x12\x64\n\x05GetMe\x12\x1e.docuchat.auth.v1.GetMeRequest\x1a\x1f.docuchat.auth.v1.GetMeResponse\"\x1a\xc8\xc1\x18\x02\xda\xc1\x18\x04\x01\x02\x03\x04\x82\xd3\xe4\x93\x02\x08\x12\x06/v1/meb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.auth.v1.user_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GetMe']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['GetMe']._serialized_options = b'\310\301\030\002\202\323\344\223\002\010\022\006/v1/me'
+  _globals['_USERSERVICE'].methods_by_name['GetMe']._serialized_options = b'\310\301\030\002\332\301\030\004\001\002\003\004\202\323\344\223\002\010\022\006/v1/me'
   _globals['_GETMEREQUEST']._serialized_start=180
   _globals['_GETMEREQUEST']._serialized_end=194
   _globals['_GETMERESPONSE']._serialized_start=196
   _globals['_GETMERESPONSE']._serialized_end=319
   _globals['_USERSERVICE']._serialized_start=321
-  _globals['_USERSERVICE']._serialized_end=428
+  _globals['_USERSERVICE']._serialized_end=436
 # @@protoc_insertion_point(module_scope)
