@@ -21,7 +21,16 @@ from auth.billing.usage import UsageMeter
 from auth.config import Settings
 from auth.errors.accounts import EmailTaken, SlugTaken
 from auth.model.accounts import Account, FailureCount, Lifetimes, Me, Membership, RefreshToken, Session, Trade, Verdict
-from auth.server import CLOCK, add_servicers, build_flows, make_hasher, make_signer, make_verifier
+from auth.server import (
+    CLOCK,
+    PlansOfTenants,
+    add_servicers,
+    build_flows,
+    build_keys,
+    make_hasher,
+    make_signer,
+    make_verifier,
+)
 from auth.stores.sessions import PostgresSessionStore
 from servicekit.identity import Role
 from servicekit.revocation import RevokedSessions
@@ -159,6 +168,14 @@ class FakeGuesses:
         return self.log10
 
 
+@dataclass
+class FakeLimits:
+    limit: int = 0
+
+    async def find(self, tenant_id):
+        return self.limit
+
+
 class FakeServiceSecrets:
     def matches(self, service_name, secret):
         return (service_name, secret) == ("ingestion", "the secret of ingestion")
@@ -177,10 +194,12 @@ class Needs:
     successors: FakeSuccessors = field(default_factory=FakeSuccessors)
     clock: FakeClock = field(default_factory=FakeClock)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    limits: FakeLimits = field(default_factory=FakeLimits)
 
     @property
     def flow(self):
-        return Sessions(self.sessions, self.accounts, self.tokens, self.successors, self.clock, self.lifetimes)
+        ports = (self.sessions, self.accounts, self.tokens, self.successors, self.clock)
+        return Sessions(*ports, self.lifetimes, self.limits)
 
     @property
     def users(self):
@@ -226,6 +245,7 @@ class Stack:
     billing: Billing
     signer: object
     hasher: object
+    keys: object
     address: str
     channel: object
 
@@ -255,11 +275,13 @@ async def stack(service_database, key_file):
     feed = RevocationFeed(PostgresSessionStore(database.database), CLOCK, Lifetimes().access_token, interval=0.05)
     revoked = RevokedSessions(feed.watch, source="postgresql")
     following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
-    server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
-    add_servicers(server.grpc, flows=flows, signer=signer, feed=feed)
+    verifier = make_verifier(settings, signer, revoked)
+    keys = build_keys(database.database, signer, verifier, revoked, PlansOfTenants(flows.meter))
+    server = build_server(name="auth", verifier=verifier)
+    add_servicers(server.grpc, settings=settings, flows=flows, keys=keys, signer=signer, feed=feed)
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
-        yield Stack(database, settings, *flows, signer, hasher, address, channel)
+        yield Stack(database, settings, *flows, signer, hasher, keys, address, channel)
     feed.close()
     # With time to spare: whoever watches must have been let go.
     await asyncio.wait_for(server.stop(10), 5)

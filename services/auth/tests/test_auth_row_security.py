@@ -13,8 +13,12 @@ from auth.accounts.sessions import hash_refresh_token
 from auth.errors.accounts import InvalidCredentials
 from auth.model.accounts import Registration
 from auth.model.billing import PaymentEvent, SubscriptionStatus, UsageEntry, UsageKind
+from auth.model.keys import ApiKeyDraft
+from auth.stores.api_keys import PostgresApiKeyStore
+from servicekit.identity import Principal, Role, Scope
 
 PASSWORD = "violet tractor hums at dawn"
+USAGE = {"usage_balances", "usage_reservations", "usage_entries"}
 TABLES = """
     SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, pg_get_userbyid(c.relowner) AS owner
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -30,6 +34,7 @@ async def people(stack):
         made[name] = await stack.users.sign_up(Registration(f"{name}@example.com", PASSWORD, tenant_name=name))
         with pytest.raises(InvalidCredentials):
             await stack.users.log_in(f"{name}@example.com", "wrong")
+        await add_key(stack, made[name])
     await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
     for each in made.values():
         await use_and_pay(stack, each)
@@ -43,6 +48,13 @@ async def use_and_pay(stack, made):
     await stack.meter.commit([UsageEntry(*used)])
     paid = (f"evt_{tenant_id}", now, tenant_id, "", SubscriptionStatus.ACTIVE, f"cus_{tenant_id}", "sub", None)
     await stack.billing.plans.apply(PaymentEvent(*paid), "pro")
+
+
+async def add_key(stack, made):
+    now = datetime.now(UTC)
+    user_id, tenant_id = made.user.user_id, made.tenant.tenant_id
+    caller = Principal(user_id, tenant_id, Role.OWNER, "s", now, "")
+    return await stack.keys.api_keys.create(caller, ApiKeyDraft("a key", frozenset(Scope)))
 
 
 async def lose_membership(stack, made):
@@ -91,6 +103,7 @@ async def test_the_application_role_can_neither_bypass_the_wall_nor_take_it_down
 async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     for table in await superuser.fetch(TABLES):
         settings = {"user_id": value, "tenant_id": value, "email": value, "refresh_hash": value, "address_hash": value}
+        settings["key_hash"] = value
         assert await count(stack, table["relname"], **settings) == 0
 
 
@@ -99,9 +112,10 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     [
         ("email", {"users", "credentials"}),
         ("user_id", {"users", "tenants", "memberships", "sessions"}),
-        ("tenant_id", {"tenants", "subscriptions", "usage_balances", "usage_reservations", "usage_entries"}),
+        ("tenant_id", {"tenants", "api_keys", "subscriptions"} | USAGE),
         ("stripe_customer", {"subscriptions"}),
         ("stripe_event", {"stripe_events"}),
+        ("key_hash", {"api_keys"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
         ("revoked_since", {"sessions", "deleted_sessions"}),
@@ -110,7 +124,11 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
 async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people, superuser, declared, visible):
     ann = people["ann"]
     token_hash = hash_refresh_token(ann.tokens.refresh_token)
+    (key,) = await PostgresApiKeyStore(stack.database.database).list_page(
+        ann.tenant.tenant_id, user_id=None, limit=2, before=None
+    )
     values = {
+        "key_hash": key.secret_hash,
         "email": ann.user.email,
         "user_id": ann.user.user_id,
         "tenant_id": ann.tenant.tenant_id,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from auth.errors.accounts import InvalidRefreshToken
 from auth.model.accounts import Lifetimes, Membership, RefreshToken, Session, Tokens, Verdict
-from auth.ports.accounts import AccountStore, SessionStore, Successors, TokenSigner
+from auth.ports.accounts import AccountStore, PlanLimits, SessionStore, Successors, TokenSigner
 from servicekit.telemetry import get_logger
 
 REFRESH_TOKEN_BYTES = 32
@@ -25,6 +25,7 @@ class Sessions:
     successors: Successors
     clock: Callable[[], datetime]
     lifetimes: Lifetimes
+    limits: PlanLimits
 
     async def open(self, user_id: str, membership: Membership) -> Tokens:
         """Starts a session of a user in one tenant and returns its tokens."""
@@ -38,7 +39,7 @@ class Sessions:
         )
         refresh_token = make_refresh_token()
         await self.store.open(session, hash_refresh_token(refresh_token))
-        return self._sign(session, membership, refresh_token)
+        return await self._sign(session, membership, refresh_token)
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """Uses a refresh token up and returns its session's next tokens. Raises InvalidRefreshToken."""
@@ -48,7 +49,7 @@ class Sessions:
         membership = await self.accounts.find_membership(session.user_id, session.tenant_id)
         if membership is None:
             raise InvalidRefreshToken
-        return self._sign(session, membership, successor)
+        return await self._sign(session, membership, successor)
 
     async def end(self, refresh_token: str) -> None:
         """Ends the session of a refresh token, used or not; an unknown one ends nothing."""
@@ -72,7 +73,7 @@ class Sessions:
             raise InvalidRefreshToken
         return traded.session
 
-    def _sign(self, session: Session, membership: Membership, refresh_token: str) -> Tokens:
+    async def _sign(self, session: Session, membership: Membership, refresh_token: str) -> Tokens:
         """Returns a session's tokens; the access token never outlives the session."""
         now = self.clock()
         expire_time = min(now + self.lifetimes.access_token, session.expire_time)
@@ -83,6 +84,7 @@ class Sessions:
             role=membership.role,
             now=now,
             expire_time=expire_time,
+            requests_per_minute=await self.limits.find(session.tenant_id),
         )
         return Tokens(access_token, refresh_token, expires_in=expire_time - now)
 
