@@ -13,7 +13,7 @@ import auth.config
 import chat.config
 import ingestion.config
 import retrieval.config
-from gateway.config import read_config
+from gateway.config import RateLimits, read_config
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {
@@ -97,7 +97,9 @@ def test_the_script_makes_every_secret_that_compose_insists_on(tmp_path):
 def test_each_setting_of_the_example_is_one_that_somebody_reads():
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     known = set().union(*(variables(settings) for settings in SETTINGS.values()))
-    assert named - known == {"DOCUCHAT_HOME", "DOCUCHAT_PORT", "DOCUCHAT_CORS_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+    at_the_gateway = {f"DOCUCHAT_RATE_LIMIT_{name.upper()}" for name in vars(RateLimits())}
+    at_the_gateway |= {"DOCUCHAT_CORS_ORIGINS", "DOCUCHAT_TRUSTED_PROXIES"}
+    assert named - known == at_the_gateway | {"DOCUCHAT_HOME", "DOCUCHAT_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
 def test_each_setting_of_the_example_reaches_a_container():

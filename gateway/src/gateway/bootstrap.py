@@ -22,7 +22,7 @@ def render(config: GatewayConfig, folder: Path) -> Path:
     """Writes the configuration and the files it names into the folder; returns the configuration's path."""
     folder.mkdir(parents=True, exist_ok=True)
     files = load_files()
-    methods = list_public_methods(files)
+    methods = list_public_methods(files, staff=config.staff)
     path = folder / CONFIG_NAME
     bootstrap = _bootstrap(config, build_listener(config, methods, _write_files(folder.resolve(), files, methods)))
     path.write_text(yaml.safe_dump(bootstrap, sort_keys=False, width=120))
