@@ -21,8 +21,10 @@ CODES = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
 AUTH, CHAT, RETRIEVAL = "docuchat.auth.v1", "docuchat.chat.v1", "docuchat.retrieval.v1"
 ENGINE_METHODS = ("PrepareCollection", "UpsertPoints", "MatchPoints", "GetPoints", "CountPoints", "DeletePoints")
 ENGINE_METHODS += ("FlushCollection", "KeepCollections", "GetInfo")
+METERS = {"ingestion", "retrieval", "chat"}
 BETWEEN_SERVICES = {
     f"{AUTH}.AuthService.WatchRevocations": {"ingestion", "retrieval", "chat"},
+    **{f"{AUTH}.UsageService.{name}": METERS for name in ("ReserveUsage", "CommitUsage", "GetLimits")},
     f"{CHAT}.SourceService.EraseQuotes": {"ingestion"},
     f"{RETRIEVAL}.IndexService.IndexChunks": {"ingestion"},
     f"{RETRIEVAL}.IndexService.ActivateVersion": {"ingestion"},
