@@ -84,7 +84,7 @@ def is_id(item) -> bool:
     return item.name.endswith(("_id", "_ids")) and item.name not in NOBODYS
 
 
-@pytest.mark.parametrize(("method", "scopes", "stand"), cases())
+@pytest.mark.parametrize(("method", "scopes", "stand"), list(cases()))
 def test_whoever_may_not_call_a_method_is_refused(transport, credentials, method, scopes, stand):
     outcome = call(transport, method, stand.credential(credentials, scopes))
     assert (outcome.code, outcome.reason) == (stand.code, stand.reason)
@@ -97,7 +97,7 @@ def methods_for_keys():
             yield pytest.param(method, id=method.full_name)
 
 
-@pytest.mark.parametrize("method", methods_for_keys())
+@pytest.mark.parametrize("method", list(methods_for_keys()))
 def test_a_key_of_the_right_scope_is_let_in(transport, credentials, method):
     opened_by = min(map(access_pb2.Scope.Name, method.GetOptions().Extensions[access_pb2.scope]))
     outcome = call(transport, method, credentials.key(frozenset({opened_by})))
