@@ -1,5 +1,8 @@
 """API keys and selected tenants: auth is asked about them, and about nothing else."""
 
+import time
+from secrets import token_hex
+
 import grpc
 import pytest
 
@@ -40,12 +43,18 @@ def refused(asked):
     return refuse_with
 
 
+def new_key():
+    """A key that no other test has shown: what auth says of one is remembered for a moment."""
+    return {"authorization": f"Bearer dck_{token_hex(6)}_secret"}
+
+
 def last_check(gateway):
     return dict(gateway.journal.checks[-1])
 
 
 @pytest.mark.parametrize("credential", ["Bearer dck_x", "bearer  dck_x", "BEARER dck_x"])
 def test_a_key_becomes_a_token_before_anything_else_looks_at_it(asked, credential):
+    credential += token_hex(6)
     reply = asked.send("GET", "/v1/documents", None, {"authorization": credential})
     assert reply.status == 200
     sent = asked.journal.metadata[-1]["authorization"]
@@ -56,7 +65,7 @@ def test_a_key_becomes_a_token_before_anything_else_looks_at_it(asked, credentia
 
 
 def test_a_selected_tenant_and_an_end_user_are_told_to_auth_and_to_no_service(asked):
-    headers = KEY | {"x-tenant-id": TENANT, "x-on-behalf-of": "ann", "x-secret": "s", "cookie": "c"}
+    headers = new_key() | {"x-tenant-id": TENANT, "x-on-behalf-of": "ann", "x-secret": "s", "cookie": "c"}
     assert asked.send("GET", "/v1/documents", None, headers).status == 200
     told = last_check(asked)
     assert (told["x-tenant-id"], told["x-on-behalf-of"]) == (TENANT, "ann")
@@ -108,21 +117,21 @@ def test_auth_is_not_asked_about_the_rest(asked, method, path, headers):
     [(ApiKeyInvalid(), 401), (ApiKeyExpired(), 401), (DependencyUnavailable("postgresql"), 503)],
 )
 def test_a_refusal_reaches_each_kind_of_client_as_auth_has_put_it(refused, error, status):
-    gateway = refused(error)
+    gateway, key = refused(error), new_key()
     handled = gateway.journal.handled
-    as_json = gateway.send("GET", "/v1/documents", None, KEY)
+    as_json = gateway.send("GET", "/v1/documents", None, key)
     assert (as_json.status, as_json.reason, as_json.json["message"]) == (status, error.reason, error.message)
     assert as_json.headers["content-type"] == "application/json"
     info = as_json.json["details"][0]
     assert (info["domain"], info["metadata"]["request_id"]) == ("auth.docuchat", as_json.headers["x-request-id"])
     assert ("www-authenticate" in as_json.headers) == (status == 401)
-    as_web = gateway.send("POST", LIST, b"\0\0\0\0\0", KEY | GRPC_WEB)
+    as_web = gateway.send("POST", LIST, b"\0\0\0\0\0", key | GRPC_WEB)
     assert (as_web.status, as_web.headers["grpc-message"], as_web.body) == (200, error.message, b"")
     # Clients of gRPC-Web look at it before anything else.
     assert as_web.headers["content-type"] == "application/grpc-web+proto"
     with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
         stub = document_service_pb2_grpc.DocumentServiceStub(channel)
-        metadata = list(KEY.items())
+        metadata = list(key.items())
         with pytest.raises(grpc.RpcError) as caught:
             stub.ListDocuments(document_service_pb2.ListDocumentsRequest(), metadata=metadata, timeout=10)
     found = read_error(caught.value)
@@ -144,7 +153,7 @@ def test_a_public_method_takes_no_notice_of_the_headers(asked):
 
 
 def test_an_upload_with_a_key_streams_as_any_other(asked):
-    reply = asked.send("POST", "/v1/documents?filename=a.pdf", b"x" * 3_000_000, KEY)
+    reply = asked.send("POST", "/v1/documents?filename=a.pdf", b"x" * 3_000_000, new_key())
     assert reply.json["documents"][0]["size_bytes"] == 3_000_000
     assert len(asked.journal.frames) > 2
 
@@ -162,3 +171,36 @@ def test_the_headers_names_are_settings(run_gateway, signing_key):
         told = last_check(gateway)
         assert (told["x-organisation"], told["x-end-user"]) == (TENANT, "ann")
         assert {"x-organisation", "x-end-user", "x-tenant-id"}.isdisjoint(gateway.journal.metadata[-1])
+
+
+def count_checks(gateway, *requests):
+    before = len(gateway.journal.checks)
+    for headers in requests:
+        assert gateway.send("GET", "/v1/documents", None, headers).status == 200
+    return len(gateway.journal.checks) - before
+
+
+def test_what_auth_has_traded_is_remembered_for_a_moment_and_for_the_same_alone(asked):
+    key, other = new_key(), new_key()
+    assert count_checks(asked, key, *[key] * 3) <= 2
+    assert asked.journal.metadata[-1]["authorization"].startswith("Bearer ey")
+    assert count_checks(asked, other, key | {"x-tenant-id": TENANT}, key | {"x-on-behalf-of": "ann"}) == 3
+    assert count_checks(asked, key | {"x-on-behalf-of": "bob"}, key | {"x-tenant-id": ""}) == 2
+    asked.send("GET", "/v1/documents", None, key | {"x-on-behalf-of": "ann"})
+    assert "x-on-behalf-of" not in asked.journal.metadata[-1]
+
+
+def test_what_was_remembered_is_asked_about_again_within_two_seconds(asked):
+    key = new_key()
+    began = time.monotonic()
+    assert count_checks(asked, key) == 1
+    while count_checks(asked, key) == 0:
+        assert time.monotonic() < began + 4
+    assert time.monotonic() < began + 4
+
+
+def test_a_refusal_is_not_remembered(refused, signing_key):
+    gateway, key = refused(ApiKeyInvalid()), new_key()
+    assert gateway.send("GET", "/v1/documents", None, key).status == 401
+    gateway.journal.exchange = lambda headers: sign_token(signing_key)
+    assert gateway.send("GET", "/v1/documents", None, key).status == 200

@@ -1,5 +1,7 @@
 """Asking auth about requests that show an API key, select a tenant or name an end user; about no others."""
 
+from importlib import resources
+
 from gateway.clusters import Node, typed
 from gateway.config import GatewayConfig
 
@@ -54,6 +56,12 @@ def _header_is(name: str, pattern: str) -> Node:
             "value_match": {"safe_regex": {"google_re2": {}, "regex": pattern}},
         }
     }
+
+
+def build_recall_script(config: GatewayConfig) -> str:
+    """Returns the Lua source that remembers, with the headers' names."""
+    names = f'local TENANT, END_USER = "{config.tenant_header}", "{config.on_behalf_of_header}"\n'
+    return names + resources.files("gateway").joinpath("recall.lua").read_text()
 
 
 def exchanged() -> Node:

@@ -28,6 +28,8 @@ class GeneratedFiles:
     """The Lua source that judges the headers."""
     receive: Path
     """The Lua source that judges the whole body."""
+    recall: Path
+    """The Lua source that remembers what auth has traded."""
 
 
 def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files: GeneratedFiles) -> list[Node]:
@@ -35,6 +37,7 @@ def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files:
     services = sorted({method.service for method in methods})
     return [
         _filter("envoy.filters.http.cors", typed(f"{FILTERS}.cors.v3.Cors")),
+        _filter("docuchat.recall", _lua(files.recall)),
         # Off but for routes that need a token, and there but for requests that show what only auth can judge.
         _filter(EXCHANGE_FILTER, build_exchange(config)) | {"disabled": True},
         _filter(JWT_FILTER, _jwt_authn(config)),

@@ -42,9 +42,9 @@ def find_values(headers: Headers, name: str) -> tuple[str, ...]:
 
 def to_passed_proto(access_token: str) -> pb.CheckResponse:
     """Returns the answer that a request goes on with this token."""
-    return pb.CheckResponse(
-        status=Status(), ok_response=pb.OkHttpResponse(headers=[set_header("authorization", f"Bearer {access_token}")])
-    )
+    authorization = f"Bearer {access_token}"
+    passed = pb.OkHttpResponse(headers=[set_header("authorization", authorization)])
+    return pb.CheckResponse(status=Status(), ok_response=passed, dynamic_metadata={"authorization": authorization})
 
 
 def to_refused_proto(error: AppError, headers: Headers) -> pb.CheckResponse:

@@ -63,5 +63,5 @@ class ExchangeLifetimes:
     """How long what was traded is good, and how old what it rests on may be."""
 
     token: timedelta = timedelta(minutes=5)
-    # A revoked key has to be refused everywhere within five seconds.
-    check: timedelta = timedelta(seconds=3)
+    # The gateway remembers for two seconds more, and a revoked key has to be refused everywhere within five.
+    check: timedelta = timedelta(seconds=2)

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_access__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuchat/auth/v1/ext_authz_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x17google/rpc/status.proto\"F\n\x0c\x43heckRequest\x12\x36\n\nattributes\x18\x01 \x01(\x0b\x32\".docuchat.auth.v1.AttributeContext\"\xd8\x01\n\x10\x41ttributeContext\x12;\n\x07request\x18\x04 \x01(\x0b\x32*.docuchat.auth.v1.AttributeContext.Request\x1aG\n\x07Request\x12<\n\x04http\x18\x02 \x01(\x0b\x32..docuchat.auth.v1.AttributeContext.HttpRequest\x1a>\n\x0bHttpRequest\x12/\n\nheader_map\x18\r \x01(\x0b\x32\x1b.docuchat.auth.v1.HeaderMap\"E\n\tHeaderMap\x12\x38\n\x07headers\x18\x01 \x03(\x0b\x32\x1d.docuchat.auth.v1.HeaderValueB\x08\xbaH\x05\x92\x01\x02\x10\x64\"]\n\x0bHeaderValue\x12\x16\n\x03key\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02\x12\x18\n\x05value\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02\x12\x1c\n\traw_value\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x02\"\xbe\x01\n\rCheckResponse\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12?\n\x0f\x64\x65nied_response\x18\x02 \x01(\x0b\x32$.docuchat.auth.v1.DeniedHttpResponseH\x00\x12\x37\n\x0bok_response\x18\x03 \x01(\x0b\x32 .docuchat.auth.v1.OkHttpResponseH\x00\x42\x0f\n\rhttp_response\"\x86\x01\n\x12\x44\x65niedHttpResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.docuchat.auth.v1.HttpStatus\x12\x34\n\x07headers\x18\x02 \x03(\x0b\x32#.docuchat.auth.v1.HeaderValueOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"F\n\x0eOkHttpResponse\x12\x34\n\x07headers\x18\x02 \x03(\x0b\x32#.docuchat.auth.v1.HeaderValueOption\"\xd7\x01\n\x11HeaderValueOption\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1d.docuchat.auth.v1.HeaderValue\x12G\n\rappend_action\x18\x03 \x01(\x0e\x32\x30.docuchat.auth.v1.HeaderValueOption.AppendAction\"J\n\x0c\x41ppendAction\x12\x1d\n\x19\x41PPEND_ACTION_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPEND_ACTION_OVERWRITE\x10\x02\x32\x61\n\x0f\x45xtAuthzService\x12N\n\x05\x43heck\x12\x1e.docuchat.auth.v1.CheckRequest\x1a\x1f.docuchat.auth.v1.CheckResponse\"\x04\xc8\xc1\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(docuchat/auth/v1/ext_authz_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto\"F\n\x0c\x43heckRequest\x12\x36\n\nattributes\x18\x01 \x01(\x0b\x32\".docuchat.auth.v1.AttributeContext\"\xd8\x01\n\x10\x41ttributeContext\x12;\n\x07request\x18\x04 \x01(\x0b\x32*.docuchat.auth.v1.AttributeContext.Request\x1aG\n\x07Request\x12<\n\x04http\x18\x02 \x01(\x0b\x32..docuchat.auth.v1.AttributeContext.HttpRequest\x1a>\n\x0bHttpRequest\x12/\n\nheader_map\x18\r \x01(\x0b\x32\x1b.docuchat.auth.v1.HeaderMap\"E\n\tHeaderMap\x12\x38\n\x07headers\x18\x01 \x03(\x0b\x32\x1d.docuchat.auth.v1.HeaderValueB\x08\xbaH\x05\x92\x01\x02\x10\x64\"]\n\x0bHeaderValue\x12\x16\n\x03key\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02\x12\x18\n\x05value\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02\x12\x1c\n\traw_value\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x02\"\xf1\x01\n\rCheckResponse\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12?\n\x0f\x64\x65nied_response\x18\x02 \x01(\x0b\x32$.docuchat.auth.v1.DeniedHttpResponseH\x00\x12\x37\n\x0bok_response\x18\x03 \x01(\x0b\x32 .docuchat.auth.v1.OkHttpResponseH\x00\x12\x31\n\x10\x64ynamic_metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructB\x0f\n\rhttp_response\"\x86\x01\n\x12\x44\x65niedHttpResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.docuchat.auth.v1.HttpStatus\x12\x34\n\x07headers\x18\x02 \x03(\x0b\x32#.docuchat.auth.v1.HeaderValueOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"F\n\x0eOkHttpResponse\x12\x34\n\x07headers\x18\x02 \x03(\x0b\x32#.docuchat.auth.v1.HeaderValueOption\"\xd7\x01\n\x11HeaderValueOption\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1d.docuchat.auth.v1.HeaderValue\x12G\n\rappend_action\x18\x03 \x01(\x0e\x32\x30.docuchat.auth.v1.HeaderValueOption.AppendAction\"J\n\x0c\x41ppendAction\x12\x1d\n\x19\x41PPEND_ACTION_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPEND_ACTION_OVERWRITE\x10\x02\x32\x61\n\x0f\x45xtAuthzService\x12N\n\x05\x43heck\x12\x1e.docuchat.auth.v1.CheckRequest\x1a\x1f.docuchat.auth.v1.CheckResponse\"\x04\xc8\xc1\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,30 +45,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEADERVALUE'].fields_by_name['raw_value']._serialized_options = b'\272H\006z\004\030\200\200\002'
   _globals['_EXTAUTHZSERVICE'].methods_by_name['Check']._loaded_options = None
   _globals['_EXTAUTHZSERVICE'].methods_by_name['Check']._serialized_options = b'\310\301\030\001'
-  _globals['_CHECKREQUEST']._serialized_start=149
-  _globals['_CHECKREQUEST']._serialized_end=219
-  _globals['_ATTRIBUTECONTEXT']._serialized_start=222
-  _globals['_ATTRIBUTECONTEXT']._serialized_end=438
-  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_start=303
-  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_end=374
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_start=376
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_end=438
-  _globals['_HEADERMAP']._serialized_start=440
-  _globals['_HEADERMAP']._serialized_end=509
-  _globals['_HEADERVALUE']._serialized_start=511
-  _globals['_HEADERVALUE']._serialized_end=604
-  _globals['_CHECKRESPONSE']._serialized_start=607
-  _globals['_CHECKRESPONSE']._serialized_end=797
-  _globals['_DENIEDHTTPRESPONSE']._serialized_start=800
-  _globals['_DENIEDHTTPRESPONSE']._serialized_end=934
-  _globals['_HTTPSTATUS']._serialized_start=936
-  _globals['_HTTPSTATUS']._serialized_end=962
-  _globals['_OKHTTPRESPONSE']._serialized_start=964
-  _globals['_OKHTTPRESPONSE']._serialized_end=1034
-  _globals['_HEADERVALUEOPTION']._serialized_start=1037
-  _globals['_HEADERVALUEOPTION']._serialized_end=1252
-  _globals['_HEADERVALUEOPTION_APPENDACTION']._serialized_start=1178
-  _globals['_HEADERVALUEOPTION_APPENDACTION']._serialized_end=1252
-  _globals['_EXTAUTHZSERVICE']._serialized_start=1254
-  _globals['_EXTAUTHZSERVICE']._serialized_end=1351
+  _globals['_CHECKREQUEST']._serialized_start=179
+  _globals['_CHECKREQUEST']._serialized_end=249
+  _globals['_ATTRIBUTECONTEXT']._serialized_start=252
+  _globals['_ATTRIBUTECONTEXT']._serialized_end=468
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_start=333
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_end=404
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_start=406
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_end=468
+  _globals['_HEADERMAP']._serialized_start=470
+  _globals['_HEADERMAP']._serialized_end=539
+  _globals['_HEADERVALUE']._serialized_start=541
+  _globals['_HEADERVALUE']._serialized_end=634
+  _globals['_CHECKRESPONSE']._serialized_start=637
+  _globals['_CHECKRESPONSE']._serialized_end=878
+  _globals['_DENIEDHTTPRESPONSE']._serialized_start=881
+  _globals['_DENIEDHTTPRESPONSE']._serialized_end=1015
+  _globals['_HTTPSTATUS']._serialized_start=1017
+  _globals['_HTTPSTATUS']._serialized_end=1043
+  _globals['_OKHTTPRESPONSE']._serialized_start=1045
+  _globals['_OKHTTPRESPONSE']._serialized_end=1115
+  _globals['_HEADERVALUEOPTION']._serialized_start=1118
+  _globals['_HEADERVALUEOPTION']._serialized_end=1333
+  _globals['_HEADERVALUEOPTION_APPENDACTION']._serialized_start=1259
+  _globals['_HEADERVALUEOPTION_APPENDACTION']._serialized_end=1333
+  _globals['_EXTAUTHZSERVICE']._serialized_start=1335
+  _globals['_EXTAUTHZSERVICE']._serialized_end=1432
 # @@protoc_insertion_point(module_scope)

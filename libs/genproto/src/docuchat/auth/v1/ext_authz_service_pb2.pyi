@@ -1,5 +1,6 @@
 from buf.validate import validate_pb2 as _validate_pb2
 from docuchat.common.v1 import access_pb2 as _access_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.rpc import status_pb2 as _status_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -49,14 +50,16 @@ class HeaderValue(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., raw_value: _Optional[bytes] = ...) -> None: ...
 
 class CheckResponse(_message.Message):
-    __slots__ = ("status", "denied_response", "ok_response")
+    __slots__ = ("status", "denied_response", "ok_response", "dynamic_metadata")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     DENIED_RESPONSE_FIELD_NUMBER: _ClassVar[int]
     OK_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    DYNAMIC_METADATA_FIELD_NUMBER: _ClassVar[int]
     status: _status_pb2.Status
     denied_response: DeniedHttpResponse
     ok_response: OkHttpResponse
-    def __init__(self, status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., denied_response: _Optional[_Union[DeniedHttpResponse, _Mapping]] = ..., ok_response: _Optional[_Union[OkHttpResponse, _Mapping]] = ...) -> None: ...
+    dynamic_metadata: _struct_pb2.Struct
+    def __init__(self, status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., denied_response: _Optional[_Union[DeniedHttpResponse, _Mapping]] = ..., ok_response: _Optional[_Union[OkHttpResponse, _Mapping]] = ..., dynamic_metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class DeniedHttpResponse(_message.Message):
     __slots__ = ("status", "headers", "body")
