@@ -135,6 +135,8 @@ def send_json(stack, account, method, fields):
 
 
 VOLATILE = {"request_id", "conversation_id", "message_id", "latency_ms", "time_to_first_token_ms", "input_tokens"}
+# What a tenant has used goes on while it is asked about.
+VOLATILE |= {"start_time", "end_time", "used_tokens", "reserved_tokens", "remaining_tokens"}
 
 
 def tidy(value):
