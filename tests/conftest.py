@@ -1,4 +1,4 @@
-"""One running stack for every test that needs it."""
+"""One running stack for every test that needs it, and the three transports to it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ import pytest
 from tests.accounts import Account, join_tenant, sign_up
 from tests.documents import make_pdf
 from tests.running_stack import RunningStack
+from tests.transports import JsonTransport, StubTransport, Transport, WebTransport
+from tests.web_client import WebClient, WebClientMissing, prepare_web_client
 
 FIRST_PAGE = """The lighthouse of Norwick
 The lighthouse of Norwick was built in 1874 by the engineer Ada Lindqvist.
@@ -64,3 +66,24 @@ def stranger(stack: RunningStack) -> Account:
 def colleague(stack: RunningStack, owner: Account) -> Account:
     """A member of the tenant of `owner`."""
     return join_tenant(stack, owner)
+
+
+@pytest.fixture(params=["http", "grpc", "grpc-web"])
+def transport(request: pytest.FixtureRequest, stack: RunningStack) -> Transport:
+    """Each transport in turn."""
+    if request.param == "http":
+        return JsonTransport(stack.port)
+    if request.param == "grpc":
+        return StubTransport(stack.port)
+    return request.getfixturevalue("web")
+
+
+@pytest.fixture(scope="session")
+def web(stack: RunningStack) -> Iterator[WebTransport]:
+    """The gRPC-Web client."""
+    try:
+        client = WebClient(prepare_web_client(), stack.url)
+    except WebClientMissing as missing:
+        pytest.skip(f"no gRPC-Web client: {missing}")
+    yield WebTransport(stack.port, client)
+    client.close()

@@ -67,9 +67,9 @@ class HttpClient:
     def post(self, path: str, **fields: object) -> Reply:
         return self.send("POST", path, json.dumps(fields).encode(), {"content-type": "application/json"})
 
-    def upload(self, content: bytes, filename: str) -> Reply:
+    def upload(self, content: bytes, filename: str, **query: object) -> Reply:
         """Sends a raw body."""
-        path = f"/v1/documents?{urlencode({'filename': filename})}"
+        path = f"/v1/documents?{urlencode({'filename': filename, **query})}"
         return self.send("POST", path, content, {"content-type": "application/octet-stream"})
 
     def upload_form(self, *files: tuple[str, bytes]) -> Reply:

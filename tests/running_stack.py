@@ -18,6 +18,8 @@ HEALTHY_SECONDS = 90
 REMEMBERED_SECONDS = 2.5
 """How old an answer to GET /health may be: each service remembers its own checks, and the one that asks all theirs."""
 STOP_SECONDS = 60
+UNLIMITED = {f"DOCUCHAT_RATE_LIMIT_{name}": "0" for name in ("CHANGES", "READS", "API_KEY", "LOGINS")}
+"""One machine makes the calls of many people here; what is about limits sets them."""
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
 
 
@@ -58,7 +60,7 @@ class RunningStack:
         began = time.monotonic()
         # No provider key and no .env of the developer's may change what the tests see.
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-        environment |= {"DOCUCHAT_HOME": str(self.home), "DOCUCHAT_PORT": str(self.port), **self.settings}
+        environment |= {"DOCUCHAT_HOME": str(self.home), "DOCUCHAT_PORT": str(self.port), **UNLIMITED, **self.settings}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.python, "-m", "launcher"],

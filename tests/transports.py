@@ -1,5 +1,6 @@
 """One call on each of the three transports, with one kind of outcome."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Transport(Protocol):
 
     def call(self, method: str, request: dict[str, Any], token: str = "") -> Outcome: ...
 
-    def upload(self, content: bytes, filename: str, token: str = "") -> Outcome: ...
+    def upload(self, content: bytes, filename: str, token: str = "", **fields: str) -> Outcome: ...
 
 
 def all_methods() -> Iterator[MethodDescriptor]:
@@ -79,12 +80,14 @@ class JsonTransport:
         rest = {name: value for name, value in request.items() if name not in names}
         client = HttpClient(self.port, token)
         if rule.body:
-            return read_reply(client.post(path, **rest), streamed=descriptor.server_streaming)
+            headers = {"content-type": "application/json"}
+            reply = client.send(verb.upper(), path, json.dumps(rest).encode(), headers)
+            return read_reply(reply, streamed=descriptor.server_streaming)
         query = f"?{urlencode(rest, doseq=True)}" if rest else ""
         return read_reply(client.send(verb.upper(), path + query), streamed=descriptor.server_streaming)
 
-    def upload(self, content: bytes, filename: str, token: str = "") -> Outcome:
-        return read_reply(HttpClient(self.port, token).upload(content, filename))
+    def upload(self, content: bytes, filename: str, token: str = "", **fields: str) -> Outcome:
+        return read_reply(HttpClient(self.port, token).upload(content, filename, **fields))
 
 
 def read_reply(reply: Reply, *, streamed: bool = False) -> Outcome:
@@ -110,9 +113,9 @@ class StubTransport:
         message = ParseDict(request, GetMessageClass(descriptor.input_type)())
         return self._send(descriptor, message, token)
 
-    def upload(self, content: bytes, filename: str, token: str = "") -> Outcome:
+    def upload(self, content: bytes, filename: str, token: str = "", **fields: str) -> Outcome:
         descriptor = find_method("docuchat.ingestion.v1.DocumentService.UploadDocuments")
-        return self._send(descriptor, make_frames(content, filename), token)
+        return self._send(descriptor, make_frames(content, filename, **fields), token)
 
     def _send(self, descriptor: MethodDescriptor, request: object, token: str) -> Outcome:
         sent, received = descriptor.client_streaming, descriptor.server_streaming
@@ -132,9 +135,9 @@ class StubTransport:
         return Outcome("OK", tuple(to_json(message) for message in found))
 
 
-def make_frames(content: bytes, filename: str) -> Iterator[document_service_pb2.UploadDocumentsRequest]:
-    """Yields the frames of a raw upload."""
-    yield document_service_pb2.UploadDocumentsRequest(filename=filename, file=httpbody_pb2.HttpBody())
+def make_frames(content: bytes, filename: str, **fields: str) -> Iterator[document_service_pb2.UploadDocumentsRequest]:
+    """Yields the frames of a raw upload; `fields` are of the first."""
+    yield document_service_pb2.UploadDocumentsRequest(filename=filename, file=httpbody_pb2.HttpBody(), **fields)
     for start in range(0, len(content), FRAME_BYTES):
         piece = httpbody_pb2.HttpBody(data=content[start : start + FRAME_BYTES])
         yield document_service_pb2.UploadDocumentsRequest(file=piece)
@@ -166,5 +169,5 @@ class WebTransport:
         found = self.client.call(method, request, token)
         return Outcome(found["code"], tuple(found["messages"]), found["reason"], found["message"])
 
-    def upload(self, content: bytes, filename: str, token: str = "") -> Outcome:
-        return JsonTransport(self.port).upload(content, filename, token)
+    def upload(self, content: bytes, filename: str, token: str = "", **fields: str) -> Outcome:
+        return JsonTransport(self.port).upload(content, filename, token, **fields)

@@ -79,7 +79,12 @@ def _generate(folder: Path) -> None:
     generate.write_validate_descriptors(validate)
     (folder / "gen").mkdir()
     own = sorted(str(path.relative_to(ROOT / "protos")) for path in (ROOT / "protos").rglob("*.proto"))
-    others = [generate.VALIDATE, "google/rpc/error_details.proto", *(f"google/api/{name}.proto" for name in GOOGLE)]
+    others = [
+        generate.VALIDATE,
+        "google/rpc/error_details.proto",
+        "google/rpc/status.proto",
+        *(f"google/api/{name}.proto" for name in GOOGLE),
+    ]
     plugin = folder.parent / "node_modules/.bin/protoc-gen-es"
     outputs = [f"--plugin=protoc-gen-es={plugin}", f"--es_out={folder / 'gen'}"]
     options = ["--es_opt=target=js,import_extension=js", f"--descriptor_set_in={validate}"]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,9 +25,13 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_status import rpc_status
 
+from auth.convert.ext_authz import to_headers, to_passed_proto, to_refused_proto
+from auth.servicers.ext_authz import ENVOYS_NAME
 from docuchat.auth.v1 import (
     auth_service_pb2,
     auth_service_pb2_grpc,
+    ext_authz_service_pb2,
+    ext_authz_service_pb2_grpc,
     tenant_service_pb2,
     tenant_service_pb2_grpc,
     user_service_pb2,
@@ -38,9 +43,11 @@ from docuchat.ingestion.v1 import document_pb2, document_service_pb2, document_s
 from docuchat.retrieval.v1 import index_service_pb2_grpc
 from gateway.bootstrap import render
 from gateway.clusters import socket_address, typed
-from gateway.config import SERVICES, Address, GatewayConfig, Limits
+from gateway.config import SERVICES, Address, GatewayConfig, Limits, RateLimits
+from servicekit.errors import AppError
 
 ORIGIN = "http://localhost:3000"
+UNLIMITED = RateLimits(changes=0, reads=0, api_key=0, logins=0)
 
 
 @dataclass
@@ -52,6 +59,9 @@ class Journal:
     frames: list[document_service_pb2.UploadDocumentsRequest] = field(default_factory=list)
     handled: int = 0
     jwks: bytes = b'{"keys":[]}'
+    checks: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+    exchange: Callable[[tuple[tuple[str, str], ...]], str] | None = None
+    """Returns the token for the headers that Envoy asks about, or raises what they are refused with."""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -60,7 +70,7 @@ class Recorder(grpc.ServerInterceptor):
         self.journal = journal
 
     def intercept_service(self, continuation, details):
-        if not details.method.startswith("/grpc.health") and not details.method.endswith("GetJwks"):
+        if not details.method.startswith(("/grpc.health", "/envoy.")) and not details.method.endswith("GetJwks"):
             self.journal.methods.append(details.method)
             self.journal.metadata.append(dict(details.invocation_metadata))
         return continuation(details)
@@ -83,6 +93,29 @@ class Auth(auth_service_pb2_grpc.AuthServiceServicer):
 
     def IssueServiceToken(self, request, context):
         return auth_service_pb2.IssueServiceTokenResponse(access_token="must never come out")
+
+
+class Exchange(ext_authz_service_pb2_grpc.ExtAuthzServiceServicer):
+    """Answers as auth does, under the name that Envoy calls."""
+
+    def __init__(self, journal):
+        self.journal = journal
+
+    def Check(self, request, context):
+        headers = to_headers(request)
+        self.journal.checks.append(headers)
+        try:
+            return to_passed_proto(self.journal.exchange(headers))
+        except AppError as error:
+            return to_refused_proto(error, headers)
+
+    def add_to(self, server):
+        check = grpc.unary_unary_rpc_method_handler(
+            self.Check,
+            ext_authz_service_pb2.CheckRequest.FromString,
+            ext_authz_service_pb2.CheckResponse.SerializeToString,
+        )
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ENVOYS_NAME, {"Check": check}),))
 
 
 class Chat(chat_service_pb2_grpc.ChatServiceServicer):
@@ -174,6 +207,7 @@ def start_backend(journal):
     auth_service_pb2_grpc.add_AuthServiceServicer_to_server(Auth(journal), server)
     user_service_pb2_grpc.add_UserServiceServicer_to_server(Users(), server)
     tenant_service_pb2_grpc.add_TenantServiceServicer_to_server(Tenants(), server)
+    Exchange(journal).add_to(server)
     chat_service_pb2_grpc.add_ChatServiceServicer_to_server(Chat(journal), server)
     document_service_pb2_grpc.add_DocumentServiceServicer_to_server(Documents(journal), server)
     index_service_pb2_grpc.add_IndexServiceServicer_to_server(Index(), server)
@@ -325,7 +359,7 @@ def signing_key():
     return Ed25519PrivateKey.generate()
 
 
-def sign_token(key, **changes):
+def sign_token(key, /, **changes):
     now = int(time.time())
     claims = {"iss": "docuchat", "aud": "docuchat", "sub": "user-1", "tid": "tenant-1", "exp": now + 900} | changes
     return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": "key-1", "typ": "at+jwt"})
@@ -345,7 +379,8 @@ def run_gateway(tmp_path_factory, signing_key):
         journal = Journal(jwks=json.dumps({"keys": [public_jwk(signing_key)]}).encode())
         backend, address = start_backend(journal)
         targets = dict.fromkeys(SERVICES, address)
-        config = GatewayConfig(listen=Address("127.0.0.1", free_port()), **{"targets": targets, **fields})
+        usual = {"targets": targets, "rate_limits": UNLIMITED}
+        config = GatewayConfig(listen=Address("127.0.0.1", free_port()), **{**usual, **fields})
         process, log = start_envoy(render(config, tmp_path_factory.mktemp("envoy")), config.listen.port)
         try:
             yield Gateway(config.listen.port, journal, log, sign_token(signing_key), process)

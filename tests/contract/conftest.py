@@ -36,6 +36,14 @@ class Method:
         return self.descriptor.GetOptions().Extensions[access_pb2.callers]
 
     @property
+    def scopes(self):
+        return self.descriptor.GetOptions().Extensions[access_pb2.scope]
+
+    @property
+    def is_session_only(self):
+        return self.descriptor.GetOptions().Extensions[access_pb2.session_only]
+
+    @property
     def http(self):
         """The google.api.http rule, or None."""
         options = self.descriptor.GetOptions()

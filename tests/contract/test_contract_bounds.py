@@ -86,7 +86,7 @@ def test_every_id_of_a_public_request_is_a_uuid(request_messages):
         field
         for message in request_messages.values()
         for field in message.fields
-        if field.name.endswith(("_id", "_ids")) and field.name not in {"bot_id", "request_id"}
+        if field.name.endswith(("_id", "_ids")) and field.name not in {"bot_id", "request_id", "plan_id"}
     ]
     assert ids
     for field in ids:
@@ -97,6 +97,8 @@ def test_every_id_of_a_public_request_is_a_uuid(request_messages):
 
 # Whom a request is about, where that is not the caller: name -> what it says of them.
 ABOUT_OTHERS = {
+    # Of members who are no administrators it is not read.
+    "docuchat.auth.v1.UsageService.GetUsage": {"user_id"},
     "docuchat.auth.v1.TenantService.UpdateMember": {"user_id", "role"},
     "docuchat.auth.v1.TenantService.RemoveMember": {"user_id"},
     "docuchat.auth.v1.TenantService.CreateInvitation": {"role"},

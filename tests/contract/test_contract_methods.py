@@ -7,6 +7,7 @@ from docuchat.common.v1 import access_pb2
 # Open to callers without a token and still not for the outside: name -> why it has no HTTP path.
 INTERNAL = {
     "docuchat.auth.v1.AuthService.IssueServiceToken": "its caller is a service, and the secret is the authentication",
+    "docuchat.auth.v1.ExtAuthzService.Check": "its caller is the gateway, and what it shows is the authentication",
 }
 FOR_PEOPLE = {access_pb2.ACCESS_PUBLIC, access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN, access_pb2.ACCESS_STAFF}
 CODES = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED"} | {
@@ -20,10 +21,12 @@ CODES = {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
 AUTH, CHAT, RETRIEVAL = "docuchat.auth.v1", "docuchat.chat.v1", "docuchat.retrieval.v1"
 ENGINE_METHODS = ("PrepareCollection", "UpsertPoints", "MatchPoints", "GetPoints", "CountPoints", "DeletePoints")
 ENGINE_METHODS += ("FlushCollection", "KeepCollections", "GetInfo")
+METERS = {"ingestion", "retrieval", "chat"}
 BETWEEN_SERVICES = {
     f"{AUTH}.AuthService.WatchRevocations": {"ingestion", "retrieval", "chat"},
     "docuchat.common.v1.ErasureService.EraseUser": {"auth"},
     "docuchat.common.v1.ErasureService.EraseTenant": {"auth"},
+    **{f"{AUTH}.UsageService.{name}": METERS for name in ("ReserveUsage", "CommitUsage", "GetLimits")},
     f"{CHAT}.SourceService.EraseQuotes": {"ingestion"},
     f"{RETRIEVAL}.IndexService.IndexChunks": {"ingestion"},
     f"{RETRIEVAL}.IndexService.ActivateVersion": {"ingestion"},
@@ -37,6 +40,8 @@ PATHS = """
 /v1/auth/sign-up /v1/auth/login /v1/auth/refresh /v1/auth/logout /v1/auth/request-code /v1/auth/verify-code
 /v1/auth/request-password-reset /v1/auth/reset-password /v1/me:request-email-verification /v1/me:verify-email
 /v1/me:change-password /v1/me/sessions /v1/me/sessions/{session_id} /v1/me/sessions:revoke-all
+/v1/api-keys /v1/api-keys/{api_key_id} /v1/api-keys/{api_key_id}:rotate
+/v1/auth/sign-up /v1/auth/login /v1/auth/refresh /v1/auth/logout
 /v1/documents /v1/documents:from-text /v1/documents/{document_id} /v1/documents/{document_id}/text
 /v1/documents/{document_id}/content /v1/documents/{document_id}/chunks
 /v1/me:erase /v1/erasures/{erasure_id} /v1/tenants /v1/tenants/{tenant_id} /v1/tenants/{tenant_id}:select
@@ -53,6 +58,12 @@ def test_there_is_something_to_check(methods):
 
 def test_every_method_says_who_may_call_it(methods):
     assert [method.name for method in methods if method.access == access_pb2.ACCESS_UNSPECIFIED] == []
+
+
+def test_every_method_for_people_of_a_tenant_says_which_scopes_open_it_to_api_keys_or_that_none_does(methods):
+    of_tenants = {access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN}
+    said = {method: bool(method.scopes) + method.is_session_only for method in methods}
+    assert [method.name for method in methods if said[method] != (method.access in of_tenants)] == []
 
 
 def test_every_method_for_people_has_an_http_path_or_a_reason(methods):

@@ -1,7 +1,7 @@
 """Whoever may not see a thing gets the same bytes as for a thing that is not there, whatever the method."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import grpc
 import pytest
@@ -16,11 +16,14 @@ from tests.transports import JsonTransport, all_methods, find_method
 MISSING = "3c1d0f4e-8a57-4c8f-9a55-0f6f3e0c1d2b"
 QUESTION = "Who built the lighthouse of Norwick?"
 OPEN = {access_pb2.ACCESS_USER, access_pb2.ACCESS_TENANT_ADMIN}
-AUTH = "docuchat.auth.v1.UserService"
 INGESTION, CHAT, RETRIEVAL = "docuchat.ingestion.v1", "docuchat.chat.v1", "docuchat.retrieval.v1"
-
+AUTH = "docuchat.auth.v1"
+KEYS = f"{AUTH}.ApiKeyService"
+USERS = f"{AUTH}.UserService"
+# Names of ours that everybody knows, and one of a thing that does not exist yet.
+NOBODYS = {"bot_id", "plan_id"}
 # services/auth/tests/test_auth_tenants.py tries their ids, one by one: a colleague's tenant is no foreign one.
-TENANTS = "docuchat.auth.v1.TenantService"
+TENANTS = f"{AUTH}.TenantService"
 TENANT_METHODS = [
     "CreateTenant",
     "ListTenants",
@@ -51,13 +54,23 @@ class Row:
 
 NOTHING = Row()
 ROWS = {
-    f"{AUTH}.GetMe": NOTHING,
-    f"{AUTH}.RequestEmailVerification": NOTHING,
-    f"{AUTH}.VerifyEmail": NOTHING,
-    f"{AUTH}.ChangePassword": NOTHING,
-    f"{AUTH}.ListSessions": NOTHING,
-    f"{AUTH}.RevokeSession": Row(reason="SESSION_NOT_FOUND"),
-    f"{AUTH}.RevokeAllSessions": NOTHING,
+    f"{USERS}.GetMe": NOTHING,
+    f"{USERS}.RequestEmailVerification": NOTHING,
+    f"{USERS}.VerifyEmail": NOTHING,
+    f"{USERS}.ChangePassword": NOTHING,
+    f"{USERS}.ListSessions": NOTHING,
+    f"{USERS}.RevokeSession": Row(reason="SESSION_NOT_FOUND"),
+    f"{USERS}.RevokeAllSessions": NOTHING,
+    f"{AUTH}.PlanService.GetSubscription": NOTHING,
+    f"{AUTH}.PlanService.CreateCheckoutSession": Row({"plan_id": "pro"}),
+    f"{AUTH}.PlanService.CreatePortalSession": NOTHING,
+    f"{AUTH}.UsageService.GetUsage": NOTHING,
+    f"{KEYS}.CreateApiKey": Row({"name": "x", "scopes": ["ADMIN"]}),
+    f"{KEYS}.GetApiKey": Row(reason="API_KEY_NOT_FOUND"),
+    f"{KEYS}.ListApiKeys": NOTHING,
+    f"{KEYS}.UpdateApiKey": Row({"name": "x"}, "API_KEY_NOT_FOUND"),
+    f"{KEYS}.RotateApiKey": Row(reason="API_KEY_NOT_FOUND"),
+    f"{KEYS}.RevokeApiKey": Row(reason="API_KEY_NOT_FOUND"),
     f"{INGESTION}.CollectionService.CreateCollection": Row({"display_name": "x"}),
     f"{INGESTION}.CollectionService.GetCollection": Row(reason="COLLECTION_NOT_FOUND"),
     f"{INGESTION}.CollectionService.ListCollections": NOTHING,
@@ -88,12 +101,12 @@ def public_methods():
 
 
 def id_fields():
-    """Yields method name and field for each id that a person can send; bots do not exist yet."""
+    """Yields method name and field for each id that a person can send."""
     for method in public_methods():
         if method.containing_service.full_name == TENANTS:
             continue
         for item in method.input_type.fields:
-            if item.name.endswith(("_id", "_ids")) and item.name != "bot_id":
+            if item.name.endswith(("_id", "_ids")) and item.name not in NOBODYS:
                 yield method.full_name, item
 
 
@@ -110,7 +123,10 @@ def conversation_id(owner, lighthouse):
 def treasures(owner, lighthouse, conversation_id):
     """What others must not reach, by the singular of the field that names it."""
     created = owner.http.post("/v1/collections", display_name="Private").json["collection"]
+    key = owner.http.post("/v1/api-keys", name="Private", scopes=["READ"]).json["api_key"]
     return {
+        "api_key_id": key["api_key_id"],
+        "user_id": owner.user_id,
         "document_id": lighthouse["document_id"],
         "collection_id": created["collection_id"],
         "conversation_id": conversation_id,
@@ -146,11 +162,13 @@ def send_json(stack, account, method, fields):
             path = path.replace(f"{{{name}}}", rest.pop(name))
     client = HttpClient(stack.port, account.token)
     if rule.body:
-        return client.post(path, **rest)
+        return client.send(verb.upper(), path, json.dumps(rest).encode(), {"content-type": "application/json"})
     return client.get(path, **rest) if verb == "get" else client.send(verb.upper(), path)
 
 
 VOLATILE = {"request_id", "conversation_id", "message_id", "latency_ms", "time_to_first_token_ms", "input_tokens"}
+# What a tenant has used goes on while it is asked about.
+VOLATILE |= {"start_time", "end_time", "used_tokens", "reserved_tokens", "remaining_tokens"}
 
 
 def tidy(value):
@@ -175,6 +193,30 @@ def test_a_foreign_id_answers_like_a_missing_one(stack, outsider, treasures, met
         assert answer["details"][0]["reason"] == row.reason
     elif method.endswith(".Ask"):
         assert answer[-1]["completed"]["finish_reason"] == "NO_ANSWER"
+
+
+@pytest.mark.parametrize(("method", "item"), [pytest.param(*row, id=f"{row[0]}-{row[1].name}") for row in id_fields()])
+def test_a_foreign_id_answers_like_a_missing_one_on_each_transport(transport, outsider, treasures, method, item):
+    foreign = treasures[item.name.removesuffix("s")]
+    row = ROWS[method]
+    outcomes = [
+        call(transport, method, row.fields | {item.name: [number] if item.is_repeated else number}, outsider.token)
+        for number in (foreign, MISSING)
+    ]
+    assert outcomes[0] == outcomes[1]
+    if row.reason and not item.is_repeated:
+        assert (outcomes[0].code, outcomes[0].reason) == ("NOT_FOUND", row.reason)
+    elif not method.endswith(".Ask"):
+        assert outcomes[0].code == "OK"
+
+
+def call(transport, method, fields, token):
+    """Returns what a call comes to, without what differs from call to call."""
+    if method == UPLOAD:
+        outcome = transport.upload(b"# A\n\nText.", "a.md", token, **fields)
+    else:
+        outcome = transport.call(method, fields, token)
+    return replace(outcome, messages=tuple(tidy(message) for message in outcome.messages))
 
 
 def test_lists_and_searches_of_others_hold_nothing_of_ours(outsider, lighthouse, treasures):
@@ -220,7 +262,7 @@ def test_a_shared_collection_opens_to_the_tenant_and_to_nobody_else(owner, colle
     assert stranger.http.post("/v1/search", query="canteen").json["hits"] == []
 
 
-@pytest.mark.parametrize("header", ["x-tenant-id", "x-user-id", "x-role", "x-docuchat-tenant"])
+@pytest.mark.parametrize("header", ["x-user-id", "x-role", "x-docuchat-tenant"])
 def test_a_header_does_not_make_someone_else_of_the_caller(owner, stranger, lighthouse, header):
     value = {"x-user-id": owner.user_id, "x-role": "STAFF"}.get(header, owner.tenant_id)
     reply = stranger.http.send("GET", f"/v1/documents/{lighthouse['document_id']}", headers={header: value})

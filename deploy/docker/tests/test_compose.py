@@ -15,7 +15,7 @@ import chat.config
 import ingestion.config
 import retrieval.config
 from auth.security.keyring import read_keys
-from gateway.config import read_config
+from gateway.config import RateLimits, read_config
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {
@@ -116,7 +116,9 @@ def test_the_script_makes_a_key_that_auth_signs_with_when_it_says(tmp_path):
 def test_each_setting_of_the_example_is_one_that_somebody_reads():
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     known = set().union(*(variables(settings) for settings in SETTINGS.values()))
-    assert named - known == {"DOCUCHAT_HOME", "DOCUCHAT_PORT", "DOCUCHAT_CORS_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+    at_the_gateway = {f"DOCUCHAT_RATE_LIMIT_{name.upper()}" for name in vars(RateLimits())}
+    at_the_gateway |= {"DOCUCHAT_CORS_ORIGINS", "DOCUCHAT_TRUSTED_PROXIES"}
+    assert named - known == at_the_gateway | {"DOCUCHAT_HOME", "DOCUCHAT_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
 def test_each_setting_of_the_example_reaches_a_container():

@@ -136,5 +136,14 @@ def test_the_gateway_can_read_its_environment(home):
     assert config.targets["chat"].port == plan.ports["chat"]
 
 
+def test_what_the_user_sets_about_limits_and_headers_reaches_the_gateway_and_auth(home, processes):
+    user = {"DOCUCHAT_RATE_LIMIT_LOGINS": "7", "DOCUCHAT_TRUSTED_PROXIES": "1", "DOCUCHAT_TENANT_HEADER": "x-org"}
+    user |= {"DOCUCHAT_ON_BEHALF_OF_HEADER": "x-end-user"}
+    config = read_config(gateway_environment(make_plan(read_settings(user, home.root), home, load_keys(home), {})))
+    assert (config.rate_limits.logins, config.trusted_proxies) == (7, 1)
+    assert (config.tenant_header, config.on_behalf_of_header) == ("x-org", "x-end-user")
+    assert processes(**user)["auth"].environment.items() >= user.items()
+
+
 def test_free_ports_are_different():
     assert len(set(find_free_ports(20))) == 20

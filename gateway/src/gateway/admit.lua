@@ -1,5 +1,6 @@
 -- Decides from the headers alone whether a request may come in, before a byte of its body is kept.
--- What a route asks of its callers stands in its metadata: `token` (true where one is needed), `body_bytes`.
+-- What a route asks of its callers stands in its metadata: `token` (true where one is needed), `body_bytes`, and
+-- `counted_as`, the limit that a call counts against.
 
 local UNJUDGED = { ["Jwks remote fetch is failed"] = true, ["Jwks doesn't have key to match kid or alg from Jwt"] = true }
 
@@ -57,6 +58,19 @@ local function find_token_problem(handle, headers)
   return failure.message == "Jwt is expired" and "TOKEN_EXPIRED" or "TOKEN_INVALID"
 end
 
+-- Says as what and of whom a call counts: a user or an API key, by a token that was verified, or else an address.
+local function write_down_count(handle, counted_as)
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local verdict = metadata:get("envoy.filters.http.jwt_authn")
+  local claims = verdict and verdict["claims"]
+  if counted_as == "logins" or not (claims and claims.tid and claims.sub) then
+    metadata:set("docuchat.counted", "of_address", counted_as)
+  else
+    metadata:set("docuchat.counted", "of_caller", claims.key and "api_key" or counted_as)
+    metadata:set("docuchat.counted", "caller", claims.tid .. "/" .. (claims.key or claims.sub))
+  end
+end
+
 function envoy_on_request(handle)
   local headers, route = handle:headers(), handle:metadata()
   write_down_path(handle, headers:get(":path"))
@@ -70,6 +84,8 @@ function envoy_on_request(handle)
     refuse(handle, "401", problem)
   elseif length and limit and tonumber(length) > limit then
     refuse(handle, "413", "BODY_TOO_LARGE")
+  elseif route:get("counted_as") then
+    write_down_count(handle, route:get("counted_as"))
   end
 end
 
@@ -78,6 +94,10 @@ function envoy_on_response(handle)
   -- Envoy leaves the type out where there is no body; clients of gRPC-Web look at it first.
   if headers:get("grpc-status") and not headers:get("content-type") then
     headers:add("content-type", "application/grpc-web+proto")
+  end
+  local is_exhausted = headers:get(":status") == "429" or headers:get("grpc-status") == "8"
+  if is_exhausted and headers:get("x-ratelimit-remaining") == "0" and not headers:get("retry-after") then
+    headers:add("retry-after", headers:get("x-ratelimit-reset"))
   end
   -- RFC 9110, section 11.6.1: whoever is refused for want of credentials is told which kind is taken.
   if headers:get(":status") == "401" then

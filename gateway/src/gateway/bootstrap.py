@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FileDescriptor
 from gateway.clusters import Node, build_clusters
 from gateway.config import GatewayConfig
 from gateway.descriptors import PublicMethod, build_descriptor_set, list_public_methods, load_files
+from gateway.exchange import build_recall_script
 from gateway.filters import GeneratedFiles
 from gateway.listener import build_listener
 from gateway.overload import build_overload_manager
@@ -22,18 +23,24 @@ def render(config: GatewayConfig, folder: Path) -> Path:
     """Writes the configuration and the files it names into the folder; returns the configuration's path."""
     folder.mkdir(parents=True, exist_ok=True)
     files = load_files()
-    methods = list_public_methods(files)
+    methods = list_public_methods(files, staff=config.staff)
     path = folder / CONFIG_NAME
-    bootstrap = _bootstrap(config, build_listener(config, methods, _write_files(folder.resolve(), files, methods)))
+    bootstrap = _bootstrap(
+        config, build_listener(config, methods, _write_files(config, folder.resolve(), files, methods))
+    )
     path.write_text(yaml.safe_dump(bootstrap, sort_keys=False, width=120))
     return path
 
 
-def _write_files(folder: Path, files: Sequence[FileDescriptor], methods: Sequence[PublicMethod]) -> GeneratedFiles:
-    written = GeneratedFiles(folder / "docuchat.binpb", folder / "admit.lua", folder / "receive.lua")
+def _write_files(
+    config: GatewayConfig, folder: Path, files: Sequence[FileDescriptor], methods: Sequence[PublicMethod]
+) -> GeneratedFiles:
+    names = ("docuchat.binpb", "admit.lua", "receive.lua", "recall.lua")
+    written = GeneratedFiles(*(folder / name for name in names))
     written.descriptors.write_bytes(build_descriptor_set(files).SerializeToString(deterministic=True))
     written.admit.write_text(resources.files("gateway").joinpath("admit.lua").read_text())
     written.receive.write_text(build_receive_script(methods))
+    written.recall.write_text(build_recall_script(config))
     return written
 
 

@@ -10,6 +10,7 @@ Node = dict[str, Any]
 SELF_CLUSTER = "gateway_itself"
 REFLECTION_CLUSTER = "reflection"
 OTLP_CLUSTER = "otlp_collector"
+RATE_LIMIT_CLUSTER = "rate_limit_service"
 NOWHERE_CLUSTER = "nowhere"
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -35,6 +36,8 @@ def build_clusters(config: GatewayConfig) -> list[Node]:
     clusters.append({"name": NOWHERE_CLUSTER, "type": "STATIC"})
     if config.reflection:
         clusters.append(_cluster(REFLECTION_CLUSTER, config.reflection, limits))
+    if config.rate_limit_service:
+        clusters.append(_cluster(RATE_LIMIT_CLUSTER, config.rate_limit_service, limits))
     if config.otlp:
         clusters.append(_cluster(OTLP_CLUSTER, config.otlp, limits))
     return clusters

@@ -1,5 +1,6 @@
 """What the gateway has to know about the stack it stands in front of."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,12 @@ SERVICES = ("auth", "ingestion", "retrieval", "chat")
 """The services behind the gateway; each is one Envoy cluster of the same name."""
 
 TRUE = frozenset({"1", "true", "yes", "on"})
+MOST_CALLS = 1_000_000
+MOST_PROXIES = 10
+HEADER = re.compile(r"[a-z][a-z0-9-]{0,63}(?<!-bin)")
+TAKEN_HEADERS = frozenset(
+    {"authorization", "content-type", "host", "x-request-id", "x-forwarded-for", "x-role", "x-user-id"}
+)
 CONSOLE_FOLDER = Path(__file__).parents[2] / "console"
 
 
@@ -66,6 +73,20 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class RateLimits:
+    """Calls a minute that one caller may make; 0 for as many as they like."""
+
+    changes: int = 50
+    """Of one user: calls that change or cost something, which is all but GET."""
+    reads: int = 600
+    """Of one user, or of one address where there is no user: GET, so that watching a document is no offence."""
+    api_key: int = 600
+    """Of one API key, whatever it calls: behind it stand many people."""
+    logins: int = 10
+    """Of one address: what tries passwords, codes and addresses."""
+
+
+@dataclass(frozen=True)
 class GatewayConfig:
     """Everything the rendered Envoy configuration depends on."""
 
@@ -86,6 +107,17 @@ class GatewayConfig:
     issuer: str = "docuchat"
     audience: str = "docuchat"
     limits: Limits = field(default_factory=Limits)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
+    rate_limit_service: Address | None = None
+    """The Envoy rate-limit service that several gateways share; it has the limits then. None: each counts alone."""
+    tenant_header: str = "x-tenant-id"
+    """Selects one of the caller's tenants."""
+    on_behalf_of_header: str = "x-on-behalf-of"
+    """Names the end user that an API key acts for."""
+    staff: bool = False
+    """Whether the methods of the operating company's staff are reachable; auth has a setting of the same name."""
+    trusted_proxies: int = 0
+    """How many proxies stand in front: so many entries of x-forwarded-for, from the right, were written by them."""
 
 
 def read_config(environment: Mapping[str, str]) -> GatewayConfig:
@@ -100,7 +132,38 @@ def read_config(environment: Mapping[str, str]) -> GatewayConfig:
         console=_read_console(environment),
         issuer=environment.get("DOCUCHAT_ISSUER", "docuchat"),
         audience=environment.get("DOCUCHAT_AUDIENCE", "docuchat"),
+        rate_limits=_read_rate_limits(environment),
+        rate_limit_service=_optional(environment, "DOCUCHAT_RATE_LIMIT_SERVICE"),
+        tenant_header=_read_header(environment, "DOCUCHAT_TENANT_HEADER", "x-tenant-id"),
+        on_behalf_of_header=_read_header(environment, "DOCUCHAT_ON_BEHALF_OF_HEADER", "x-on-behalf-of"),
+        staff=environment.get("DOCUCHAT_STAFF_ENABLED", "").lower() in TRUE,
+        trusted_proxies=_read_number(environment, "DOCUCHAT_TRUSTED_PROXIES", 0, most=MOST_PROXIES),
     )
+
+
+def _read_rate_limits(environment: Mapping[str, str]) -> RateLimits:
+    usual = RateLimits()
+    return RateLimits(
+        **{
+            name: _read_number(environment, f"DOCUCHAT_RATE_LIMIT_{name.upper()}", default, most=MOST_CALLS)
+            for name, default in vars(usual).items()
+        }
+    )
+
+
+def _read_number(environment: Mapping[str, str], setting: str, default: int, *, most: int) -> int:
+    text = environment.get(setting) or str(default)
+    if not text.isascii() or not text.isdecimal() or int(text) > most:
+        raise GatewayConfigError(f"{setting} must be a number from 0 to {most}, but is {text!r}")
+    return int(text)
+
+
+def _read_header(environment: Mapping[str, str], setting: str, default: str) -> str:
+    name = (environment.get(setting) or default).lower()
+    # Those that speak for the edge are removed before anybody could read them.
+    if not HEADER.fullmatch(name) or name.startswith(("x-envoy-", "x-docuchat-")) or name in TAKEN_HEADERS:
+        raise GatewayConfigError(f"{setting} must be a header of its own, such as {default}, but is {name!r}")
+    return name
 
 
 def _required(environment: Mapping[str, str], setting: str) -> Address:

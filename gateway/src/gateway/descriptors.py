@@ -40,6 +40,11 @@ class PublicMethod:
     """Whether only callers with an access token may call it."""
 
     @property
+    def is_read(self) -> bool:
+        """Whether a call changes nothing and costs little, as its HTTP verb promises."""
+        return self.http_verb == "GET"
+
+    @property
     def path(self) -> str:
         """The HTTP/2 path of the gRPC method."""
         return f"/{self.service}/{self.name}"
@@ -66,8 +71,8 @@ def list_services(files: Iterable[FileDescriptor]) -> list[ServiceDescriptor]:
     return [service for file in files for service in file.services_by_name.values()]
 
 
-def list_public_methods(files: Iterable[FileDescriptor]) -> list[PublicMethod]:
-    """Returns the methods that have an HTTP path and an access option for people.
+def list_public_methods(files: Iterable[FileDescriptor], *, staff: bool = False) -> list[PublicMethod]:
+    """Returns the methods that have an HTTP path and an access option for people; those of staff where they may come.
 
     Everything else has no route at all, so a new method stays internal until both options are on it.
     """
@@ -75,13 +80,14 @@ def list_public_methods(files: Iterable[FileDescriptor]) -> list[PublicMethod]:
         _public_method(service, method)
         for service in list_services(files)
         for method in service.methods
-        if is_public(method)
+        if is_public(method, staff=staff)
     ]
 
 
-def is_public(method: MethodDescriptor) -> bool:
+def is_public(method: MethodDescriptor, *, staff: bool = False) -> bool:
     """Tells whether the gateway may route the method."""
-    return method.GetOptions().HasExtension(annotations_pb2.http) and _read_access(method) in ROUTED_ACCESS
+    routed = ROUTED_ACCESS | {access_pb2.ACCESS_STAFF} if staff else ROUTED_ACCESS
+    return method.GetOptions().HasExtension(annotations_pb2.http) and _read_access(method) in routed
 
 
 def _read_access(method: MethodDescriptor) -> int:

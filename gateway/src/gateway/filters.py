@@ -7,6 +7,8 @@ from pathlib import Path
 from gateway.clusters import SELF_CLUSTER, Node, typed
 from gateway.config import GatewayConfig
 from gateway.descriptors import PublicMethod
+from gateway.exchange import EXCHANGE_FILTER, build_exchange
+from gateway.rate_limits import RATE_LIMIT_FILTER, build_rate_limit
 
 FILTERS = "envoy.extensions.filters.http"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
@@ -26,6 +28,8 @@ class GeneratedFiles:
     """The Lua source that judges the headers."""
     receive: Path
     """The Lua source that judges the whole body."""
+    recall: Path
+    """The Lua source that remembers what auth has traded."""
 
 
 def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files: GeneratedFiles) -> list[Node]:
@@ -33,8 +37,12 @@ def build_filters(config: GatewayConfig, methods: Sequence[PublicMethod], files:
     services = sorted({method.service for method in methods})
     return [
         _filter("envoy.filters.http.cors", typed(f"{FILTERS}.cors.v3.Cors")),
+        _filter("docuchat.recall", _lua(files.recall)),
+        # Off but for routes that need a token, and there but for requests that show what only auth can judge.
+        _filter(EXCHANGE_FILTER, build_exchange(config)) | {"disabled": True},
         _filter(JWT_FILTER, _jwt_authn(config)),
         _filter(ADMIT_FILTER, _lua(files.admit)),
+        _filter(RATE_LIMIT_FILTER, build_rate_limit(config)),
         _filter(BUFFER_FILTER, typed(f"{FILTERS}.buffer.v3.Buffer", **_whole(config.limits.smallest_body_bytes))),
         _filter("envoy.filters.http.grpc_web", typed(f"{FILTERS}.grpc_web.v3.GrpcWeb")),
         _filter(RECEIVE_FILTER, _lua(files.receive)),
@@ -106,12 +114,16 @@ def buffered(limit: int) -> Node:
     return {BUFFER_FILTER: typed(f"{FILTERS}.buffer.v3.BufferPerRoute", buffer=_whole(limit))}
 
 
-def route_metadata(*, token: bool, body_bytes: int | None = None, message: str = "", frame: bool = False) -> Node:
+def route_metadata(
+    *, token: bool, counted_as: str = "", body_bytes: int | None = None, message: str = "", frame: bool = False
+) -> Node:
     """Returns what the Lua filters read from a route.
 
-    Whether a caller needs a token; the largest body; the type a JSON body holds; whether a body is one gRPC message.
+    Whether a caller needs a token; what a call counts as, if it counts; the largest body; the type a JSON body
+    holds; whether a body is one gRPC message.
     """
-    admit = {"token": token} | ({"body_bytes": body_bytes} if body_bytes else {})
+    said: Node = {"token": token, "counted_as": counted_as, "body_bytes": body_bytes}
+    admit = {name: value for name, value in said.items() if value not in {"", None}}
     receive = ({"message": message} if message else {}) | ({"frame": True} if frame else {})
     return {"metadata": {"filter_metadata": {ADMIT_FILTER: admit, RECEIVE_FILTER: receive}}}
 

@@ -12,7 +12,8 @@ from gateway.routes import build_virtual_host
 
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 # No service reads binary metadata, and one that is not base64 would end as an error of gRPC's own.
-INTERNAL_HEADERS = r"x-(envoy|docuchat)-.*|x-(tenant-id|user-id|role)|.*-bin"
+INTERNAL_HEADERS = r"x-(envoy|docuchat)-.*|x-(user-id|role)|.*-bin"
+USUAL_TENANT_HEADER = "x-tenant-id"
 
 
 def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files: GeneratedFiles) -> Node:
@@ -20,7 +21,7 @@ def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files
     manager = {
         "stat_prefix": "gateway",
         "codec_type": "AUTO",
-        **_identity(),
+        **_identity(config),
         **_hardening(config),
         **_tracing(config),
         "local_reply_config": build_local_replies(),
@@ -49,11 +50,13 @@ def build_listener(config: GatewayConfig, methods: Sequence[PublicMethod], files
     }
 
 
-def _identity() -> Node:
+def _identity(config: GatewayConfig) -> Node:
     """Nobody is trusted for where they connect from: headers that speak for the edge are removed before all else."""
-    mutation = {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": INTERNAL_HEADERS}}}}
+    internal = INTERNAL_HEADERS if config.tenant_header == USUAL_TENANT_HEADER else f"{INTERNAL_HEADERS}|x-tenant-id"
+    mutation = {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": internal}}}}
     return {
         "use_remote_address": True,
+        "xff_num_trusted_hops": config.trusted_proxies,
         # An empty list would mean the private networks; the broadcast address means nobody.
         "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         "generate_request_id": True,

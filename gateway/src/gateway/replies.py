@@ -126,6 +126,12 @@ REPLIES = (
         (404, 404),
         rpc_code=12,
     ),
+    Reply(
+        "RATE_LIMITED",
+        8,
+        "Too many calls in this minute; wait for as long as retry-after says, or spread them.",
+        (429, 429),
+    ),
     Reply("METHOD_NOT_ALLOWED", 12, "This path does not answer to this HTTP method.", (405, 405)),
     Reply("REQUEST_TIMEOUT", 4, "The request did not arrive in time; send it again, faster.", (408, 408)),
     Reply("BODY_TOO_LARGE", 3, "The body is larger than the gateway takes; send less at once.", (413, 413)),
@@ -155,7 +161,27 @@ def build_local_replies() -> Node:
 
     Replies that are no errors, such as the console's files, stay as they are.
     """
-    return {"mappers": [mapper for reply in REPLIES for mapper in (_grpc_mapper(reply), _json_mapper(reply))]}
+    made_here = [mapper for reply in REPLIES for mapper in (_grpc_mapper(reply), _json_mapper(reply))]
+    return {"mappers": [*_handed_on_mappers(), *made_here]}
+
+
+def _handed_on_mappers() -> list[Node]:
+    """Returns what hands on the refusals of auth: headers for gRPC callers, a body for all others."""
+    refused = _details_begin("ext_authz_denied")
+    return [
+        {
+            "filter": _all_of(refused, *_speaks_grpc()),
+            "status_code": 200,
+            "body_format_override": {"text_format_source": {"inline_string": ""}},
+        },
+        {
+            "filter": _all_of(refused, _status("GE", 400)),
+            "body_format_override": {
+                "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
+                "content_type": "application/json",
+            },
+        },
+    ]
 
 
 def _grpc_mapper(reply: Reply) -> Node:

@@ -8,8 +8,10 @@ from gateway.bounds import largest_body
 from gateway.clusters import NOWHERE_CLUSTER, REFLECTION_CLUSTER, Node, add_header, typed
 from gateway.config import GatewayConfig, Limits
 from gateway.descriptors import PublicMethod
+from gateway.exchange import exchanged
 from gateway.filters import buffered, route_metadata, unbuffered, without_transcoder
 from gateway.pages import build_page_routes
+from gateway.rate_limits import classify
 from gateway.strict_json import find_body_message
 
 REFLECTION_PATHS = (
@@ -33,7 +35,10 @@ CORS_REQUEST_HEADERS = (
     "authorization,content-type,x-grpc-web,x-user-agent,grpc-timeout,connect-protocol-version,connect-timeout-ms,"
     "traceparent,tracestate"
 )
-CORS_RESPONSE_HEADERS = "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,retry-after,content-disposition"
+CORS_RESPONSE_HEADERS = (
+    "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,retry-after,content-disposition,"
+    "x-ratelimit-limit,x-ratelimit-remaining,x-ratelimit-reset"
+)
 
 
 def build_virtual_host(config: GatewayConfig, methods: Sequence[PublicMethod]) -> Node:
@@ -47,7 +52,9 @@ def build_virtual_host(config: GatewayConfig, methods: Sequence[PublicMethod]) -
     return {
         "name": "docuchat",
         "domains": ["*"],
-        "typed_per_filter_config": {"envoy.filters.http.cors": _cors_policy(config.cors_origins)},
+        "typed_per_filter_config": {"envoy.filters.http.cors": _cors_policy(config)},
+        # What they said has become the token; to services they must mean nothing.
+        "request_headers_to_remove": [config.tenant_header, config.on_behalf_of_header],
         "response_headers_to_add": [add_header(name, value, "ADD_IF_ABSENT") for name, value in ANSWER_HEADERS],
         "routes": [
             *routes,
@@ -76,8 +83,10 @@ def _answer_seconds(method: PublicMethod, limits: Limits) -> tuple[int, int]:
 def _receives(method: PublicMethod, limits: Limits, **reads: Any) -> Node:  # noqa: ANN401 (see route_metadata)
     """Returns what a route says about requests on their way in: an upload passes as it comes, the rest is held."""
     size = None if method.client_streaming else _body_bytes(method, limits)
-    metadata = route_metadata(token=method.needs_token, body_bytes=size, **reads)
-    return {"name": method.path, **metadata, "typed_per_filter_config": buffered(size) if size else unbuffered()}
+    metadata = route_metadata(token=method.needs_token, counted_as=classify(method), body_bytes=size, **reads)
+    body = buffered(size) if size else unbuffered()
+    per_filter = body | exchanged() if method.needs_token else body
+    return {"name": method.path, **metadata, "typed_per_filter_config": per_filter}
 
 
 def _body_bytes(method: PublicMethod, limits: Limits) -> int:
@@ -175,12 +184,12 @@ def _unknown_method_route() -> Node:
     return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
 
 
-def _cors_policy(origins: Iterable[str]) -> Node:
+def _cors_policy(config: GatewayConfig) -> Node:
     return typed(
         "envoy.extensions.filters.http.cors.v3.CorsPolicy",
-        allow_origin_string_match=[{"exact": origin} for origin in origins],
+        allow_origin_string_match=[{"exact": origin} for origin in config.cors_origins],
         allow_methods="GET,POST,PUT,PATCH,DELETE,OPTIONS",
-        allow_headers=CORS_REQUEST_HEADERS,
+        allow_headers=f"{CORS_REQUEST_HEADERS},{config.tenant_header},{config.on_behalf_of_header}",
         expose_headers=CORS_RESPONSE_HEADERS,
         max_age="600",
         allow_credentials=False,

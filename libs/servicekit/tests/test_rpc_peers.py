@@ -10,7 +10,16 @@ from docuchat.common.v1 import access_pb2
 from docuchat.common.v1 import status_service_pb2 as status_pb
 from docuchat.common.v1.status_service_pb2_grpc import StatusServiceStub, add_StatusServiceServicer_to_server
 from servicekit.errors import Code, DependencyUnavailable
-from servicekit.rpc.access import MethodWithoutAccess, MethodWithoutCallers, require_access_options
+from servicekit.identity import Role, Scope
+from servicekit.rpc.access import (
+    MethodWithoutAccess,
+    MethodWithoutCallers,
+    MethodWithoutScope,
+    SessionRequired,
+    authenticate,
+    require_access_options,
+)
+from servicekit.rpc.call import Call
 from servicekit.rpc.client import ServiceIdentity, open_channel
 from servicekit.rpc.status import read_error
 from servicekit.rpc.status_service import StatusServicer
@@ -58,11 +67,29 @@ async def test_health_needs_every_dependency_and_peer(rpc, tokens):
 
 
 @pytest.mark.parametrize(
-    ("service", "error"), [("Unannotated", MethodWithoutAccess), ("OpenToAnyService", MethodWithoutCallers)]
+    ("service", "error"),
+    [
+        ("Unannotated", MethodWithoutAccess),
+        ("OpenToAnyService", MethodWithoutCallers),
+        ("OpenToAnyKey", MethodWithoutScope),
+        ("ForAdminsWithAnyKey", MethodWithoutScope),
+        ("ForKeysAndForNone", MethodWithoutScope),
+    ],
 )
-def test_a_method_without_an_access_option_or_without_callers_stops_the_server(service, error):
+def test_a_method_that_does_not_say_who_may_call_it_stops_the_server(service, error):
     with pytest.raises(error, match=service):
         require_access_options([f"/test.{service}/Call"])
+
+
+async def test_what_only_people_may_do_is_open_to_no_key(tokens):
+    require_access_options(["/test.ForPeople/Call"])
+    for token in (tokens.issue_key(*Scope, role=Role.OWNER), tokens.issue()):
+        call = Call("/test.ForPeople/Call", "r", (("authorization", f"Bearer {token}"),), None)
+        if (await tokens.verifier.verify(token)).api_key_id:
+            with pytest.raises(SessionRequired):
+                await authenticate(call, tokens.verifier)
+        else:
+            await authenticate(call, tokens.verifier)
 
 
 @pytest.fixture(autouse=True)
@@ -71,10 +98,20 @@ def half_annotated_services():
 
     file = descriptor_pb2.FileDescriptorProto(name="test_unannotated.proto", package="test", syntax="proto3")
     file.message_type.add(name="Empty")
-    for name in ("Unannotated", "OpenToAnyService"):
+    options = {
+        "Unannotated": access_pb2.ACCESS_UNSPECIFIED,
+        "OpenToAnyService": access_pb2.ACCESS_SERVICE,
+        "OpenToAnyKey": access_pb2.ACCESS_USER,
+        "ForAdminsWithAnyKey": access_pb2.ACCESS_TENANT_ADMIN,
+        "ForPeople": access_pb2.ACCESS_USER,
+        "ForKeysAndForNone": access_pb2.ACCESS_USER,
+    }
+    for name, access in options.items():
         method = file.service.add(name=name).method.add(name="Call")
         method.input_type = method.output_type = ".test.Empty"
-    method.options.Extensions[access_pb2.access] = access_pb2.ACCESS_SERVICE
+        method.options.Extensions[access_pb2.access] = access
+        method.options.Extensions[access_pb2.session_only] = name in {"ForPeople", "ForKeysAndForNone"}
+    method.options.Extensions[access_pb2.scope].append(access_pb2.READ)
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 
 

@@ -50,7 +50,7 @@ def sign(key, claims=None, header=None, algorithm="EdDSA"):
 async def test_a_good_token_names_its_owner(key):
     principal = await TokenVerifier(StaticKeys({"k": key.public_key()})).verify(sign(key))
     assert (principal.subject, principal.tenant_id, principal.role) == ("u", "t", Role.MEMBER)
-    assert "ey" not in repr(principal)
+    assert "eyJ" not in repr(principal)
 
 
 @pytest.mark.parametrize(

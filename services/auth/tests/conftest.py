@@ -41,6 +41,7 @@ from auth.server import CLOCK, Flows, add_servicers, build_flows, make_hasher, m
 from auth.servicers.clients import ReadClient
 from auth.stores.erasures import PostgresEraser
 from auth.stores.sessions import PostgresSessionStore
+from auth.wiring.keys import PlansOfTenants, build_keys
 from auth.wiring.tenants import TenantFlows, build_tenants
 from docuchat.auth.v1 import auth_service_pb2, tenant_service_pb2
 from docuchat.auth.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -292,6 +293,14 @@ class FakeGuesses:
         return self.log10
 
 
+@dataclass
+class FakeLimits:
+    limit: int = 0
+
+    async def find(self, tenant_id):
+        return self.limit
+
+
 class FakeServiceSecrets:
     def matches(self, service_name, secret):
         return (service_name, secret) == ("ingestion", "the secret of ingestion")
@@ -331,6 +340,7 @@ class Needs:
     clock: FakeClock = field(default_factory=FakeClock)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     limits: CodeLimits = field(default_factory=CodeLimits)
+    plan_limits: FakeLimits = field(default_factory=FakeLimits)
 
     def __post_init__(self):
         self.stored = FakeCodes(self.outbox)
@@ -339,7 +349,7 @@ class Needs:
     @property
     def flow(self):
         ports = (self.sessions, self.accounts, self.tokens, self.successors, self.devices)
-        return Sessions(*ports, self.clock, self.lifetimes)
+        return Sessions(*ports, self.clock, self.lifetimes, self.plan_limits)
 
     @property
     def hashing(self):
@@ -411,6 +421,7 @@ class Stack:
     tenants: TenantFlows
     erasers: dict
     letters: list
+    keys: object
     address: str
     channel: object
 
@@ -470,11 +481,23 @@ async def stack(service_database, key_file, tmp_path):
     feed = RevocationFeed(PostgresSessionStore(database.database), CLOCK, Lifetimes().access_token, interval=0.05)
     revoked = RevokedSessions(feed.watch, source="postgresql")
     following = [asyncio.create_task(each.follow()) for each in (feed, revoked)]
-    server = build_server(name="auth", verifier=make_verifier(settings, signer, revoked))
-    add_servicers(server.grpc, flows=flows, tenants=tenants, signer=signer, feed=feed, read_client=ReadClient("x-from"))
+    verifier = make_verifier(settings, signer, revoked)
+    limits = PlansOfTenants(flows.billing.meter)
+    keys = build_keys(database.database, flows.sessions.accounts, signer, verifier, revoked, limits, CLOCK)
+    server = build_server(name="auth", verifier=verifier)
+    add_servicers(
+        server.grpc,
+        settings=settings,
+        flows=flows,
+        tenants=tenants,
+        keys=keys,
+        signer=signer,
+        feed=feed,
+        read_client=ReadClient("x-from"),
+    )
     address = await server.start("127.0.0.1:0")
     async with open_channel(address) as channel:
-        yield Stack(database, settings, flows, signer, hasher, tenants, erasers, letters, address, channel)
+        yield Stack(database, settings, flows, signer, hasher, tenants, erasers, letters, keys, address, channel)
     feed.close()
     # With time to spare: whoever watches must have been let go.
     await asyncio.wait_for(server.stop(10), 5)

@@ -388,3 +388,11 @@ async def test_a_user_who_is_gone_is_no_longer_known(needs):
     with pytest.raises(UserGone) as raised:
         await needs.users.describe_me("6b8c3e1e-0000-4000-8000-000000000001")
     assert raised.value.reason == "TOKEN_INVALID"
+
+
+async def test_tokens_say_how_many_calls_a_minute_the_tenants_plan_has(needs):
+    needs.plan_limits.limit = 600
+    tokens = (await needs.users.sign_up(Registration("ann@example.com", PASSWORD))).tokens
+    needs.plan_limits.limit = 60
+    await needs.flow.refresh(tokens.refresh_token)
+    assert [said["requests_per_minute"] for said in needs.tokens.signed] == [600, 60]

@@ -14,13 +14,16 @@ from auth.errors.accounts import InvalidCredentials
 from auth.model.accounts import Client, Registration
 from auth.model.billing import PaymentEvent, SubscriptionStatus, UsageEntry, UsageKind
 from auth.model.codes import CodeUse
+from auth.model.keys import ApiKeyDraft
 from auth.model.tenants import AuditEvent, Caller
 from auth.server import CLOCK
+from auth.stores.api_keys import PostgresApiKeyStore
 from auth.stores.audit import add_event
 from auth.tenants.invitations import hash_invitation
-from servicekit.identity import Role
+from servicekit.identity import Principal, Role, Scope
 
 PASSWORD = "violet tractor hums at dawn"
+USAGE = {"usage_balances", "usage_reservations", "usage_entries"}
 TABLES = """
     SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, pg_get_userbyid(c.relowner) AS owner
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -38,6 +41,7 @@ async def people(stack):
             await stack.users.log_in(f"{name}@example.com", "wrong")
         await leave_traces(stack, made[name])
         await stack.addresses.request(CodeUse.LOG_IN, f"{name}@example.com", Client(f"192.0.2.{len(made)}"))
+        await add_key(stack, made[name])
     await lose_membership(stack, await stack.users.sign_up(Registration("eve@example.com", PASSWORD)))
     for each in made.values():
         await use_and_pay(stack, each)
@@ -59,6 +63,13 @@ async def leave_traces(stack, made):
     await stack.tenants.invitations.create(caller, made.tenant.tenant_id, "guest@example.com", Role.MEMBER)
     event = AuditEvent(CLOCK(), "tenant.erase", "OPERATOR")
     await stack.tenants.erasures.begin_tenant(str(uuid4()), event)
+
+
+async def add_key(stack, made):
+    now = datetime.now(UTC)
+    user_id, tenant_id = made.user.user_id, made.tenant.tenant_id
+    caller = Principal(user_id, tenant_id, Role.OWNER, "s", now, "")
+    return await stack.keys.api_keys.create(caller, ApiKeyDraft("a key", frozenset(Scope)))
 
 
 async def lose_membership(stack, made):
@@ -107,7 +118,9 @@ async def test_the_application_role_can_neither_bypass_the_wall_nor_take_it_down
 async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     for table in await superuser.fetch(TABLES):
         named = ("user_id", "tenant_id", "managed_tenant_id", "erasure_id", "email", "refresh_hash", "address_hash")
-        settings = dict.fromkeys((*named, "invitation_hash", "scope", "code_key", "tally_keys", "mail_id"), value)
+        settings = dict.fromkeys(
+            (*named, "invitation_hash", "scope", "code_key", "tally_keys", "mail_id", "key_hash"), value
+        )
         assert await count(stack, table["relname"], **settings) == 0
 
 
@@ -115,9 +128,6 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
     ("declared", "visible"),
     [
         ("email", {"users", "credentials"}),
-        ("tenant_id", {"tenants", "subscriptions", "usage_balances", "usage_reservations", "usage_entries"}),
-        ("stripe_customer", {"subscriptions"}),
-        ("stripe_event", {"stripe_events"}),
         ("user_id", {"users", "credentials", "tenants", "memberships", "sessions"}),
         (
             "managed_tenant_id",
@@ -125,6 +135,10 @@ async def test_declaring_nobody_shows_nothing(stack, people, superuser, value):
         ),
         ("invitation_hash", {"invitations"}),
         ("erasure_id", {"erasures"}),
+        ("tenant_id", {"tenants", "api_keys", "subscriptions"} | USAGE),
+        ("stripe_customer", {"subscriptions"}),
+        ("stripe_event", {"stripe_events"}),
+        ("key_hash", {"api_keys"}),
         ("refresh_hash", {"refresh_tokens", "sessions"}),
         ("successor_hash", {"refresh_tokens"}),
         ("revoked_since", {"sessions", "deleted_sessions"}),
@@ -137,10 +151,14 @@ async def test_each_setting_opens_one_row_of_the_tables_it_is_for(stack, people,
     ann = people["ann"]
     token_hash = hash_refresh_token(ann.tokens.refresh_token)
     erasure_id = await superuser.fetchval("SELECT erasure_id::text FROM auth.erasures LIMIT 1")
+    (key,) = await PostgresApiKeyStore(stack.database.database).list_page(
+        ann.tenant.tenant_id, user_id=None, limit=2, before=None
+    )
     values = {
         "managed_tenant_id": ann.tenant.tenant_id,
         "invitation_hash": hash_invitation(stack.letters[0].token),
         "erasure_id": erasure_id,
+        "key_hash": key.secret_hash,
         "email": ann.user.email,
         "user_id": ann.user.user_id,
         "tenant_id": ann.tenant.tenant_id,

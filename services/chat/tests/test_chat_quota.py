@@ -1,14 +1,19 @@
 """What an answer may take of its tenant's plan: set aside before a model is called, reported until it is counted."""
 
 import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import grpc
 import pytest
 
+from chat.convert import to_owner
 from chat.model import Completed, Failed, FinishReason, ProviderFinish, ProviderText, Question, Usage
+from chat.stores.rows import usage_row
 from chat.stores.tables import SCHEMA
 from docuchat.chat.v1 import chat_service_pb2
 from servicekit.errors import AppError
+from servicekit.identity import Principal, Role
 from servicekit.metering.outbox import UsageOutbox, read_entry
 from servicekit.rpc.status import read_error
 
@@ -88,6 +93,15 @@ async def test_an_answer_and_the_report_of_its_tokens_are_stored_together(start,
     await UsageOutbox(SCHEMA, database).send(meter)
     assert entry in meter.entries
     assert await read_reports(database, owner) == []
+
+
+async def test_an_answer_by_an_api_key_is_reported_as_that_keys(make_turn, turns, conversations):
+    principal = Principal(str(uuid4()), str(uuid4()), Role.MEMBER, "s", datetime.now(UTC), "", api_key_id=str(uuid4()))
+    owner = to_owner(principal)
+    await collect(make_turn(*SCRIPT, meter=turns.FakeMeter(left=30_000)), owner)
+    (outcome,) = conversations.outcomes
+    entry = read_entry(usage_row(owner, outcome)["usage"])
+    assert (entry.user_id, entry.api_key_id) == (principal.subject, principal.api_key_id)
 
 
 async def test_whoever_is_over_quota_is_told_so_by_a_status(start, turns, owner):

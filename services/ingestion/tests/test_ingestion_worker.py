@@ -341,7 +341,7 @@ async def test_giving_a_job_back_is_tried_for_as_long_as_the_lease_would_hold_it
     ann = await stack.person()
     await ann.upload(TEXT)
     stack.index.failures = [AWAY]
-    times = LeaseTimes(lease_seconds=0.3, heartbeat_seconds=0.1)
+    times = LeaseTimes(lease_seconds=1.0, heartbeat_seconds=0.1)
     runner = stack.runner(queue=Restarting(stack.database), times=times)
     assert await runner._try_next() is bool(queued)
     assert await stack.admin.fetchval("SELECT count(*) FROM ingestion.jobs WHERE state = 'QUEUED'") == queued

@@ -49,7 +49,7 @@ TENANT, ANN, BOB = (str(uuid4()) for _ in range(3))
 class FreeAllowance:
     """A plan without limits."""
 
-    async def spend(self, tenant_id, user_id, tokens):
+    async def spend(self, tenant_id, user_id, tokens, api_key_id=""):
         return None
 
 

@@ -35,7 +35,7 @@ TENANT, OTHER_TENANT, ANN, BOB = (str(uuid4()) for _ in range(4))
 class FreeAllowance:
     """A plan without limits."""
 
-    async def spend(self, tenant_id, user_id, tokens):
+    async def spend(self, tenant_id, user_id, tokens, api_key_id=""):
         return None
 
 

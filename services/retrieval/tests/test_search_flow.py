@@ -82,7 +82,7 @@ class FakeAllowance:
     def __init__(self):
         self.left, self.spent = 10**6, []
 
-    async def spend(self, tenant_id, user_id, tokens):
+    async def spend(self, tenant_id, user_id, tokens, api_key_id=""):
         if tokens > self.left:
             raise AppError(Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", "The plan allows no more.")
         self.spent.append((tenant_id, user_id, tokens))

@@ -1,29 +1,17 @@
 // Makes calls as a web client does. Each line of stdin is one, {service, method, token, request} as JSON, and is
 // answered by a line with what came back: {code, reason, message, messages}. Usage: node call.js BASE_URL
+import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import { AuthService } from "./gen/docuchat/auth/v1/auth_service_pb.js";
-import { UserService } from "./gen/docuchat/auth/v1/user_service_pb.js";
-import { ChatService } from "./gen/docuchat/chat/v1/chat_service_pb.js";
-import { ConversationService } from "./gen/docuchat/chat/v1/conversation_service_pb.js";
-import { CollectionService } from "./gen/docuchat/ingestion/v1/collection_service_pb.js";
-import { DocumentService } from "./gen/docuchat/ingestion/v1/document_service_pb.js";
-import { SearchService } from "./gen/docuchat/retrieval/v1/search_service_pb.js";
-import { IndexService } from "./gen/docuchat/retrieval/v1/index_service_pb.js";
 import { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 
-const SERVICES = [
-  AuthService,
-  UserService,
-  ChatService,
-  ConversationService,
-  CollectionService,
-  DocumentService,
-  SearchService,
-  IndexService,
-];
+const OWN = new URL("./gen/docuchat/", import.meta.url);
+const files = readdirSync(OWN, { recursive: true }).filter((name) => name.endsWith("_service_pb.js"));
+const modules = await Promise.all(files.map((name) => import(new URL(name, OWN))));
+// Every service there is, so that no test can forget one.
+const SERVICES = modules.flatMap(Object.values).filter((found) => found.kind === "service");
 
 const transport = createGrpcWebTransport({ baseUrl: process.argv[2], defaultTimeoutMs: 30000 });
 

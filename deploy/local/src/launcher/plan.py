@@ -22,6 +22,11 @@ PORTS = ("postgres", "auth", "ingestion", "retrieval", "chat", "reflection")
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 SMTP = "DOCUCHAT_SMTP_"
 """Holds the mail server's password: nobody's business but auth's."""
+GATEWAY_SETTINGS = (
+    "OTEL_",
+    *("DOCUCHAT_CORS_", "DOCUCHAT_CONSOLE", "DOCUCHAT_ISSUER", "DOCUCHAT_AUDIENCE", "DOCUCHAT_STAFF_ENABLED"),
+    *("DOCUCHAT_RATE_LIMIT_", "DOCUCHAT_TRUSTED_PROXIES", "DOCUCHAT_TENANT_HEADER", "DOCUCHAT_ON_BEHALF_OF_HEADER"),
+)
 PROVIDERS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_GEMINI_")
 
 
@@ -74,7 +79,7 @@ def list_processes(plan: Plan) -> list[ProcessSpec]:
 def gateway_environment(plan: Plan) -> dict[str, str]:
     """Returns what `gateway.config.read_config` reads."""
     targets = {f"DOCUCHAT_{name.upper()}_TARGET": _target(plan, name) for name in DATABASE_SERVICES}
-    return _handed_on(plan, "OTEL_", "DOCUCHAT_CORS_", "DOCUCHAT_CONSOLE", "DOCUCHAT_ISSUER", "DOCUCHAT_AUDIENCE") | {
+    return _handed_on(plan, *GATEWAY_SETTINGS) | {
         **targets,
         "DOCUCHAT_GATEWAY_LISTEN": f"127.0.0.1:{plan.settings.port}",
         "DOCUCHAT_GATEWAY_ADMIN": f"unix:{plan.home.socket('gateway')}",

@@ -20,9 +20,22 @@ class Role(StrEnum):
     SERVICE = "SERVICE"
 
 
+class Scope(StrEnum):
+    """What an API key may be used for."""
+
+    READ = "READ"
+    WRITE = "WRITE"
+    ASK = "ASK"
+    ADMIN = "ADMIN"
+
+
 @dataclass(frozen=True)
 class Principal:
-    """The owner of a verified token. `subject` is a user id, or a service's name."""
+    """The owner of a verified token. `subject` is a user id, or a service's name.
+
+    For an API key it is the key's maker, or an id that stands for an end user of
+    a product, on whose behalf the key acts.
+    """
 
     subject: str
     tenant_id: str
@@ -30,6 +43,12 @@ class Principal:
     session_id: str
     expires_at: datetime
     token: str = field(repr=False)
+    scopes: frozenset[Scope] | None = None
+    """What the API key may be used for; None for people, who may use everything that is open to their role."""
+    api_key_id: str = ""
+    """The API key that calls; empty for people."""
+    requests_per_minute: int = 0
+    """How many calls all callers of the tenant may make in a minute; 0 where nothing is said."""
 
     @property
     def is_service(self) -> bool:

@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
@@ -15,8 +14,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.algorithms import OKPAlgorithm
 
+from servicekit.claims import read_principal
 from servicekit.errors import AppError, Code
-from servicekit.identity import Principal, Role
+from servicekit.identity import Principal
 from servicekit.telemetry import get_logger
 
 DEFAULT_ISSUER = "docuchat"
@@ -239,28 +239,3 @@ def is_canonical(part: str) -> bool:
     except ValueError:
         return False
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == part
-
-
-def read_principal(token: str, claims: Mapping[str, Any]) -> Principal:
-    """Returns the principal that verified claims describe. Raises KeyError or ValueError."""
-    exp = claims["exp"]
-    if type(exp) is not int or not 0 < exp < 2**40:
-        raise ValueError("exp")
-    role = Role(claims["role"])
-    is_person = role is not Role.SERVICE
-    return Principal(
-        subject=read_text(claims, "sub"),
-        tenant_id=read_text(claims, "tid") if is_person else "",
-        role=role,
-        session_id=read_text(claims, "sid") if is_person else "",
-        expires_at=datetime.fromtimestamp(exp, tz=UTC),
-        token=token,
-    )
-
-
-def read_text(claims: Mapping[str, Any], name: str) -> str:
-    """Returns a claim that must be there and say something. Raises KeyError or ValueError."""
-    value = claims[name]
-    if not isinstance(value, str) or not value:
-        raise ValueError(name)
-    return value

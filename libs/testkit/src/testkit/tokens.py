@@ -7,7 +7,7 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from servicekit.identity import Role
+from servicekit.identity import Role, Scope
 from servicekit.tokens import DEFAULT_AUDIENCE, DEFAULT_ISSUER, StaticKeys, TokenVerifier
 
 KEY_ID = "test-key"
@@ -26,6 +26,12 @@ class TestTokens:
     def issue(self, user_id: str | None = None, tenant_id: str | None = None, role: Role = Role.MEMBER) -> str:
         """Returns the token of a person; new ids where none are given."""
         return self.sign({"sub": user_id or str(uuid4()), "tid": tenant_id or str(uuid4()), "role": role.value})
+
+    def issue_key(self, *scopes: Scope, role: Role = Role.MEMBER, **claims: Any) -> str:  # noqa: ANN401 - of any kind
+        """Returns the token of an API key with these scopes."""
+        key_id = str(uuid4())
+        person = {"sub": str(uuid4()), "tid": str(uuid4()), "role": role.value}
+        return self.sign({**person, "sid": key_id, "key": key_id, "scp": list(scopes), **claims})
 
     def issue_service(self, name: str) -> str:
         """Returns the token of a service."""

@@ -11,7 +11,7 @@ from alembic import op
 from servicekit.migrations import enable_row_security
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 TABLES = """
 CREATE TABLE auth.plans (

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from servicekit.config import DatabaseUrl, EnvironmentSettings, ServiceSettings
 
+HeaderName = Annotated[str, AfterValidator(str.lower), Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+
 
 def _require_smtp(url: SecretStr) -> SecretStr:
     parts = urlsplit(url.get_secret_value())
@@ -71,6 +73,12 @@ class Settings(ServiceSettings, RotationSettings):
 
     refresh_grace_seconds: Annotated[int, Field(ge=0, le=60)] = 10
     """How long a used refresh token may be used again by a client that lost the answer."""
+
+    tenant_header: HeaderName = "x-tenant-id"
+    """The header that selects one of the caller's tenants; the gateway's setting of the same name."""
+
+    on_behalf_of_header: HeaderName = "x-on-behalf-of"
+    """The header in which an API key names the end user it acts for; the gateway's setting of the same name."""
 
     password_memory_kib: Annotated[int, Field(ge=19_456)] = 19_456
     """Argon2id memory per hash; 19 MiB is OWASP's least."""

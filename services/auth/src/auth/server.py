@@ -38,6 +38,7 @@ from auth.stores.failures import PostgresFailureStore
 from auth.stores.outbox import PostgresOutbox
 from auth.stores.sessions import PostgresSessionStore
 from auth.wiring.billing import BillingFlows, add_billing_servicers, build_billing
+from auth.wiring.keys import KeyFlows, PlansOfTenants, add_key_servicers, build_keys
 from auth.wiring.tenants import ERASURE_SECONDS, TenantFlows, add_tenant_servicers, build_tenants, open_erasers
 from docuchat.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from docuchat.auth.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
@@ -80,19 +81,30 @@ async def serve(settings: Settings) -> None:
         # auth judges its own tokens by its own store, as every other service judges them by auth.
         revoked = RevokedSessions(feed.watch, source="postgresql")
         read_client = ReadClient(settings.client_address_header)
+        verifier = make_verifier(settings, signer, revoked)
+        limits = PlansOfTenants(flows.billing.meter)
+        keys = build_keys(database, flows.sessions.accounts, signer, verifier, revoked, limits, CLOCK)
         await run_service(
             settings,
             name="auth",
             add_servicers=partial(
-                add_servicers, flows=flows, tenants=tenants, signer=signer, feed=feed, read_client=read_client
+                add_servicers,
+                settings=settings,
+                flows=flows,
+                tenants=tenants,
+                keys=keys,
+                signer=signer,
+                feed=feed,
+                read_client=read_client,
             ),
             checks={"postgresql": database.ping},
-            verifier=make_verifier(settings, signer, revoked),
+            verifier=verifier,
             background=[
                 feed.follow,
                 revoked.follow,
                 signer.ring.follow,
                 flows.mail.follow,
+                keys.uses.follow,
                 partial(sweep, flows),
                 partial(repeat, "erasures", tenants.work.run_due, every_seconds=ERASURE_SECONDS),
             ],
@@ -170,6 +182,7 @@ def build_flows(
         PostgresFailureStore(database),
         read_lifetimes(settings),
     )
+    billing = build_billing(settings, database, CLOCK)
     devices, store = HmacDevices(derive), PostgresSessionStore(database)
     sessions = Sessions(
         store,
@@ -179,6 +192,7 @@ def build_flows(
         devices,
         CLOCK,
         lifetimes,
+        PlansOfTenants(billing.meter),
         staff_enabled=settings.staff_enabled,
     )
     passwords = Passwords(hasher, ZxcvbnGuesses(hasher.run), HmacPasswordTags(derive))
@@ -193,7 +207,7 @@ def build_flows(
         sessions=sessions,
         services=Services(secrets, signer, CLOCK, lifetimes.service_token),
         mail=MailSender(outbox, make_mailer(settings), CLOCK),
-        billing=build_billing(settings, database, CLOCK),
+        billing=billing,
         outbox=outbox,
     )
 
@@ -211,8 +225,10 @@ async def sweep(flows: Flows) -> None:
 def add_servicers(
     server: grpc.aio.Server,
     *,
+    settings: Settings,
     flows: Flows,
     tenants: TenantFlows,
+    keys: KeyFlows,
     signer: Ed25519TokenSigner,
     feed: RevocationFeed,
     read_client: ReadClient,
@@ -232,3 +248,4 @@ def add_servicers(
     add_UserServiceServicer_to_server(user, server)
     add_billing_servicers(server, flows.billing)
     add_tenant_servicers(server, tenants, read_client)
+    add_key_servicers(server, keys, settings)

@@ -23,7 +23,7 @@ from servicekit.identity import Principal
 
 def to_owner(principal: Principal) -> Owner:
     """Returns whose conversations a caller may see: only the caller's own."""
-    return Owner(principal.tenant_id, principal.subject)
+    return Owner(principal.tenant_id, principal.subject, principal.api_key_id)
 
 
 def to_question(request: chat_service_pb2.AskRequest, owner: Owner) -> Question:

@@ -1,7 +1,7 @@
 """The nouns of chat. Offsets count Unicode code points."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -48,10 +48,11 @@ class Language(StrEnum):
 
 @dataclass(frozen=True)
 class Owner:
-    """The one user who may see a conversation."""
+    """The one user who may see a conversation, and the API key that calls for that user, if one does."""
 
     tenant_id: str
     user_id: str
+    api_key_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,10 @@ from servicekit.identity import Principal
 def to_caller(principal: Principal) -> Caller:
     """Returns who calls, as the flows know people."""
     return Caller(
-        tenant_id=TenantId(principal.tenant_id), user_id=UserId(principal.subject), is_admin=principal.is_admin
+        tenant_id=TenantId(principal.tenant_id),
+        user_id=UserId(principal.subject),
+        is_admin=principal.is_admin,
+        api_key_id=principal.api_key_id,
     )
 
 

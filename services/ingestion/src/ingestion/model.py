@@ -53,6 +53,7 @@ class Caller:
     tenant_id: TenantId
     user_id: UserId
     is_admin: bool
+    api_key_id: str = ""  # empty for a person
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from retrieval.model import (
     UserId,
     VersionId,
 )
+from servicekit.identity import Principal
 
 CONDITIONS = {
     Condition.INTACT: index_pb2.CheckVersionsResponse.INTACT,
@@ -28,13 +29,14 @@ CONDITIONS = {
 }
 
 
-def to_scope(request: search_pb2.SearchRequest, tenant_id: str, user_id: str) -> Scope:
+def to_scope(request: search_pb2.SearchRequest, caller: Principal) -> Scope:
     """Returns the scope of a search; the walls come from the caller's token, never from the request."""
     return Scope(
-        TenantId(tenant_id),
-        UserId(user_id),
+        TenantId(caller.tenant_id),
+        UserId(caller.subject),
         tuple(map(CollectionId, request.collection_ids)),
         tuple(request.document_ids),
+        caller.api_key_id,
     )
 
 

@@ -112,6 +112,7 @@ class Scope:
     user_id: UserId
     collection_ids: tuple[CollectionId, ...] = ()
     document_ids: tuple[str, ...] = ()
+    api_key_id: str = ""  # what is spent is noted as this key's
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Embedder(Protocol):
 class Allowance(Protocol):
     """The tokens that tenants' plans leave for queries."""
 
-    async def spend(self, tenant_id: str, user_id: str, tokens: int) -> None:
+    async def spend(self, tenant_id: str, user_id: str, tokens: int, api_key_id: str = "") -> None:
         """Takes tokens before the model is called. Raises AppError QUOTA_EXCEEDED where the plan has none left."""
         ...
 

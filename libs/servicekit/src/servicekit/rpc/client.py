@@ -12,6 +12,7 @@ from grpc.aio import ClientCallDetails, Metadata
 from docuchat.auth.v1 import auth_service_pb2
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from servicekit.identity import find_principal
+from servicekit.rpc.call import FORWARDED
 from servicekit.rpc.deadline import cap_timeout
 from servicekit.rpc.status import read_error
 from servicekit.telemetry import trace_carrier
@@ -93,6 +94,8 @@ class _Outfit:
         token = await self._identity()
         if token:
             metadata.add("authorization", f"Bearer {token}")
+        if find_principal():
+            metadata.add(FORWARDED, "1")
         for key, value in trace_carrier().items():
             metadata.add(key, value)
         timeout = cap_timeout(self._timeout_seconds if details.timeout is None else details.timeout)

@@ -10,6 +10,7 @@ from servicekit.rpc.deadline import Deadline
 from servicekit.rpc.errors import end_with_status
 from servicekit.rpc.limit import Places, Shares
 from servicekit.rpc.observation import Observation
+from servicekit.rpc.rate import Rates
 from servicekit.telemetry import get_logger
 from servicekit.tokens import TokenVerifier
 
@@ -19,7 +20,7 @@ Work = Callable[[], Awaitable[AnswerT]]
 
 
 class Layers:
-    """The layers of a server, from outside in: observation, errors, limit, deadline, access, share.
+    """The layers of a server, from outside in: observation, errors, limit, deadline, access, rate, share.
 
     Without a `verifier` every caller is let in as nobody: for a server whose
     socket is the access check. gRPC's own methods need no token and no place.
@@ -33,6 +34,7 @@ class Layers:
         self._verifier = verifier
         self._places = places or Places()
         self._shares = shares or Shares()
+        self._rates = Rates()
 
     async def run(self, call: Call, work: Work[AnswerT]) -> AnswerT:
         """Returns what the handler answers; ends the call with a status where it fails."""
@@ -42,6 +44,7 @@ class Layers:
             try:
                 with self._places, Deadline(call):
                     caller = await authenticate(call, self._verifier) if self._verifier else None
+                    self._rates.count(caller, call.metadata)
                     with self._shares.of(caller), acting_as(caller):
                         return await work()
             except Exception as error:

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import grpc
-from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -15,6 +14,7 @@ from docuchat.common.v1.status_service_pb2_grpc import add_StatusServiceServicer
 from servicekit.config import ServiceSettings
 from servicekit.errors import AppError
 from servicekit.rpc.access import require_access_options
+from servicekit.rpc.call import find_service
 from servicekit.rpc.health import Health
 from servicekit.rpc.interceptor import LayeredInterceptor
 from servicekit.rpc.layers import Layers
@@ -68,7 +68,7 @@ class RpcServer:
     async def start(self, listen: str) -> str:
         """Starts on host:port (port 0: a free one) or unix:/path; returns the address.
 
-        Raises MethodWithoutAccess or MethodWithoutCallers if a method does not say who may call it.
+        Raises MethodWithoutAccess, MethodWithoutCallers or MethodWithoutScope if a method does not say who may call it.
         """
         require_access_options(self._methods())
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
@@ -93,11 +93,10 @@ class RpcServer:
         await self._server.stop(grace)
 
     def _methods(self) -> list[str]:
-        pool = descriptor_pool.Default()
         return [
             f"/{service}/{method}"
             for service in sorted(self._services)
-            for method in pool.FindServiceByName(service).methods_by_name
+            for method in find_service(service).methods_by_name
         ]
 
 

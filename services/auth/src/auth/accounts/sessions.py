@@ -22,7 +22,7 @@ from auth.model.accounts import (
     User,
     Verdict,
 )
-from auth.ports.accounts import AccountStore, SessionStore, Successors, TokenSigner
+from auth.ports.accounts import AccountStore, PlanLimits, SessionStore, Successors, TokenSigner
 from auth.ports.codes import Devices
 from servicekit.identity import Role
 from servicekit.telemetry import get_logger
@@ -42,6 +42,7 @@ class Sessions:
     devices: Devices
     clock: Callable[[], datetime]
     lifetimes: Lifetimes
+    limits: PlanLimits
     staff_enabled: bool = False
     """Whether there may be sessions of staff."""
 
@@ -74,7 +75,7 @@ class Sessions:
         )
         refresh_token = make_refresh_token()
         await self.store.open(session, hash_refresh_token(refresh_token))
-        tokens = self._sign(session, membership, refresh_token)
+        tokens = await self._sign(session, membership, refresh_token)
         # Whoever signed up with somebody else's address must not look like a device of its owner.
         return replace(tokens, device_token=self.devices.issue(user.email)) if user.is_email_verified else tokens
 
@@ -94,7 +95,7 @@ class Sessions:
         require_usable(membership)
         if traded.verdict not in {Verdict.ROTATE, Verdict.REPEAT}:
             raise InvalidRefreshToken
-        return self._sign(session, membership, successor)
+        return await self._sign(session, membership, successor)
 
     async def end(self, refresh_token: str, *, is_everywhere: bool = False) -> None:
         """Ends the session of a refresh token, used or not, or all of its user; an unknown one ends nothing."""
@@ -130,7 +131,7 @@ class Sessions:
             get_logger("auth").warning("refresh token reused", session_id=traded.session.session_id)
         return traded
 
-    def _sign(self, session: Session, membership: Membership, refresh_token: str) -> Tokens:
+    async def _sign(self, session: Session, membership: Membership, refresh_token: str) -> Tokens:
         """Returns a session's tokens; the access token never outlives the session."""
         now = self.clock()
         expire_time = min(now + self.lifetimes.access_token, session.expire_time)
@@ -141,6 +142,7 @@ class Sessions:
             role=Role.STAFF if session.as_staff else membership.role,
             now=now,
             expire_time=expire_time,
+            requests_per_minute=await self.limits.find(session.tenant_id),
         )
         return Tokens(access_token, refresh_token, expires_in=expire_time - now)
 

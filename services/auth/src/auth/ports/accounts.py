@@ -1,6 +1,6 @@
 """What the flows need from outside, and nothing about how it is done."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from auth.model.accounts import (
 )
 from auth.model.codes import Code
 from auth.model.mail import Mail
-from servicekit.identity import Role
+from servicekit.identity import Role, Scope
 
 Judge = Callable[[Session, RefreshToken, RefreshToken | None], Verdict]
 """Decides about a refresh token, knowing its successor if it was traded for one."""
@@ -163,10 +163,18 @@ class PasswordHasher(Protocol):
         ...
 
 
+class PlanLimits(Protocol):
+    """What the plans of tenants allow."""
+
+    async def find(self, tenant_id: str) -> int:
+        """Returns how many calls a minute all callers of a tenant may make; 0 for no limit."""
+        ...
+
+
 class TokenSigner(Protocol):
     """Signs access tokens and publishes the keys that verify them."""
 
-    def sign(
+    def sign(  # noqa: PLR0913 - the claims of a token
         self,
         *,
         subject: str,
@@ -175,8 +183,11 @@ class TokenSigner(Protocol):
         expire_time: datetime,
         tenant_id: str = "",
         session_id: str = "",
+        scopes: Collection[Scope] | None = None,
+        api_key_id: str = "",
+        requests_per_minute: int = 0,
     ) -> str:
-        """Returns a signed token; services have neither tenant nor session."""
+        """Returns a signed token; services have neither tenant nor session, people neither scopes nor an API key."""
         ...
 
     def publish(self) -> bytes:

@@ -66,6 +66,7 @@ def usage_row(owner: Owner, outcome: TurnOutcome) -> dict[str, Any]:
         output_tokens=written,
         end_time=datetime.now(UTC),
         cached_tokens=outcome.usage.cached_tokens,
+        api_key_id=owner.api_key_id,
     )
     return {"usage_id": entry.usage_id, "usage": write_entry(entry)}
 

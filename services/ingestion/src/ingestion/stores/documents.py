@@ -164,9 +164,10 @@ def _document_values(collection_id: CollectionId, file: StoredFile) -> dict[str,
     }
 
 
-def _version_values(caller: Caller, file: StoredFile) -> dict[str, str | int]:
+def _version_values(caller: Caller, file: StoredFile) -> dict[str, str | int | None]:
     return {
         "user_id": caller.user_id,
+        "api_key_id": caller.api_key_id or None,
         "version_id": file.placement.version_id,
         "tenant_id": file.placement.tenant_id,
         "document_id": file.placement.document_id,

@@ -60,6 +60,7 @@ VERSIONS = sa.Table(
     sa.Column("has_text", sa.Boolean),
     sa.Column("create_time", TIME),
     sa.Column("user_id", ID),
+    sa.Column("api_key_id", ID),
 )
 
 TEXT_SEGMENTS = sa.Table(

@@ -132,7 +132,9 @@ async def _describe_usage(connection: AsyncConnection, job: Job, embedded_by: st
     tokens = sa.select(sa.func.coalesce(sa.func.sum(CHUNKS.c.token_count), 0)).where(
         CHUNKS.c.version_id == job.version_id
     )
-    statement = sa.select(VERSIONS.c.user_id, sa.func.clock_timestamp().label("now"), tokens.label("tokens"))
+    statement = sa.select(
+        VERSIONS.c.user_id, VERSIONS.c.api_key_id, sa.func.clock_timestamp().label("now"), tokens.label("tokens")
+    )
     row = (await connection.execute(statement.where(VERSIONS.c.version_id == job.version_id))).one()
     return UsageEntry(
         usage_id=job.version_id,
@@ -144,6 +146,7 @@ async def _describe_usage(connection: AsyncConnection, job: Job, embedded_by: st
         input_tokens=int(row.tokens),
         output_tokens=0,
         end_time=row.now,
+        api_key_id=row.api_key_id or "",
     )
 
 

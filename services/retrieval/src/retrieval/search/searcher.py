@@ -70,7 +70,7 @@ class Searcher:
         known = self.queries.recall((scope.tenant_id, query))
         if known is not None:
             return known
-        await self.allowance.spend(scope.tenant_id, scope.user_id, self.count_tokens(query))
+        await self.allowance.spend(scope.tenant_id, scope.user_id, self.count_tokens(query), scope.api_key_id)
         with span("retrieval.embed_query"):
             dense, sparse = await asyncio.gather(self.embedder.embed_query(query), self._weigh(query))
         self.queries.remember((scope.tenant_id, query), (dense, sparse), dense.nbytes + 4 * len(query))

@@ -16,7 +16,6 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
 
     async def Search(self, request: search_pb2.SearchRequest, context: ServicerContext) -> search_pb2.SearchResponse:
         """Returns the best visible passages, best first."""
-        caller = current_principal()
-        scope = to_scope(request, caller.tenant_id, caller.subject)
+        scope = to_scope(request, current_principal())
         hits = await self._searcher.search(scope, request.query, request.top_k or DEFAULT_TOP_K)
         return search_pb2.SearchResponse(hits=[to_hit_proto(hit) for hit in hits])

@@ -38,6 +38,15 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_NOT_FOUND: _ClassVar[ErrorReason]
     WRONG_PASSWORD: _ClassVar[ErrorReason]
     ROTATION_UNDER_WAY: _ClassVar[ErrorReason]
+    API_KEY_INVALID: _ClassVar[ErrorReason]
+    API_KEY_EXPIRED: _ClassVar[ErrorReason]
+    API_KEY_REVOKED: _ClassVar[ErrorReason]
+    API_KEY_NOT_FOUND: _ClassVar[ErrorReason]
+    API_KEY_LIMIT_REACHED: _ClassVar[ErrorReason]
+    SCOPE_NOT_GRANTED: _ClassVar[ErrorReason]
+    ON_BEHALF_OF_NOT_ALLOWED: _ClassVar[ErrorReason]
+    INVALID_ON_BEHALF_OF: _ClassVar[ErrorReason]
+    INVALID_TENANT_HEADER: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 INVALID_CREDENTIALS: ErrorReason
 WEAK_PASSWORD: ErrorReason
@@ -70,3 +79,12 @@ EMAIL_ALREADY_VERIFIED: ErrorReason
 SESSION_NOT_FOUND: ErrorReason
 WRONG_PASSWORD: ErrorReason
 ROTATION_UNDER_WAY: ErrorReason
+API_KEY_INVALID: ErrorReason
+API_KEY_EXPIRED: ErrorReason
+API_KEY_REVOKED: ErrorReason
+API_KEY_NOT_FOUND: ErrorReason
+API_KEY_LIMIT_REACHED: ErrorReason
+SCOPE_NOT_GRANTED: ErrorReason
+ON_BEHALF_OF_NOT_ALLOWED: ErrorReason
+INVALID_ON_BEHALF_OF: ErrorReason
+INVALID_TENANT_HEADER: ErrorReason

@@ -28,7 +28,7 @@ from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_acce
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/chat/v1/chat_service.proto\x12\x10\x64ocuchat.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a docuchat/chat/v1/ask_event.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\xb9\x01\n\nAskRequest\x12\x1c\n\x08question\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc0>\x12$\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x06\x62ot_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x00\x12%\n\x0c\x64ocument_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x12\'\n\x0e\x63ollection_ids\x18\x05 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x32h\n\x0b\x43hatService\x12Y\n\x03\x41sk\x12\x1c.docuchat.chat.v1.AskRequest\x1a\x1a.docuchat.chat.v1.AskEvent\"\x16\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x0c\"\x07/v1/ask:\x01*0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#docuchat/chat/v1/chat_service.proto\x12\x10\x64ocuchat.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a docuchat/chat/v1/ask_event.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\"\xb9\x01\n\nAskRequest\x12\x1c\n\x08question\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc0>\x12$\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x06\x62ot_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x00\x12%\n\x0c\x64ocument_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x12\'\n\x0e\x63ollection_ids\x18\x05 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x32m\n\x0b\x43hatService\x12^\n\x03\x41sk\x12\x1c.docuchat.chat.v1.AskRequest\x1a\x1a.docuchat.chat.v1.AskEvent\"\x1b\xc8\xc1\x18\x02\xda\xc1\x18\x01\x03\x82\xd3\xe4\x93\x02\x0c\"\x07/v1/ask:\x01*0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,9 +46,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASKREQUEST'].fields_by_name['collection_ids']._loaded_options = None
   _globals['_ASKREQUEST'].fields_by_name['collection_ids']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003\260\001\001'
   _globals['_CHATSERVICE'].methods_by_name['Ask']._loaded_options = None
-  _globals['_CHATSERVICE'].methods_by_name['Ask']._serialized_options = b'\310\301\030\002\202\323\344\223\002\014\"\007/v1/ask:\001*'
+  _globals['_CHATSERVICE'].methods_by_name['Ask']._serialized_options = b'\310\301\030\002\332\301\030\001\003\202\323\344\223\002\014\"\007/v1/ask:\001*'
   _globals['_ASKREQUEST']._serialized_start=184
   _globals['_ASKREQUEST']._serialized_end=369
   _globals['_CHATSERVICE']._serialized_start=371
-  _globals['_CHATSERVICE']._serialized_end=475
+  _globals['_CHATSERVICE']._serialized_end=480
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ocuchat/common/v1/access.proto\x12\x12\x64ocuchat.common.v1\x1a google/protobuf/descriptor.proto*\x83\x01\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x0f\n\x0b\x41\x43\x43\x45SS_USER\x10\x02\x12\x17\n\x13\x41\x43\x43\x45SS_TENANT_ADMIN\x10\x03\x12\x10\n\x0c\x41\x43\x43\x45SS_STAFF\x10\x04\x12\x12\n\x0e\x41\x43\x43\x45SS_SERVICE\x10\x05:L\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\x99\x88\x03 \x01(\x0e\x32\x1a.docuchat.common.v1.Access:1\n\x07\x63\x61llers\x12\x1e.google.protobuf.MethodOptions\x18\x9a\x88\x03 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64ocuchat/common/v1/access.proto\x12\x12\x64ocuchat.common.v1\x1a google/protobuf/descriptor.proto*\x83\x01\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x0f\n\x0b\x41\x43\x43\x45SS_USER\x10\x02\x12\x17\n\x13\x41\x43\x43\x45SS_TENANT_ADMIN\x10\x03\x12\x10\n\x0c\x41\x43\x43\x45SS_STAFF\x10\x04\x12\x12\n\x0e\x41\x43\x43\x45SS_SERVICE\x10\x05*G\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x08\n\x04READ\x10\x01\x12\t\n\x05WRITE\x10\x02\x12\x07\n\x03\x41SK\x10\x03\x12\t\n\x05\x41\x44MIN\x10\x04:L\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\x99\x88\x03 \x01(\x0e\x32\x1a.docuchat.common.v1.Access:1\n\x07\x63\x61llers\x12\x1e.google.protobuf.MethodOptions\x18\x9a\x88\x03 \x03(\t:J\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\x9b\x88\x03 \x03(\x0e\x32\x19.docuchat.common.v1.Scope:6\n\x0csession_only\x12\x1e.google.protobuf.MethodOptions\x18\x9c\x88\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,4 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCESS']._serialized_start=90
   _globals['_ACCESS']._serialized_end=221
+  _globals['_SCOPE']._serialized_start=223
+  _globals['_SCOPE']._serialized_end=294
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%docuchat/common/v1/error_reason.proto\x12\x12\x64ocuchat.common.v1*\xa8\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n\rTOKEN_MISSING\x10\x01\x12\x11\n\rTOKEN_EXPIRED\x10\x02\x12\x11\n\rTOKEN_INVALID\x10\x03\x12\x11\n\rACCESS_DENIED\x10\x04\x12\x11\n\rINVALID_FIELD\x10\x05\x12\x16\n\x12INVALID_PAGE_TOKEN\x10\x06\x12\x12\n\x0eINTERNAL_ERROR\x10\x07\x12\x1a\n\x16\x44\x45PENDENCY_UNAVAILABLE\x10\x08\x12\x13\n\x0f\x44\x45\x41\x44LINE_PASSED\x10\t\x12\x0e\n\nOVERLOADED\x10\n\x12\x10\n\x0cSTORAGE_FULL\x10\x0b\x12\x1d\n\x19TOO_MANY_CONCURRENT_CALLS\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%docuchat/common/v1/error_reason.proto\x12\x12\x64ocuchat.common.v1*\xea\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n\rTOKEN_MISSING\x10\x01\x12\x11\n\rTOKEN_EXPIRED\x10\x02\x12\x11\n\rTOKEN_INVALID\x10\x03\x12\x11\n\rACCESS_DENIED\x10\x04\x12\x11\n\rINVALID_FIELD\x10\x05\x12\x16\n\x12INVALID_PAGE_TOKEN\x10\x06\x12\x12\n\x0eINTERNAL_ERROR\x10\x07\x12\x1a\n\x16\x44\x45PENDENCY_UNAVAILABLE\x10\x08\x12\x13\n\x0f\x44\x45\x41\x44LINE_PASSED\x10\t\x12\x0e\n\nOVERLOADED\x10\n\x12\x10\n\x0cSTORAGE_FULL\x10\x0b\x12\x1d\n\x19TOO_MANY_CONCURRENT_CALLS\x10\x0c\x12\x11\n\rSCOPE_MISSING\x10\r\x12\x17\n\x13TENANT_RATE_LIMITED\x10\x0e\x12\x14\n\x10SESSION_REQUIRED\x10\x0f\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'docuchat.common.v1.error_re
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=62
-  _globals['_ERRORREASON']._serialized_end=358
+  _globals['_ERRORREASON']._serialized_end=424
 # @@protoc_insertion_point(module_scope)

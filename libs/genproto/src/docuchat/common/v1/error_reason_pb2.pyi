@@ -19,6 +19,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OVERLOADED: _ClassVar[ErrorReason]
     STORAGE_FULL: _ClassVar[ErrorReason]
     TOO_MANY_CONCURRENT_CALLS: _ClassVar[ErrorReason]
+    SCOPE_MISSING: _ClassVar[ErrorReason]
+    TENANT_RATE_LIMITED: _ClassVar[ErrorReason]
+    SESSION_REQUIRED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 TOKEN_MISSING: ErrorReason
 TOKEN_EXPIRED: ErrorReason
@@ -32,3 +35,6 @@ DEADLINE_PASSED: ErrorReason
 OVERLOADED: ErrorReason
 STORAGE_FULL: ErrorReason
 TOO_MANY_CONCURRENT_CALLS: ErrorReason
+SCOPE_MISSING: ErrorReason
+TENANT_RATE_LIMITED: ErrorReason
+SESSION_REQUIRED: ErrorReason

@@ -28,7 +28,7 @@ from docuchat.retrieval.v1 import hit_pb2 as docuchat_dot_retrieval_dot_v1_dot_h
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*docuchat/retrieval/v1/search_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1f\x64ocuchat/retrieval/v1/hit.proto\x1a\x1cgoogle/api/annotations.proto\"\x94\x01\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc0>\x12\x18\n\x05top_k\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12\'\n\x0e\x63ollection_ids\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x12%\n\x0c\x64ocument_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\":\n\x0eSearchResponse\x12(\n\x04hits\x18\x01 \x03(\x0b\x32\x1a.docuchat.retrieval.v1.Hit2\x81\x01\n\rSearchService\x12p\n\x06Search\x12$.docuchat.retrieval.v1.SearchRequest\x1a%.docuchat.retrieval.v1.SearchResponse\"\x19\xc8\xc1\x18\x02\x82\xd3\xe4\x93\x02\x0f\"\n/v1/search:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*docuchat/retrieval/v1/search_service.proto\x12\x15\x64ocuchat.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1f\x64ocuchat/retrieval/v1/hit.proto\x1a\x1cgoogle/api/annotations.proto\"\x94\x01\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc0>\x12\x18\n\x05top_k\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12\'\n\x0e\x63ollection_ids\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x12%\n\x0c\x64ocument_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\":\n\x0eSearchResponse\x12(\n\x04hits\x18\x01 \x03(\x0b\x32\x1a.docuchat.retrieval.v1.Hit2\x87\x01\n\rSearchService\x12v\n\x06Search\x12$.docuchat.retrieval.v1.SearchRequest\x1a%.docuchat.retrieval.v1.SearchResponse\"\x1f\xc8\xc1\x18\x02\xda\xc1\x18\x02\x01\x03\x82\xd3\xe4\x93\x02\x0f\"\n/v1/search:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,11 +44,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHREQUEST'].fields_by_name['document_ids']._loaded_options = None
   _globals['_SEARCHREQUEST'].fields_by_name['document_ids']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003\260\001\001'
   _globals['_SEARCHSERVICE'].methods_by_name['Search']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\310\301\030\002\202\323\344\223\002\017\"\n/v1/search:\001*'
+  _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\310\301\030\002\332\301\030\002\001\003\202\323\344\223\002\017\"\n/v1/search:\001*'
   _globals['_SEARCHREQUEST']._serialized_start=195
   _globals['_SEARCHREQUEST']._serialized_end=343
   _globals['_SEARCHRESPONSE']._serialized_start=345
   _globals['_SEARCHRESPONSE']._serialized_end=403
   _globals['_SEARCHSERVICE']._serialized_start=406
-  _globals['_SEARCHSERVICE']._serialized_end=535
+  _globals['_SEARCHSERVICE']._serialized_end=541
 # @@protoc_insertion_point(module_scope)
