@@ -79,12 +79,13 @@ class JsonTransport:
         path = re.sub(r"\{([a-z_]+)\}", lambda found: str(request.get(found[1], "")), getattr(rule, verb))
         rest = {name: value for name, value in request.items() if name not in names}
         client = HttpClient(self.port, token)
+        body, headers = b"", {}
         if rule.body:
-            headers = {"content-type": "application/json"}
-            reply = client.send(verb.upper(), path, json.dumps(rest).encode(), headers)
-            return read_reply(reply, streamed=descriptor.server_streaming)
-        query = f"?{urlencode(rest, doseq=True)}" if rest else ""
-        return read_reply(client.send(verb.upper(), path + query), streamed=descriptor.server_streaming)
+            # One field of the message may be all of the body, the others then stand in the query.
+            sent = rest if rule.body == "*" else rest.pop(rule.body, {})
+            body, headers = json.dumps(sent).encode(), {"content-type": "application/json"}
+        query = f"?{urlencode(rest, doseq=True)}" if rest and rule.body != "*" else ""
+        return read_reply(client.send(verb.upper(), path + query, body, headers), streamed=descriptor.server_streaming)
 
     def upload(self, content: bytes, filename: str, token: str = "", **fields: str) -> Outcome:
         return read_reply(HttpClient(self.port, token).upload(content, filename, **fields))
