@@ -102,10 +102,23 @@ async def test_what_is_not_settled_in_time_goes_back(database, meter, tenant_id,
     assert await meter.reserve(tenant_id, str(uuid4()), 60, HOLD) == 40
 
 
-async def test_reserving_again_for_the_same_call_changes_nothing(database, meter, tenant_id):
+async def test_reserving_again_for_the_same_call_sets_that_many_aside_instead(database, meter, tenant_id):
     await limit_tokens(database, 100)
     usage_id = str(uuid4())
-    assert [await meter.reserve(tenant_id, usage_id, 60, HOLD) for _ in range(3)] == [40, 40, 40]
+    assert [await meter.reserve(tenant_id, usage_id, tokens, HOLD) for tokens in (60, 60, 90, 20)] == [40, 40, 10, 80]
+    await meter.reserve(tenant_id, str(uuid4()), 80, HOLD)
+    with pytest.raises(QuotaExceeded):
+        await meter.reserve(tenant_id, usage_id, 21, HOLD)
+    assert (await meter.find_quota(tenant_id)).balance.reserved_tokens == 100
+    assert await meter.reserve(tenant_id, usage_id, 0, HOLD) == 20
+
+
+async def test_fewer_tokens_always_fit_even_beyond_the_limit(database, meter, tenant_id):
+    usage_id = str(uuid4())
+    await meter.reserve(tenant_id, usage_id, 90, HOLD)
+    await limit_tokens(database, 10)
+    assert await meter.reserve(tenant_id, usage_id, 50, HOLD) == 0
+    assert (await meter.find_quota(tenant_id)).balance.reserved_tokens == 50
 
 
 async def test_what_was_used_is_counted_once_and_frees_what_was_set_aside(database, meter, tenant_id):

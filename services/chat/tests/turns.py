@@ -47,6 +47,10 @@ class FakeMeter:
             raise AppError(Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", "The plan allows no more.")
         self.reserved[usage_id] = tokens
 
+    async def reduce(self, tenant_id, usage_id, tokens, hold_seconds):
+        assert tokens <= self.reserved[usage_id]
+        self.reserved[usage_id] = tokens
+
 
 class FakeProvider:
     name, model = "fake", "fake-1"

@@ -263,7 +263,7 @@ async def test_leaving_a_download_lets_go_of_the_object_at_once(monkeypatch):
 
     monkeypatch.setattr(
         "ingestion.servicers.documents.current_principal",
-        lambda: SimpleNamespace(tenant_id="t", subject="u", is_admin=False),
+        lambda: SimpleNamespace(tenant_id="t", subject="u", is_admin=False, api_key_id=""),
     )
     servicer = DocumentServicer(None, DocumentReader(Documents(), None, Objects()), None, None, None)
     frames = servicer.GetDocumentContent(pb.GetDocumentContentRequest(document_id="d"), Context())

@@ -99,7 +99,11 @@ class Meter(Protocol):
     """Holds tenants within their plans."""
 
     async def reserve(self, tenant_id: str, usage_id: str, tokens: int, hold_seconds: int) -> None:
-        """Sets tokens aside; again for the same usage_id, that many instead. Raises AppError QUOTA_EXCEEDED."""
+        """Sets tokens aside. Raises AppError QUOTA_EXCEEDED."""
+        ...
+
+    async def reduce(self, tenant_id: str, usage_id: str, tokens: int, hold_seconds: int) -> None:
+        """Sets fewer tokens aside for the same usage_id; none frees it. Raises AppError."""
         ...
 
 

@@ -9,7 +9,7 @@ from chat.clients.progress import GrpcDocumentProgress
 from chat.clients.search import GrpcPassageSearch
 from chat.clients.text import GrpcCanonicalText
 from chat.config import Settings
-from chat.ports import AnswerProvider, Conversations, Meter, Quotes
+from chat.ports import AnswerProvider, Conversations, Quotes
 from chat.providers.choose_provider import choose_provider
 from chat.servicers.chat import ChatServicer
 from chat.servicers.conversation import ConversationServicer
@@ -58,7 +58,15 @@ async def serve(settings: Settings) -> None:
         conversations = PostgresConversations(database)
         turns = HeldTurns(conversations)
         stack.push_async_callback(turns.settle)
-        turn = make_turn(settings, turns, provider, meter, retrieval, ingestion)
+        reserve = TokenReserve(meter, provider.max_output_tokens)
+        turn = make_turn(settings, turns, provider, reserve, retrieval, ingestion)
+        outbox = UsageOutbox(SCHEMA, database)
+
+        async def report_usage() -> None:
+            ended = reserve.note_ended()
+            await outbox.send(meter)
+            await reserve.settle(ended)
+
         await run_service(
             settings,
             name="chat",
@@ -74,9 +82,7 @@ async def serve(settings: Settings) -> None:
             background=[
                 partial(repeat, "leases", turns.renew, every_seconds=RENEW_SECONDS),
                 partial(repeat, "sweep", partial(sweep_stale_turns, conversations), every_seconds=SWEEP_SECONDS),
-                partial(
-                    repeat, "usage", partial(UsageOutbox(SCHEMA, database).send, meter), every_seconds=REPORT_SECONDS
-                ),
+                partial(repeat, "usage", report_usage, every_seconds=REPORT_SECONDS),
             ],
         )
 
@@ -85,7 +91,7 @@ def make_turn(
     settings: Settings,
     turns: HeldTurns,
     provider: AnswerProvider,
-    meter: Meter,
+    reserve: TokenReserve,
     retrieval: grpc.aio.Channel,
     ingestion: grpc.aio.Channel,
 ) -> Answerer:
@@ -97,7 +103,7 @@ def make_turn(
         progress=GrpcDocumentProgress(ingestion),
         provider=provider,
         turns=turns,
-        reserve=TokenReserve(meter, provider.max_output_tokens),
+        reserve=reserve,
         count_tokens=Cl100kTokenizer().count,
         limits=TurnLimits(prompt_tokens=settings.prompt_token_budget, answer=bounds),
     )

@@ -41,17 +41,21 @@ class GrpcUsageMeter:
 
     async def reserve(self, tenant_id: str, usage_id: str, tokens: int, hold_seconds: int) -> None:
         """Sets tokens aside. Raises AppError QUOTA_EXCEEDED, or DependencyUnavailable where trust is used up."""
-        request = pb.ReserveUsageRequest(
-            tenant_id=tenant_id, usage_id=usage_id, tokens=tokens, hold_seconds=hold_seconds
-        )
         try:
-            await ask(self._stub.ReserveUsage(request, timeout=RESERVE_SECONDS))
+            await self.reduce(tenant_id, usage_id, tokens, hold_seconds)
         except AppError as error:
             if error.code not in AWAY:
                 raise
             self._trust(tenant_id, tokens)
         else:
             self._on_trust.pop(tenant_id, None)
+
+    async def reduce(self, tenant_id: str, usage_id: str, tokens: int, hold_seconds: int) -> None:
+        """Sets fewer tokens aside than before, which nobody needs to be trusted for. Raises AppError."""
+        request = pb.ReserveUsageRequest(
+            tenant_id=tenant_id, usage_id=usage_id, tokens=tokens, hold_seconds=hold_seconds
+        )
+        await ask(self._stub.ReserveUsage(request, timeout=RESERVE_SECONDS))
 
     async def commit(self, entries: Sequence[UsageEntry]) -> None:
         """Counts calls that have ended, at most 500, each once. Raises AppError."""

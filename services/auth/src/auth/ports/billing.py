@@ -49,8 +49,8 @@ class UsageStore(Protocol):
         """Sets tokens aside if a month's limit has room for them (0 is no limit); None where it has not.
 
         One step that concurrent calls of a tenant wait for. What is not settled
-        by its time does not count any more. Reserving a usage_id again changes
-        nothing. Returns the balance after it.
+        by its time does not count any more. Reserving a usage_id again sets that
+        many aside instead; fewer always fit. Returns the balance after it.
         """
         ...
 

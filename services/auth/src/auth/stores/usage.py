@@ -52,9 +52,10 @@ class PostgresUsageStore:
             await forget_expired(connection, tenant_id, now)
             held = await sum_reserved(connection, tenant_id, but=reservation.usage_id)
             balance = Balance(used, held + reservation.tokens)
-            if limit and balance.used_tokens + balance.reserved_tokens > limit:
+            is_over = limit and balance.used_tokens + balance.reserved_tokens > limit
+            if is_over and reservation.tokens > await find_reserved(connection, reservation):
                 return None
-            await connection.execute(insert(USAGE_RESERVATIONS).values(**vars(reservation)).on_conflict_do_nothing())
+            await store_reservation(connection, reservation)
         return balance
 
     async def commit(self, tenant_id: str, entries: Sequence[UsageEntry]) -> int:
@@ -112,6 +113,28 @@ async def sum_reserved(connection: AsyncConnection, tenant_id: str, *, but: str)
     others = (USAGE_RESERVATIONS.c.tenant_id == tenant_id) & (USAGE_RESERVATIONS.c.usage_id != but)
     found = await connection.execute(select(func.sum(USAGE_RESERVATIONS.c.tokens)).where(others))
     return int(found.scalar_one() or 0)
+
+
+async def find_reserved(connection: AsyncConnection, reservation: Reservation) -> int:
+    """Returns what is set aside for the same call already."""
+    query = select(USAGE_RESERVATIONS.c.tokens).where(of_call(reservation))
+    return int((await connection.execute(query)).scalar_one_or_none() or 0)
+
+
+async def store_reservation(connection: AsyncConnection, reservation: Reservation) -> None:
+    """Sets so many tokens aside for a call, whatever was set aside before; none is the absence of a row."""
+    if not reservation.tokens:
+        await connection.execute(delete(USAGE_RESERVATIONS).where(of_call(reservation)))
+        return
+    statement = insert(USAGE_RESERVATIONS).values(**vars(reservation))
+    changed = {"tokens": reservation.tokens, "expire_time": reservation.expire_time}
+    await connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "usage_id"], set_=changed))
+
+
+def of_call(reservation: Reservation) -> ColumnElement[bool]:
+    """Returns the condition for what is set aside for one call."""
+    columns = USAGE_RESERVATIONS.c
+    return (columns.tenant_id == reservation.tenant_id) & (columns.usage_id == reservation.usage_id)
 
 
 async def insert_entries(connection: AsyncConnection, entries: Sequence[UsageEntry]) -> set[str]:

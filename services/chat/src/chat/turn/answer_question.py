@@ -75,8 +75,7 @@ class Answerer:
         if not ANY_WORD.search(question.text):
             raise EmptyQuestion
         opened: asyncio.Future[OpenTurn] = asyncio.get_running_loop().create_future()
-        async with beside(self._find(question, opened)) as finding:
-            reservation = await self.reserve.open(question.owner)
+        async with beside(self._find(question, opened)) as finding, self.reserve.open(question.owner) as reservation:
             await self._answer(question, opened, finding, reservation, send)
 
     async def _answer(
