@@ -50,7 +50,7 @@ format: $(SYNCED) ## Format the code
 protos: $(SYNCED) ## Generate the stubs from protos/
 	$(RUN) python libs/genproto/generate.py
 
-bench: $(SYNCED) ## Measure speed on a running stack (DOC=path of a PDF)
+bench: $(SYNCED) ## Measure speed on a running stack (DOC=path of a PDF); start it with DOCUCHAT_RATE_LIMIT_CHANGES=0
 	DOCUCHAT_URL=$${DOCUCHAT_URL:-$$($(RUN) python -m launcher url)} $(RUN) python tests/load/bench.py $(if $(DOC),--document $(DOC)) $(ARGS)
 
 eval: $(SYNCED) ## Measure retrieval quality (BEIR=folder in BEIR format)
