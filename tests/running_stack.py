@@ -1,5 +1,6 @@
 """The whole stack as its users start it, in a folder of its own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
 import psutil
 
 from tests.http_client import HttpClient, Reply
@@ -140,6 +142,20 @@ class RunningStack:
             if time.monotonic() > end:
                 raise TimeoutError(f"{name} was not started again\n{self.describe()}")
             time.sleep(0.05)
+
+    def query(self, statement: str, *values: object) -> object:
+        """Returns the first value that PostgreSQL's superuser finds, or does what the statement says."""
+
+        async def run() -> object:
+            password = json.loads((self.home / "secrets" / "passwords.json").read_text())["postgres_password"]
+            port = self.processes()["postgres"]["address"].rpartition(":")[2]
+            connection = await asyncpg.connect(f"postgresql://postgres:{password}@127.0.0.1:{port}/docuchat")
+            try:
+                return await connection.fetchval(statement, *values)
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
 
     def stored_files(self) -> set[Path]:
         """Returns every file that ingestion keeps, finished or not."""

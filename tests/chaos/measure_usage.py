@@ -7,15 +7,11 @@ at once, and says what was spent. Then it makes a mixed load of uploads, questio
 killed in turn, and compares what GET /v1/usage says with the sums of what is stored: answers and chunks.
 """
 
-import asyncio
 import http.client
-import json
 import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-
-import asyncpg
 
 from tests.accounts import Account, sign_up
 from tests.chaos.measuring import fresh_stack, print_rows, read_options, say
@@ -32,22 +28,6 @@ STORED = {
     " WHERE tenant_id = $1 AND role = 'ASSISTANT'",
     "DOCUMENT": "SELECT coalesce(sum(token_count), 0) FROM ingestion.chunks WHERE tenant_id = $1",
 }
-
-
-def query(stack: RunningStack, statement: str, *values: object) -> object:
-    """Returns what PostgreSQL's superuser finds, or does."""
-
-    async def run() -> object:
-        password = json.loads((stack.home / "secrets/passwords.json").read_text())["postgres_password"]
-        port = int(stack.processes()["postgres"]["address"].rpartition(":")[2])
-        dsn = f"postgresql://postgres:{password}@127.0.0.1:{port}/docuchat"
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await connection.fetchval(statement, *values)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
 
 
 def read_usage(account: Account) -> dict:
@@ -78,11 +58,11 @@ def measure_quota(stack: RunningStack, asks: int) -> dict:
     assert try_to_ask(account) == "answered"
     each = wait_until_settled(account)["used"] - before["used"]
     limit = before["used"] + each + each * asks // 2
-    query(stack, "UPDATE auth.plans SET monthly_tokens = $1 WHERE plan_id = 'enterprise'", limit)
+    stack.query("UPDATE auth.plans SET monthly_tokens = $1 WHERE plan_id = 'enterprise'", limit)
     with ThreadPoolExecutor(asks) as pool:
         ends = Counter(pool.map(lambda _: try_to_ask(account), range(asks)))
     spent = wait_until_settled(account)["used"]
-    query(stack, "UPDATE auth.plans SET monthly_tokens = 0 WHERE plan_id = 'enterprise'")
+    stack.query("UPDATE auth.plans SET monthly_tokens = 0 WHERE plan_id = 'enterprise'")
     return {"asked at once": asks, "tokens an answer": each, "limit": limit, "spent": spent, **ends}
 
 
@@ -118,7 +98,7 @@ def measure_account(stack: RunningStack, calls: int, kills: int) -> dict:
     stack.wait_recovered(SETTLE_SECONDS)
     wait_until_ended(account)
     usage = wait_until_settled(account)
-    stored = {kind: int(query(stack, statement, account.tenant_id)) for kind, statement in STORED.items()}
+    stored = {kind: int(stack.query(statement, account.tenant_id)) for kind, statement in STORED.items()}
     return {
         "calls": calls,
         "kills": kills,

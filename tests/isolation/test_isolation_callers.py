@@ -1,11 +1,13 @@
 """Whoever may not call a method is refused on every transport, before anything is read, and told why."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
 from docuchat.common.v1 import access_pb2
+from tests.accounts import sign_up
 from tests.http_client import HttpClient
 from tests.transports import Outcome
 
@@ -28,8 +30,9 @@ class Stand:
 class Credentials:
     """Credentials of one tenant's owner, each made once."""
 
-    def __init__(self, account) -> None:
+    def __init__(self, account, suspended=("", "")) -> None:
         self._account = account
+        self._suspended = suspended
         self._secrets: dict[str, str] = {}
 
     def key(self, scopes: frozenset[str], *, revoked: bool = False) -> str:
@@ -42,6 +45,14 @@ class Credentials:
             self._secrets[name] = made["secret"]
         return self._secrets[name]
 
+    def suspended_key(self) -> str:
+        """Returns the secret of a key that would open everything, if its tenant were open."""
+        return self._suspended[0]
+
+    def suspended_session(self) -> str:
+        """Returns the access token of a session that was ended with its tenant."""
+        return self._suspended[1]
+
 
 STANDS = {
     "a key of the wrong scope": Stand(
@@ -49,6 +60,12 @@ STANDS = {
     ),
     "a revoked key": Stand(
         lambda credentials, scopes: credentials.key(SCOPES, revoked=True), "UNAUTHENTICATED", "API_KEY_REVOKED"
+    ),
+    "a suspended tenant's key": Stand(
+        lambda credentials, scopes: credentials.suspended_key(), "PERMISSION_DENIED", "TENANT_SUSPENDED"
+    ),
+    "a suspended tenant's session": Stand(
+        lambda credentials, scopes: credentials.suspended_session(), "UNAUTHENTICATED", "TOKEN_INVALID"
     ),
     "a made up key": Stand(
         lambda credentials, scopes: f"dck_{'0' * 12}_{'x' * 43}", "UNAUTHENTICATED", "API_KEY_INVALID"
@@ -70,8 +87,21 @@ def cases():
 
 
 @pytest.fixture(scope="module")
-def credentials(owner):
-    return Credentials(owner)
+def suspended(stack):
+    """The key and the session of a tenant's owner, after staff has suspended the tenant."""
+    account = sign_up(stack)
+    secret = account.http.post("/v1/api-keys", name="all", scopes=sorted(SCOPES)).json["secret"]
+    stack.query("UPDATE auth.tenants SET suspend_time = now() WHERE tenant_id = $1", account.tenant_id)
+    stack.query("UPDATE auth.sessions SET revoke_time = now() WHERE tenant_id = $1", account.tenant_id)
+    end = time.monotonic() + 10
+    while account.http.get("/v1/me").status == 200 and time.monotonic() < end:
+        time.sleep(0.05)
+    return secret, account.token
+
+
+@pytest.fixture(scope="module")
+def credentials(owner, suspended):
+    return Credentials(owner, suspended)
 
 
 def call(transport, method, credential) -> Outcome:

@@ -319,6 +319,11 @@ class Company(AdminServiceServicer):
         tenant = tenant_pb2.Tenant(tenant_id=request.tenant_id, suspend_time=datetime(2026, 1, 1, tzinfo=UTC))
         return admin_service_pb2.SuspendTenantResponse(tenant=tenant)
 
+    async def SetTenantPlan(self, request, context):
+        self.asked.append(request)
+        plan = {"plan_id": request.plan_id, "display_name": request.plan_id.title()}
+        return admin_service_pb2.SetTenantPlanResponse(subscription={"tenant_id": request.tenant_id, "plan": plan})
+
     async def FindUsers(self, request, context):
         user = user_pb2.User(user_id=USER, email=request.email, display_name="A\x1b[31mda", is_active=True)
         return admin_service_pb2.FindUsersResponse(users=[user])

@@ -59,6 +59,13 @@ async def test_a_suspended_tenant_is_shown_as_such(docuchat):
     assert "suspended 2026-01-01 00:00 UTC" in (await docuchat("admin", "suspend-tenant", ID)).stdout
 
 
+async def test_a_tenant_is_given_a_plan(docuchat, stack):
+    await log_in(docuchat, "--as-staff")
+    assert "has the plan Pro." in (await docuchat("admin", "set-plan", ID, "pro")).stdout
+    assert json.loads((await docuchat("admin", "set-plan", ID, "free", "--json")).stdout)["plan"]["plan_id"] == "free"
+    assert [each.plan_id for each in stack.company.asked] == ["pro", "free"]
+
+
 async def test_a_users_name_cannot_steer_the_terminal(docuchat):
     await log_in(docuchat, "--as-staff")
     result = await docuchat("admin", "find-user", "ann@example.org")

@@ -17,6 +17,7 @@ from docuchat.auth.v1 import auth_service_pb2 as auth_pb
 from docuchat.auth.v1 import tenant_service_pb2 as tenant_pb
 from docuchat.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from servicekit.identity import Role
+from servicekit.rpc.status import read_error
 
 MISSING = "3c1d0f4e-8a57-4c8f-9a55-0f6f3e0c1d2b"
 
@@ -43,6 +44,7 @@ def calls_for(person):
         "ListTenants": pb.AdminServiceListTenantsRequest(),
         "SuspendTenant": pb.SuspendTenantRequest(tenant_id=person.tenant_id),
         "ResumeTenant": pb.ResumeTenantRequest(tenant_id=person.tenant_id),
+        "SetTenantPlan": pb.SetTenantPlanRequest(tenant_id=person.tenant_id, plan_id="pro"),
         "FindUsers": pb.FindUsersRequest(email=person.email.upper()),
         "DeactivateUser": pb.DeactivateUserRequest(user_id=person.user_id),
         "ReactivateUser": pb.ReactivateUserRequest(user_id=person.user_id),
@@ -196,3 +198,22 @@ async def test_staff_read_the_events_of_a_tenant_or_of_all(join, staff):
     assert {each.tenant_id for each in one.audit_events} == {ann.tenant_id}
     everything = await staff.admin.ListAuditEvents(pb.AdminServiceListAuditEventsRequest())
     assert {ann.tenant_id, bob.tenant_id} <= {each.tenant_id for each in everything.audit_events}
+
+
+async def test_a_plan_that_staff_gives_holds_at_once(stack, join, staff):
+    ann = await join("ann")
+    request = pb.SetTenantPlanRequest(tenant_id=ann.tenant_id, plan_id="pro")
+    assert (await staff.admin.SetTenantPlan(request)).subscription.plan.plan_id == "pro"
+    assert (await stack.flows.billing.meter.find_quota(ann.tenant_id)).plan_id == "pro"
+
+
+@pytest.mark.parametrize(
+    ("tenant_id", "plan_id", "reason"),
+    [(MISSING, "pro", "TENANT_NOT_FOUND"), ("", "no-such-plan", "PLAN_NOT_FOUND")],
+)
+async def test_a_tenant_or_a_plan_that_does_not_exist_is_not_found(stack, join, staff, tenant_id, plan_id, reason):
+    ann = await join("ann")
+    request = pb.SetTenantPlanRequest(tenant_id=tenant_id or ann.tenant_id, plan_id=plan_id)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await staff.admin.SetTenantPlan(request)
+    assert read_error(raised.value).reason == reason

@@ -9,6 +9,7 @@ from docuchat.auth.v1 import admin_service_pb2 as pb
 from docuchat.auth.v1.admin_service_pb2_grpc import AdminServiceStub
 from docuchat.auth.v1.audit_event_pb2 import AuditEvent
 from docuchat.auth.v1.erasure_pb2 import Erasure
+from docuchat.auth.v1.plan_pb2 import Subscription
 from docuchat.auth.v1.tenant_pb2 import Tenant
 from docuchat.auth.v1.user_pb2 import User
 from docuchat_client.connection import CALL_SECONDS, PAGE_SIZE, Connection
@@ -43,6 +44,11 @@ class Administration:
     async def resume_tenant(self, tenant_id: str) -> Tenant:
         """Opens a suspended tenant again."""
         return (await self._call(self._stub.ResumeTenant, pb.ResumeTenantRequest(tenant_id=tenant_id))).tenant
+
+    async def set_tenant_plan(self, tenant_id: str, plan_id: str) -> Subscription:
+        """Gives a tenant a plan that nobody pays for."""
+        request = pb.SetTenantPlanRequest(tenant_id=tenant_id, plan_id=plan_id)
+        return (await self._call(self._stub.SetTenantPlan, request)).subscription
 
     async def erase_tenant(self, tenant_id: str) -> Erasure:
         """Begins to remove a tenant with everything in it; returns the receipt."""

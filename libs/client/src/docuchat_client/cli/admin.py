@@ -30,6 +30,7 @@ def add_commands(app: typer.Typer) -> None:
     admin.command("tenants")(list_tenants)
     admin.command("suspend-tenant")(suspend_tenant)
     admin.command("resume-tenant")(resume_tenant)
+    admin.command("set-plan")(set_plan)
     admin.command("erase-tenant")(erase_tenant)
     admin.command("find-user")(find_user)
     admin.command("deactivate-user")(deactivate_user)
@@ -73,6 +74,24 @@ def suspend_tenant(tenant_id: TenantId, *, as_json: JsonFlag = False) -> None:
 def resume_tenant(tenant_id: TenantId, *, as_json: JsonFlag = False) -> None:
     """Opens a suspended tenant again."""
     show_tenants(lambda admin: one(admin.resume_tenant(tenant_id)), as_json=as_json)
+
+
+def set_plan(
+    tenant_id: TenantId,
+    plan_id: Annotated[str, typer.Argument(help="The plan: free, pro or enterprise.")],
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Gives a tenant a plan that nobody pays for."""
+
+    async def work(client: DocuChat, terminal: Terminal) -> None:
+        given = await client.admin.set_tenant_plan(tenant_id, plan_id)
+        if as_json:
+            terminal.print_json(given)
+        else:
+            terminal.print_line(f"{given.tenant_id} has the plan {given.plan.display_name}.")
+
+    run(work, as_json=as_json)
 
 
 def erase_tenant(tenant_id: TenantId, *, sure: Sure = False, as_json: JsonFlag = False) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from auth.model.accounts import Client, Membership, Tenant, User
+from auth.model.billing import Subscription
 from auth.model.tenants import (
     AuditEvent,
     Erasure,
@@ -191,6 +192,14 @@ class Confirmation(Protocol):
 
     async def find_session_start(self, user_id: str, session_id: str) -> datetime | None:
         """Returns when a session of the user began."""
+        ...
+
+
+class PlanAssignment(Protocol):
+    """What tenants have of the price list."""
+
+    async def assign(self, tenant_id: str, plan_id: str, now: datetime) -> Subscription:
+        """Gives a tenant a plan, until something newer is known of it. Raises TenantNotFound, PlanNotFound."""
         ...
 
 

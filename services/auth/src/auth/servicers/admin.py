@@ -2,6 +2,7 @@
 
 from auth.convert import tenants as convert
 from auth.convert.accounts import to_tenant_proto, to_user_proto
+from auth.convert.billing import to_subscription_proto
 from auth.servicers.clients import Context
 from auth.servicers.tenant import find_caller
 from auth.tenants.administration import Administration
@@ -43,6 +44,11 @@ class AdminServicer(AdminServiceServicer):
         """Opens a tenant."""
         tenant = await self._administration.resume_tenant(find_caller(), request.tenant_id)
         return pb.ResumeTenantResponse(tenant=to_tenant_proto(tenant))
+
+    async def SetTenantPlan(self, request: pb.SetTenantPlanRequest, context: Context) -> pb.SetTenantPlanResponse:
+        """Gives a tenant a plan."""
+        subscription = await self._administration.set_plan(find_caller(), request.tenant_id, request.plan_id)
+        return pb.SetTenantPlanResponse(subscription=to_subscription_proto(subscription))
 
     async def EraseTenant(
         self, request: pb.AdminServiceEraseTenantRequest, context: Context

@@ -1,6 +1,7 @@
 """The price list and subscriptions in PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, select
@@ -8,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.errors.accounts import TenantNotFound
+from auth.errors.billing import PlanNotFound
 from auth.model.billing import FREE, PaymentEvent, Plan, PlanLimits, Subscription, SubscriptionStatus
 from auth.stores.tables.accounts import TENANTS
 from auth.stores.tables.billing import PLANS, STRIPE_EVENTS, SUBSCRIPTIONS
@@ -58,6 +60,19 @@ class PostgresPlanStore:
             row = (await connection.execute(FIND, {"tenant": tenant_id, "default": self._default_plan})).one()
         status = SubscriptionStatus(row.status) if row.status else SubscriptionStatus.ACTIVE
         return Subscription(tenant_id, read_plan(row), status, row.stripe_customer_id or "", row.period_end_time)
+
+    async def assign(self, tenant_id: str, plan_id: str, now: datetime) -> Subscription:
+        """Gives a tenant a plan, until something newer is known of it. Raises TenantNotFound, PlanNotFound."""
+        values = {"plan_id": plan_id, "status": SubscriptionStatus.ACTIVE.value, "event_time": now}
+        statement = insert(SUBSCRIPTIONS).values(tenant_id=tenant_id, **values)
+        async with self._database.transaction(tenant_id=tenant_id, **PRICE_LIST) as connection:
+            if not await is_tenant(connection, tenant_id):
+                raise TenantNotFound
+            query = select(PLANS.c.plan_id).where(PLANS.c.plan_id == plan_id)
+            if (await connection.execute(query)).one_or_none() is None:
+                raise PlanNotFound(plan_id)
+            await connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id"], set_=values))
+        return await self.find_subscription(tenant_id)
 
     async def apply(self, event: PaymentEvent, plan_id: str) -> bool:
         """Stores what an event says of a tenant, unless it was taken before or something newer is known."""

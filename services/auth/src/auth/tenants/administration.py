@@ -8,8 +8,9 @@ from auth.accounts.homes import describe_tenant, store_tenant
 from auth.accounts.names import normalise_email
 from auth.errors.tenants import UserNotFound
 from auth.model.accounts import Tenant, User
+from auth.model.billing import Subscription
 from auth.model.tenants import AuditEvent, Caller, Erasure, Invitation, NamedEvent, PageKey
-from auth.ports.tenants import AuditStore, KeyRotation, ProfileStore, TenantStore
+from auth.ports.tenants import AuditStore, KeyRotation, PlanAssignment, ProfileStore, TenantStore
 from auth.tenants.acts import describe_act
 from auth.tenants.erasures import Erasures
 from auth.tenants.invitations import Invitations
@@ -27,6 +28,7 @@ class Administration:
     invitations: Invitations
     erasures: Erasures
     keys: KeyRotation
+    plans: PlanAssignment
     clock: Callable[[], datetime]
 
     async def create_tenant(self, caller: Caller, display_name: str, owner_email: str) -> tuple[Tenant, Invitation]:
@@ -51,6 +53,13 @@ class Administration:
         """Opens a tenant. Raises TenantNotFound."""
         event = self._describe(caller, "tenant.resume", tenant_id=tenant_id)
         return require_tenant(await self.tenants.resume(tenant_id, event))
+
+    async def set_plan(self, caller: Caller, tenant_id: str, plan_id: str) -> Subscription:
+        """Gives a tenant a plan. Raises TenantNotFound, PlanNotFound."""
+        event = self._describe(caller, "tenant.set-plan", tenant_id=tenant_id)
+        # Written down first, like everything that is done in another step.
+        await self.audit.add(event)
+        return await self.plans.assign(tenant_id, plan_id, event.create_time)
 
     async def erase_tenant(self, caller: Caller, tenant_id: str) -> Erasure:
         """Begins to erase a tenant, which need not exist any more."""

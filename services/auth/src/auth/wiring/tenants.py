@@ -29,6 +29,7 @@ from auth.stores.erasures import PostgresEraser, PostgresErasureStore
 from auth.stores.invitations import PostgresInvitationStore
 from auth.stores.members import PostgresMemberStore
 from auth.stores.outbox import PostgresOutbox
+from auth.stores.plans import PostgresPlanStore
 from auth.stores.profiles import PostgresProfileStore
 from auth.stores.sessions import PostgresSessionStore
 from auth.stores.tenants import PostgresTenantStore
@@ -127,7 +128,16 @@ def build_tenants(
         audit=AuditLog(audit),
         profiles=Profiles(profiles),
         erasures=erasures,
-        administration=Administration(tenants, profiles, audit, invitations, erasures, rotation, CLOCK),
+        administration=Administration(
+            tenants,
+            profiles,
+            audit,
+            invitations,
+            erasures,
+            rotation,
+            PostgresPlanStore(database, settings.default_plan),
+            CLOCK,
+        ),
         work=ErasureWork(receipts, erasers, CLOCK),
     )
 

@@ -26,6 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from docuchat.auth.v1 import audit_event_pb2 as docuchat_dot_auth_dot_v1_dot_audit__event__pb2
 from docuchat.auth.v1 import erasure_pb2 as docuchat_dot_auth_dot_v1_dot_erasure__pb2
 from docuchat.auth.v1 import invitation_pb2 as docuchat_dot_auth_dot_v1_dot_invitation__pb2
+from docuchat.auth.v1 import plan_pb2 as docuchat_dot_auth_dot_v1_dot_plan__pb2
 from docuchat.auth.v1 import tenant_pb2 as docuchat_dot_auth_dot_v1_dot_tenant__pb2
 from docuchat.auth.v1 import user_pb2 as docuchat_dot_auth_dot_v1_dot_user__pb2
 from docuchat.common.v1 import access_pb2 as docuchat_dot_common_dot_v1_dot_access__pb2
@@ -33,7 +34,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$docuchat/auth/v1/admin_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"docuchat/auth/v1/audit_event.proto\x1a\x1e\x64ocuchat/auth/v1/erasure.proto\x1a!docuchat/auth/v1/invitation.proto\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x1f\x41\x64minServiceCreateTenantRequest\x12\x1f\n\x0c\x64isplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1f\n\x0bowner_email\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xfe\x01`\x01\"~\n AdminServiceCreateTenantResponse\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12\x30\n\ninvitation\x18\x02 \x01(\x0b\x32\x1c.docuchat.auth.v1.Invitation\"\\\n\x1e\x41\x64minServiceListTenantsRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"e\n\x1f\x41\x64minServiceListTenantsResponse\x12)\n\x07tenants\x18\x01 \x03(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x14SuspendTenantRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"A\n\x15SuspendTenantResponse\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\"2\n\x13ResumeTenantRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"@\n\x14ResumeTenantResponse\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\"=\n\x1e\x41\x64minServiceEraseTenantRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"M\n\x1f\x41\x64minServiceEraseTenantResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure\"-\n\x10\x46indUsersRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xfe\x01\":\n\x11\x46indUsersResponse\x12%\n\x05users\x18\x01 \x03(\x0b\x32\x16.docuchat.auth.v1.User\"2\n\x15\x44\x65\x61\x63tivateUserRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\">\n\x16\x44\x65\x61\x63tivateUserResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\"2\n\x15ReactivateUserRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\">\n\x16ReactivateUserResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\"9\n\x1c\x41\x64minServiceEraseUserRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"K\n\x1d\x41\x64minServiceEraseUserResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure\"\x80\x01\n\"AdminServiceListAuditEventsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"r\n#AdminServiceListAuditEventsResponse\x12\x32\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x1c.docuchat.auth.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1a\n\x18RotateSigningKeysRequest\"Z\n\x19RotateSigningKeysResponse\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12-\n\tsign_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x9d\r\n\x0c\x41\x64minService\x12\x97\x01\n\x0c\x43reateTenant\x12\x31.docuchat.auth.v1.AdminServiceCreateTenantRequest\x1a\x32.docuchat.auth.v1.AdminServiceCreateTenantResponse\" \xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x16\"\x11/v1/admin/tenants:\x01*\x12\x91\x01\n\x0bListTenants\x12\x30.docuchat.auth.v1.AdminServiceListTenantsRequest\x1a\x31.docuchat.auth.v1.AdminServiceListTenantsResponse\"\x1d\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/admin/tenants\x12\x96\x01\n\rSuspendTenant\x12&.docuchat.auth.v1.SuspendTenantRequest\x1a\'.docuchat.auth.v1.SuspendTenantResponse\"4\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02*\"%/v1/admin/tenants/{tenant_id}:suspend:\x01*\x12\x92\x01\n\x0cResumeTenant\x12%.docuchat.auth.v1.ResumeTenantRequest\x1a&.docuchat.auth.v1.ResumeTenantResponse\"3\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02)\"$/v1/admin/tenants/{tenant_id}:resume:\x01*\x12\xa6\x01\n\x0b\x45raseTenant\x12\x30.docuchat.auth.v1.AdminServiceEraseTenantRequest\x1a\x31.docuchat.auth.v1.AdminServiceEraseTenantResponse\"2\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02(\"#/v1/admin/tenants/{tenant_id}:erase:\x01*\x12q\n\tFindUsers\x12\".docuchat.auth.v1.FindUsersRequest\x1a#.docuchat.auth.v1.FindUsersResponse\"\x1b\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/admin/users\x12\x98\x01\n\x0e\x44\x65\x61\x63tivateUser\x12\'.docuchat.auth.v1.DeactivateUserRequest\x1a(.docuchat.auth.v1.DeactivateUserResponse\"3\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02)\"$/v1/admin/users/{user_id}:deactivate:\x01*\x12\x98\x01\n\x0eReactivateUser\x12\'.docuchat.auth.v1.ReactivateUserRequest\x1a(.docuchat.auth.v1.ReactivateUserResponse\"3\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02)\"$/v1/admin/users/{user_id}:reactivate:\x01*\x12\x9c\x01\n\tEraseUser\x12..docuchat.auth.v1.AdminServiceEraseUserRequest\x1a/.docuchat.auth.v1.AdminServiceEraseUserResponse\".\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02$\"\x1f/v1/admin/users/{user_id}:erase:\x01*\x12\xa2\x01\n\x0fListAuditEvents\x12\x34.docuchat.auth.v1.AdminServiceListAuditEventsRequest\x1a\x35.docuchat.auth.v1.AdminServiceListAuditEventsResponse\"\"\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/admin/audit-events\x12\x9a\x01\n\x11RotateSigningKeys\x12*.docuchat.auth.v1.RotateSigningKeysRequest\x1a+.docuchat.auth.v1.RotateSigningKeysResponse\",\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\"\"\x1d/v1/admin/signing-keys:rotate:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$docuchat/auth/v1/admin_service.proto\x12\x10\x64ocuchat.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"docuchat/auth/v1/audit_event.proto\x1a\x1e\x64ocuchat/auth/v1/erasure.proto\x1a!docuchat/auth/v1/invitation.proto\x1a\x1b\x64ocuchat/auth/v1/plan.proto\x1a\x1d\x64ocuchat/auth/v1/tenant.proto\x1a\x1b\x64ocuchat/auth/v1/user.proto\x1a\x1f\x64ocuchat/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x1f\x41\x64minServiceCreateTenantRequest\x12\x1f\n\x0c\x64isplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1f\n\x0bowner_email\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xfe\x01`\x01\"~\n AdminServiceCreateTenantResponse\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12\x30\n\ninvitation\x18\x02 \x01(\x0b\x32\x1c.docuchat.auth.v1.Invitation\"\\\n\x1e\x41\x64minServiceListTenantsRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"e\n\x1f\x41\x64minServiceListTenantsResponse\x12)\n\x07tenants\x18\x01 \x03(\x0b\x32\x18.docuchat.auth.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x14SuspendTenantRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"A\n\x15SuspendTenantResponse\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\"2\n\x13ResumeTenantRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"@\n\x14ResumeTenantResponse\x12(\n\x06tenant\x18\x01 \x01(\x0b\x32\x18.docuchat.auth.v1.Tenant\"c\n\x14SetTenantPlanRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x07plan_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$\"M\n\x15SetTenantPlanResponse\x12\x34\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1e.docuchat.auth.v1.Subscription\"=\n\x1e\x41\x64minServiceEraseTenantRequest\x12\x1b\n\ttenant_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"M\n\x1f\x41\x64minServiceEraseTenantResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure\"-\n\x10\x46indUsersRequest\x12\x19\n\x05\x65mail\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xfe\x01\":\n\x11\x46indUsersResponse\x12%\n\x05users\x18\x01 \x03(\x0b\x32\x16.docuchat.auth.v1.User\"2\n\x15\x44\x65\x61\x63tivateUserRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\">\n\x16\x44\x65\x61\x63tivateUserResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\"2\n\x15ReactivateUserRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\">\n\x16ReactivateUserResponse\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x16.docuchat.auth.v1.User\"9\n\x1c\x41\x64minServiceEraseUserRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"K\n\x1d\x41\x64minServiceEraseUserResponse\x12*\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x19.docuchat.auth.v1.Erasure\"\x80\x01\n\"AdminServiceListAuditEventsRequest\x12\x1e\n\ttenant_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"r\n#AdminServiceListAuditEventsResponse\x12\x32\n\x0c\x61udit_events\x18\x01 \x03(\x0b\x32\x1c.docuchat.auth.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1a\n\x18RotateSigningKeysRequest\"Z\n\x19RotateSigningKeysResponse\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12-\n\tsign_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb7\x0e\n\x0c\x41\x64minService\x12\x97\x01\n\x0c\x43reateTenant\x12\x31.docuchat.auth.v1.AdminServiceCreateTenantRequest\x1a\x32.docuchat.auth.v1.AdminServiceCreateTenantResponse\" \xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x16\"\x11/v1/admin/tenants:\x01*\x12\x91\x01\n\x0bListTenants\x12\x30.docuchat.auth.v1.AdminServiceListTenantsRequest\x1a\x31.docuchat.auth.v1.AdminServiceListTenantsResponse\"\x1d\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/admin/tenants\x12\x96\x01\n\rSuspendTenant\x12&.docuchat.auth.v1.SuspendTenantRequest\x1a\'.docuchat.auth.v1.SuspendTenantResponse\"4\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02*\"%/v1/admin/tenants/{tenant_id}:suspend:\x01*\x12\x92\x01\n\x0cResumeTenant\x12%.docuchat.auth.v1.ResumeTenantRequest\x1a&.docuchat.auth.v1.ResumeTenantResponse\"3\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02)\"$/v1/admin/tenants/{tenant_id}:resume:\x01*\x12\x97\x01\n\rSetTenantPlan\x12&.docuchat.auth.v1.SetTenantPlanRequest\x1a\'.docuchat.auth.v1.SetTenantPlanResponse\"5\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02+\"&/v1/admin/tenants/{tenant_id}:set-plan:\x01*\x12\xa6\x01\n\x0b\x45raseTenant\x12\x30.docuchat.auth.v1.AdminServiceEraseTenantRequest\x1a\x31.docuchat.auth.v1.AdminServiceEraseTenantResponse\"2\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02(\"#/v1/admin/tenants/{tenant_id}:erase:\x01*\x12q\n\tFindUsers\x12\".docuchat.auth.v1.FindUsersRequest\x1a#.docuchat.auth.v1.FindUsersResponse\"\x1b\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/admin/users\x12\x98\x01\n\x0e\x44\x65\x61\x63tivateUser\x12\'.docuchat.auth.v1.DeactivateUserRequest\x1a(.docuchat.auth.v1.DeactivateUserResponse\"3\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02)\"$/v1/admin/users/{user_id}:deactivate:\x01*\x12\x98\x01\n\x0eReactivateUser\x12\'.docuchat.auth.v1.ReactivateUserRequest\x1a(.docuchat.auth.v1.ReactivateUserResponse\"3\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02)\"$/v1/admin/users/{user_id}:reactivate:\x01*\x12\x9c\x01\n\tEraseUser\x12..docuchat.auth.v1.AdminServiceEraseUserRequest\x1a/.docuchat.auth.v1.AdminServiceEraseUserResponse\".\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02$\"\x1f/v1/admin/users/{user_id}:erase:\x01*\x12\xa2\x01\n\x0fListAuditEvents\x12\x34.docuchat.auth.v1.AdminServiceListAuditEventsRequest\x1a\x35.docuchat.auth.v1.AdminServiceListAuditEventsResponse\"\"\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/admin/audit-events\x12\x9a\x01\n\x11RotateSigningKeys\x12*.docuchat.auth.v1.RotateSigningKeysRequest\x1a+.docuchat.auth.v1.RotateSigningKeysResponse\",\xc8\xc1\x18\x04\x82\xd3\xe4\x93\x02\"\"\x1d/v1/admin/signing-keys:rotate:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +53,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUSPENDTENANTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RESUMETENANTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_RESUMETENANTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_SETTENANTPLANREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_SETTENANTPLANREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_SETTENANTPLANREQUEST'].fields_by_name['plan_id']._loaded_options = None
+  _globals['_SETTENANTPLANREQUEST'].fields_by_name['plan_id']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9-]{0,62}$'
   _globals['_ADMINSERVICEERASETENANTREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_ADMINSERVICEERASETENANTREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_FINDUSERSREQUEST'].fields_by_name['email']._loaded_options = None
@@ -76,6 +81,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['SuspendTenant']._serialized_options = b'\310\301\030\004\202\323\344\223\002*\"%/v1/admin/tenants/{tenant_id}:suspend:\001*'
   _globals['_ADMINSERVICE'].methods_by_name['ResumeTenant']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['ResumeTenant']._serialized_options = b'\310\301\030\004\202\323\344\223\002)\"$/v1/admin/tenants/{tenant_id}:resume:\001*'
+  _globals['_ADMINSERVICE'].methods_by_name['SetTenantPlan']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['SetTenantPlan']._serialized_options = b'\310\301\030\004\202\323\344\223\002+\"&/v1/admin/tenants/{tenant_id}:set-plan:\001*'
   _globals['_ADMINSERVICE'].methods_by_name['EraseTenant']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['EraseTenant']._serialized_options = b'\310\301\030\004\202\323\344\223\002(\"#/v1/admin/tenants/{tenant_id}:erase:\001*'
   _globals['_ADMINSERVICE'].methods_by_name['FindUsers']._loaded_options = None
@@ -90,50 +97,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\310\301\030\004\202\323\344\223\002\030\022\026/v1/admin/audit-events'
   _globals['_ADMINSERVICE'].methods_by_name['RotateSigningKeys']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['RotateSigningKeys']._serialized_options = b'\310\301\030\004\202\323\344\223\002\"\"\035/v1/admin/signing-keys:rotate:\001*'
-  _globals['_ADMINSERVICECREATETENANTREQUEST']._serialized_start=346
-  _globals['_ADMINSERVICECREATETENANTREQUEST']._serialized_end=445
-  _globals['_ADMINSERVICECREATETENANTRESPONSE']._serialized_start=447
-  _globals['_ADMINSERVICECREATETENANTRESPONSE']._serialized_end=573
-  _globals['_ADMINSERVICELISTTENANTSREQUEST']._serialized_start=575
-  _globals['_ADMINSERVICELISTTENANTSREQUEST']._serialized_end=667
-  _globals['_ADMINSERVICELISTTENANTSRESPONSE']._serialized_start=669
-  _globals['_ADMINSERVICELISTTENANTSRESPONSE']._serialized_end=770
-  _globals['_SUSPENDTENANTREQUEST']._serialized_start=772
-  _globals['_SUSPENDTENANTREQUEST']._serialized_end=823
-  _globals['_SUSPENDTENANTRESPONSE']._serialized_start=825
-  _globals['_SUSPENDTENANTRESPONSE']._serialized_end=890
-  _globals['_RESUMETENANTREQUEST']._serialized_start=892
-  _globals['_RESUMETENANTREQUEST']._serialized_end=942
-  _globals['_RESUMETENANTRESPONSE']._serialized_start=944
-  _globals['_RESUMETENANTRESPONSE']._serialized_end=1008
-  _globals['_ADMINSERVICEERASETENANTREQUEST']._serialized_start=1010
-  _globals['_ADMINSERVICEERASETENANTREQUEST']._serialized_end=1071
-  _globals['_ADMINSERVICEERASETENANTRESPONSE']._serialized_start=1073
-  _globals['_ADMINSERVICEERASETENANTRESPONSE']._serialized_end=1150
-  _globals['_FINDUSERSREQUEST']._serialized_start=1152
-  _globals['_FINDUSERSREQUEST']._serialized_end=1197
-  _globals['_FINDUSERSRESPONSE']._serialized_start=1199
-  _globals['_FINDUSERSRESPONSE']._serialized_end=1257
-  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=1259
-  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=1309
-  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=1311
-  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=1373
-  _globals['_REACTIVATEUSERREQUEST']._serialized_start=1375
-  _globals['_REACTIVATEUSERREQUEST']._serialized_end=1425
-  _globals['_REACTIVATEUSERRESPONSE']._serialized_start=1427
-  _globals['_REACTIVATEUSERRESPONSE']._serialized_end=1489
-  _globals['_ADMINSERVICEERASEUSERREQUEST']._serialized_start=1491
-  _globals['_ADMINSERVICEERASEUSERREQUEST']._serialized_end=1548
-  _globals['_ADMINSERVICEERASEUSERRESPONSE']._serialized_start=1550
-  _globals['_ADMINSERVICEERASEUSERRESPONSE']._serialized_end=1625
-  _globals['_ADMINSERVICELISTAUDITEVENTSREQUEST']._serialized_start=1628
-  _globals['_ADMINSERVICELISTAUDITEVENTSREQUEST']._serialized_end=1756
-  _globals['_ADMINSERVICELISTAUDITEVENTSRESPONSE']._serialized_start=1758
-  _globals['_ADMINSERVICELISTAUDITEVENTSRESPONSE']._serialized_end=1872
-  _globals['_ROTATESIGNINGKEYSREQUEST']._serialized_start=1874
-  _globals['_ROTATESIGNINGKEYSREQUEST']._serialized_end=1900
-  _globals['_ROTATESIGNINGKEYSRESPONSE']._serialized_start=1902
-  _globals['_ROTATESIGNINGKEYSRESPONSE']._serialized_end=1992
-  _globals['_ADMINSERVICE']._serialized_start=1995
-  _globals['_ADMINSERVICE']._serialized_end=3688
+  _globals['_ADMINSERVICECREATETENANTREQUEST']._serialized_start=375
+  _globals['_ADMINSERVICECREATETENANTREQUEST']._serialized_end=474
+  _globals['_ADMINSERVICECREATETENANTRESPONSE']._serialized_start=476
+  _globals['_ADMINSERVICECREATETENANTRESPONSE']._serialized_end=602
+  _globals['_ADMINSERVICELISTTENANTSREQUEST']._serialized_start=604
+  _globals['_ADMINSERVICELISTTENANTSREQUEST']._serialized_end=696
+  _globals['_ADMINSERVICELISTTENANTSRESPONSE']._serialized_start=698
+  _globals['_ADMINSERVICELISTTENANTSRESPONSE']._serialized_end=799
+  _globals['_SUSPENDTENANTREQUEST']._serialized_start=801
+  _globals['_SUSPENDTENANTREQUEST']._serialized_end=852
+  _globals['_SUSPENDTENANTRESPONSE']._serialized_start=854
+  _globals['_SUSPENDTENANTRESPONSE']._serialized_end=919
+  _globals['_RESUMETENANTREQUEST']._serialized_start=921
+  _globals['_RESUMETENANTREQUEST']._serialized_end=971
+  _globals['_RESUMETENANTRESPONSE']._serialized_start=973
+  _globals['_RESUMETENANTRESPONSE']._serialized_end=1037
+  _globals['_SETTENANTPLANREQUEST']._serialized_start=1039
+  _globals['_SETTENANTPLANREQUEST']._serialized_end=1138
+  _globals['_SETTENANTPLANRESPONSE']._serialized_start=1140
+  _globals['_SETTENANTPLANRESPONSE']._serialized_end=1217
+  _globals['_ADMINSERVICEERASETENANTREQUEST']._serialized_start=1219
+  _globals['_ADMINSERVICEERASETENANTREQUEST']._serialized_end=1280
+  _globals['_ADMINSERVICEERASETENANTRESPONSE']._serialized_start=1282
+  _globals['_ADMINSERVICEERASETENANTRESPONSE']._serialized_end=1359
+  _globals['_FINDUSERSREQUEST']._serialized_start=1361
+  _globals['_FINDUSERSREQUEST']._serialized_end=1406
+  _globals['_FINDUSERSRESPONSE']._serialized_start=1408
+  _globals['_FINDUSERSRESPONSE']._serialized_end=1466
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=1468
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=1518
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=1520
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=1582
+  _globals['_REACTIVATEUSERREQUEST']._serialized_start=1584
+  _globals['_REACTIVATEUSERREQUEST']._serialized_end=1634
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_start=1636
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_end=1698
+  _globals['_ADMINSERVICEERASEUSERREQUEST']._serialized_start=1700
+  _globals['_ADMINSERVICEERASEUSERREQUEST']._serialized_end=1757
+  _globals['_ADMINSERVICEERASEUSERRESPONSE']._serialized_start=1759
+  _globals['_ADMINSERVICEERASEUSERRESPONSE']._serialized_end=1834
+  _globals['_ADMINSERVICELISTAUDITEVENTSREQUEST']._serialized_start=1837
+  _globals['_ADMINSERVICELISTAUDITEVENTSREQUEST']._serialized_end=1965
+  _globals['_ADMINSERVICELISTAUDITEVENTSRESPONSE']._serialized_start=1967
+  _globals['_ADMINSERVICELISTAUDITEVENTSRESPONSE']._serialized_end=2081
+  _globals['_ROTATESIGNINGKEYSREQUEST']._serialized_start=2083
+  _globals['_ROTATESIGNINGKEYSREQUEST']._serialized_end=2109
+  _globals['_ROTATESIGNINGKEYSRESPONSE']._serialized_start=2111
+  _globals['_ROTATESIGNINGKEYSRESPONSE']._serialized_end=2201
+  _globals['_ADMINSERVICE']._serialized_start=2204
+  _globals['_ADMINSERVICE']._serialized_end=4051
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ from buf.validate import validate_pb2 as _validate_pb2
 from docuchat.auth.v1 import audit_event_pb2 as _audit_event_pb2
 from docuchat.auth.v1 import erasure_pb2 as _erasure_pb2
 from docuchat.auth.v1 import invitation_pb2 as _invitation_pb2
+from docuchat.auth.v1 import plan_pb2 as _plan_pb2
 from docuchat.auth.v1 import tenant_pb2 as _tenant_pb2
 from docuchat.auth.v1 import user_pb2 as _user_pb2
 from docuchat.common.v1 import access_pb2 as _access_pb2
@@ -72,6 +73,20 @@ class ResumeTenantResponse(_message.Message):
     TENANT_FIELD_NUMBER: _ClassVar[int]
     tenant: _tenant_pb2.Tenant
     def __init__(self, tenant: _Optional[_Union[_tenant_pb2.Tenant, _Mapping]] = ...) -> None: ...
+
+class SetTenantPlanRequest(_message.Message):
+    __slots__ = ("tenant_id", "plan_id")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    plan_id: str
+    def __init__(self, tenant_id: _Optional[str] = ..., plan_id: _Optional[str] = ...) -> None: ...
+
+class SetTenantPlanResponse(_message.Message):
+    __slots__ = ("subscription",)
+    SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    subscription: _plan_pb2.Subscription
+    def __init__(self, subscription: _Optional[_Union[_plan_pb2.Subscription, _Mapping]] = ...) -> None: ...
 
 class AdminServiceEraseTenantRequest(_message.Message):
     __slots__ = ("tenant_id",)

@@ -56,6 +56,11 @@ class AdminServiceStub:
                 request_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.ResumeTenantRequest.SerializeToString,
                 response_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.ResumeTenantResponse.FromString,
                 _registered_method=True)
+        self.SetTenantPlan = channel.unary_unary(
+                '/docuchat.auth.v1.AdminService/SetTenantPlan',
+                request_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.SetTenantPlanRequest.SerializeToString,
+                response_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.SetTenantPlanResponse.FromString,
+                _registered_method=True)
         self.EraseTenant = channel.unary_unary(
                 '/docuchat.auth.v1.AdminService/EraseTenant',
                 request_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.AdminServiceEraseTenantRequest.SerializeToString,
@@ -134,6 +139,17 @@ class AdminServiceServicer:
 
         Errors include:
         - NOT_FOUND, TENANT_NOT_FOUND: no such tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTenantPlan(self, request, context):
+        """SetTenantPlan gives a tenant a plan that nobody pays for here. What the
+        payment provider tells of the tenant afterwards replaces it.
+
+        Errors include:
+        - NOT_FOUND, TENANT_NOT_FOUND or PLAN_NOT_FOUND: no such tenant, or no such plan.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,6 +251,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResumeTenant,
                     request_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.ResumeTenantRequest.FromString,
                     response_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.ResumeTenantResponse.SerializeToString,
+            ),
+            'SetTenantPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTenantPlan,
+                    request_deserializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.SetTenantPlanRequest.FromString,
+                    response_serializer=docuchat_dot_auth_dot_v1_dot_admin__service__pb2.SetTenantPlanResponse.SerializeToString,
             ),
             'EraseTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseTenant,
@@ -382,6 +403,33 @@ class AdminService:
             '/docuchat.auth.v1.AdminService/ResumeTenant',
             docuchat_dot_auth_dot_v1_dot_admin__service__pb2.ResumeTenantRequest.SerializeToString,
             docuchat_dot_auth_dot_v1_dot_admin__service__pb2.ResumeTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTenantPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/docuchat.auth.v1.AdminService/SetTenantPlan',
+            docuchat_dot_auth_dot_v1_dot_admin__service__pb2.SetTenantPlanRequest.SerializeToString,
+            docuchat_dot_auth_dot_v1_dot_admin__service__pb2.SetTenantPlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

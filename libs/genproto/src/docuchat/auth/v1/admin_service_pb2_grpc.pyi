@@ -43,6 +43,13 @@ class AdminServiceStub:
     Errors include:
     - NOT_FOUND, TENANT_NOT_FOUND: no such tenant.
     """
+    SetTenantPlan: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.SetTenantPlanRequest, _admin_service_pb2.SetTenantPlanResponse]
+    """SetTenantPlan gives a tenant a plan that nobody pays for here. What the
+    payment provider tells of the tenant afterwards replaces it.
+
+    Errors include:
+    - NOT_FOUND, TENANT_NOT_FOUND or PLAN_NOT_FOUND: no such tenant, or no such plan.
+    """
     EraseTenant: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.AdminServiceEraseTenantRequest, _admin_service_pb2.AdminServiceEraseTenantResponse]
     """EraseTenant removes a tenant with everything in it, in every service. One
     that does not exist any more is looked for in every service all the same.
@@ -142,6 +149,19 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors include:
         - NOT_FOUND, TENANT_NOT_FOUND: no such tenant.
+        """
+
+    @_abc_1.abstractmethod
+    def SetTenantPlan(
+        self,
+        request: _admin_service_pb2.SetTenantPlanRequest,
+        context: _aio.ServicerContext[_admin_service_pb2.SetTenantPlanRequest, _abc.Awaitable[_admin_service_pb2.SetTenantPlanResponse]],
+    ) -> _abc.Awaitable[_admin_service_pb2.SetTenantPlanResponse]:
+        """SetTenantPlan gives a tenant a plan that nobody pays for here. What the
+        payment provider tells of the tenant afterwards replaces it.
+
+        Errors include:
+        - NOT_FOUND, TENANT_NOT_FOUND or PLAN_NOT_FOUND: no such tenant, or no such plan.
         """
 
     @_abc_1.abstractmethod
