@@ -74,6 +74,7 @@ def test_a_job_outlives_several_workers(stack, owner):
 
 
 def test_no_message_is_left_streaming(owner, lighthouse):
+    owner.ask("Who built the lighthouse?")
     conversations = owner.http.get("/v1/conversations", page_size=100).json["conversations"]
     assert conversations
     for conversation in conversations:

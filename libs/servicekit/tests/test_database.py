@@ -284,7 +284,9 @@ async def test_a_connection_that_cannot_roll_back_is_not_used_again(postgres_tem
 async def test_connections_that_were_lost_meanwhile_are_replaced_and_no_call_notices(postgres_templates, database):
     await asyncio.gather(*(count(database) for _ in range(5)))
     admin = await asyncpg.connect(postgres_templates._dsn("toy"))
-    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
+    # Other workers' tests have connections of this name in databases of their own.
+    ours = "datname = current_database() AND application_name = 'test'"
+    await admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608
     await admin.close()
     assert await asyncio.gather(*(count(database) for _ in range(10))) == [0] * 10
 

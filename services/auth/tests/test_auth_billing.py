@@ -50,7 +50,8 @@ def describe(tenant_id, *, status="active", created=NOW, subscription="sub_1", e
     }
 
 
-def sign(payload, *, moment=NOW, secret=WEBHOOK_SECRET):
+def sign(payload, *, moment=None, secret=WEBHOOK_SECRET):
+    moment = moment or int(time.time())
     digest = hmac.new(secret.encode(), f"{moment}.".encode() + payload, hashlib.sha256).hexdigest()
     return f"t={moment},v1={digest}"
 
