@@ -286,7 +286,7 @@ async def test_connections_that_were_lost_meanwhile_are_replaced_and_no_call_not
     admin = await asyncpg.connect(postgres_templates._dsn("toy"))
     # Other workers' tests have connections of this name in databases of their own.
     ours = "datname = current_database() AND application_name = 'test'"
-    await admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608
+    await admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
     await admin.close()
     assert await asyncio.gather(*(count(database) for _ in range(10))) == [0] * 10
 
