@@ -13,7 +13,8 @@ from docuchat.ingestion.v1 import document_service_pb2
 from docuchat.ingestion.v1.document_service_pb2_grpc import DocumentServiceStub
 
 AT_ONCE = 30
-CLEAN_SECONDS = 10
+# What nobody told the service of ends with its patience for an upload that brings nothing, after 30 seconds.
+CLEAN_SECONDS = 60
 
 
 def break_off_http(stack, user):
